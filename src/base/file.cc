@@ -1,0 +1,183 @@
+// Memory maps and atomic writes on POSIX.
+#include "base/file.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+namespace farthing {
+namespace fs = std::filesystem;
+
+namespace {
+Error system_error(std::string what, const fs::path& path, std::string remedy) {
+  return {.what = std::move(what),
+          .where = path.string(),
+          .got = std::strerror(errno),
+          .wanted = {},
+          .remedy = std::move(remedy)};
+}
+
+constexpr const char* write_remedy = "free space on the disk or choose a folder that you may write to";
+}  // namespace
+
+Result<std::shared_ptr<const MappedFile>> MappedFile::open(const fs::path& path) {
+  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (descriptor < 0) return fail(system_error("cannot open the file", path, "check the path and its permissions"));
+  struct stat info {};
+  if (::fstat(descriptor, &info) != 0 || !S_ISREG(info.st_mode)) {
+    ::close(descriptor);
+    return fail({.what = "not a regular file",
+                 .where = path.string(),
+                 .got = "a folder or a device",
+                 .wanted = "a file",
+                 .remedy = "name the file itself"});
+  }
+  std::shared_ptr<MappedFile> file(new MappedFile);
+  file->path_ = path;
+  file->size_ = static_cast<size_t>(info.st_size);
+  if (file->size_ > 0) {
+    void* data = ::mmap(nullptr, file->size_, PROT_READ, MAP_PRIVATE, descriptor, 0);
+    if (data == MAP_FAILED) {
+      auto error = system_error("cannot map the file into memory", path, "free address space or memory");
+      ::close(descriptor);
+      return fail(std::move(error));
+    }
+    file->data_ = static_cast<const std::byte*>(data);
+  }
+  ::close(descriptor);
+  return file;
+}
+
+MappedFile::~MappedFile() {
+  if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_);
+}
+
+Result<std::string> read_text_file(const fs::path& path, size_t limit_bytes) {
+  const auto file = TRY(MappedFile::open(path));
+  if (file->bytes().size() > limit_bytes) {
+    return fail({.what = "the file is too large for what it should be",
+                 .where = path.string(),
+                 .got = fmt::format("{} bytes", file->bytes().size()),
+                 .wanted = fmt::format("at most {} bytes", limit_bytes),
+                 .remedy = "check that this is the right file"});
+  }
+  return std::string(reinterpret_cast<const char*>(file->bytes().data()), file->bytes().size());
+}
+
+Result<AtomicFile> AtomicFile::create(const fs::path& target) {
+  AtomicFile file;
+  file.target_ = target;
+  file.partial_ = target;
+  file.partial_ += fmt::format(".partial-{}", ::getpid());
+  file.descriptor_ = ::open(file.partial_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+  if (file.descriptor_ < 0) return fail(system_error("cannot create the file", target, write_remedy));
+  return file;
+}
+
+AtomicFile::AtomicFile(AtomicFile&& other) noexcept
+    : descriptor_(std::exchange(other.descriptor_, -1)),
+      size_(other.size_),
+      target_(std::move(other.target_)),
+      partial_(std::move(other.partial_)) {}
+
+AtomicFile::~AtomicFile() {
+  if (descriptor_ < 0) return;
+  ::close(descriptor_);
+  ::unlink(partial_.c_str());
+}
+
+Result<> AtomicFile::write(std::span<const std::byte> bytes) {
+  return write_at(size_, bytes);
+}
+
+Result<> AtomicFile::write_at(uint64_t offset, std::span<const std::byte> bytes) {
+  if (bytes.empty()) return {};
+  const uint64_t end = offset + bytes.size();
+  while (!bytes.empty()) {
+    const ssize_t n = ::pwrite(descriptor_, bytes.data(), bytes.size(), static_cast<off_t>(offset));
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) return fail(system_error("cannot write the file", target_, write_remedy));
+    bytes = bytes.subspan(static_cast<size_t>(n));
+    offset += static_cast<uint64_t>(n);
+  }
+  size_ = std::max(size_, end);
+  return {};
+}
+
+Result<> AtomicFile::commit() {
+  if (::fsync(descriptor_) != 0) return fail(system_error("cannot flush the file to the disk", target_, write_remedy));
+  if (::close(std::exchange(descriptor_, -1)) != 0 || ::rename(partial_.c_str(), target_.c_str()) != 0) {
+    auto error = system_error("cannot put the finished file in its place", target_, write_remedy);
+    ::unlink(partial_.c_str());
+    return fail(std::move(error));
+  }
+  return {};
+}
+
+Result<> write_text_file(const fs::path& target, std::string_view text) {
+  auto file = TRY(AtomicFile::create(target));
+  TRY(file.write(text));
+  return file.commit();
+}
+
+Result<AtomicDirectory> AtomicDirectory::create(const fs::path& target, std::string marker) {
+  std::error_code code;
+  fs::path clean = target.lexically_normal();
+  if (!clean.has_filename()) clean = clean.parent_path();
+  if (fs::exists(clean, code) && (!fs::is_directory(clean, code) ||
+                                  (!fs::is_empty(clean, code) && !fs::exists(clean / marker, code)))) {
+    return fail({.what = "the output folder holds files that this command did not write",
+                 .where = clean.string(),
+                 .got = fmt::format("a folder without the file {}", marker),
+                 .wanted = "no such folder, an empty one, or one that this command wrote before",
+                 .remedy = "choose another output folder or remove this one"});
+  }
+  AtomicDirectory directory;
+  directory.target_ = clean;
+  directory.partial_ = clean;
+  directory.partial_ += fmt::format(".partial-{}", ::getpid());
+  if (clean.has_parent_path()) fs::create_directories(clean.parent_path(), code);
+  fs::remove_all(directory.partial_, code);
+  if (!fs::create_directory(directory.partial_, code)) {
+    return fail({.what = "cannot create the output folder",
+                 .where = clean.string(),
+                 .got = code.message(),
+                 .wanted = {},
+                 .remedy = write_remedy});
+  }
+  directory.open_ = true;
+  return directory;
+}
+
+AtomicDirectory::AtomicDirectory(AtomicDirectory&& other) noexcept
+    : target_(std::move(other.target_)),
+      partial_(std::move(other.partial_)),
+      open_(std::exchange(other.open_, false)) {}
+
+AtomicDirectory::~AtomicDirectory() {
+  std::error_code ignored;
+  if (open_) fs::remove_all(partial_, ignored);
+}
+
+Result<> AtomicDirectory::commit() {
+  std::error_code code;
+  if (fs::exists(target_, code)) fs::remove_all(target_, code);
+  if (!code) fs::rename(partial_, target_, code);
+  if (code) {
+    return fail({.what = "cannot put the finished folder in its place",
+                 .where = target_.string(),
+                 .got = code.message(),
+                 .wanted = {},
+                 .remedy = write_remedy});
+  }
+  open_ = false;
+  return {};
+}
+
+}  // namespace farthing

@@ -1,0 +1,117 @@
+// The run-time table of formats, and the names of schemes.
+#include "formats/registry.h"
+
+#include <fmt/format.h>
+
+#include <array>
+
+namespace farthing {
+namespace {
+
+Format named(std::string_view name, Format format) {
+  format.name = name;
+  return format;
+}
+
+const auto& table() {
+#define FARTHING_ROW(name, ...) named(#name, __VA_ARGS__),
+  static const std::array formats = {FARTHING_FORMATS(FARTHING_ROW)};
+#undef FARTHING_ROW
+  return formats;
+}
+
+}  // namespace
+
+EncodeReport& EncodeReport::operator+=(const EncodeReport& other) {
+  nonfinite += other.nonfinite;
+  overflowed_scales += other.overflowed_scales;
+  flushed_groups += other.flushed_groups;
+  zero_groups += other.zero_groups;
+  clipped += other.clipped;
+  return *this;
+}
+
+std::span<const Format> all_formats() { return table(); }
+
+const Format* find_format(std::string_view name) {
+  for (const Format& format : table())
+    if (format.name == name) return &format;
+  return nullptr;
+}
+
+const Format* find_format_of_gguf_type(int type) {
+  for (const Format& format : table())
+    if (type >= 0 && format.gguf_type == type) return &format;
+  return nullptr;
+}
+
+std::string format_names() {
+  std::string out;
+  for (const Format& format : table()) out += (out.empty() ? "" : ", ") + std::string(format.name);
+  return out;
+}
+
+double bits_per_weight(const Format& format, int64_t n, int64_t k) {
+  int64_t bytes = 0;
+  for (const PlaneSpec& plane : format.planes(n, k, DType::f16)) bytes += plane.shape.elements() * dtype_bytes(plane.dtype);
+  return 8.0 * static_cast<double>(bytes) / static_cast<double>(n * k);
+}
+
+QuantizedTensor QuantizedTensor::allocate(const Format& format, int64_t n, int64_t k, DType scale_dtype) {
+  CHECK(k % format.block == 0);
+  QuantizedTensor q{&format, n, k, scale_dtype, {}};
+  for (const PlaneSpec& plane : format.planes(n, k, scale_dtype)) q.planes.emplace_back(plane.dtype, plane.shape);
+  return q;
+}
+
+int64_t QuantizedTensor::bytes() const {
+  int64_t sum = 0;
+  for (const Tensor& plane : planes) sum += plane.bytes();
+  return sum;
+}
+
+Tensor QuantizedTensor::decode() const {
+  Tensor out(DType::f32, {n, k});
+  format->decode_tile(*this, {0, n, 0, k}, out.as<float>(), k);
+  return out;
+}
+
+std::string Scheme::name() const {
+  if (activations == weights->default_activations) return std::string(weights->name);
+  return fmt::format("{}@{}", weights->name, activations_name(activations));
+}
+
+Result<Scheme> parse_scheme(std::string_view text) {
+  const auto at = text.find('@');
+  const std::string_view name = text.substr(0, at);
+  Scheme scheme;
+  scheme.weights = find_format(name);
+  if (scheme.weights == nullptr) {
+    return fail({.what = "unknown number format",
+                 .where = fmt::format("scheme \"{}\"", text),
+                 .got = std::string(name),
+                 .wanted = "one of " + format_names(),
+                 .remedy = "`farthing formats` lists them"});
+  }
+  scheme.activations = scheme.weights->default_activations;
+  if (at == std::string_view::npos) return scheme;
+  const auto activations = find_activations(text.substr(at + 1));
+  if (!activations) {
+    return fail({.what = "unknown activation format",
+                 .where = fmt::format("scheme \"{}\"", text),
+                 .got = std::string(text.substr(at + 1)),
+                 .wanted = "f32 or int8_block32",
+                 .remedy = "write WEIGHTS@ACTIVATIONS, for example int4_g128@int8_block32"});
+  }
+  if (*activations == Activations::int8_block32 && !scheme.weights->grid) {
+    return fail({.what = "this weight format has no product with int8 activations",
+                 .where = fmt::format("scheme \"{}\"", text),
+                 .got = std::string(text),
+                 .wanted = "an integer format before @int8_block32",
+                 .remedy = fmt::format("use {}@f32, or int8_row, int4_g32, int4_g128, q4_0, q8_0", name)});
+  }
+  scheme.activations = *activations;
+  return scheme;
+}
+
+}  // namespace farthing

@@ -1,0 +1,18 @@
+// Dense kernels for AVX2: 6 tokens x 16 outputs in twelve registers.
+#include "kernels/matmul/matmul.h"
+#include "kernels/matmul/scratch.h"
+#include "kernels/matmul/shards.h"
+#include "kernels/vec/avx2.h"
+
+namespace {
+constexpr int most_tokens = 6;
+constexpr int wide_panels = 1;
+#include "kernels/matmul/tree.inc"
+#include "kernels/matmul/dense.inc"
+}  // namespace
+
+namespace farthing {
+extern const MatmulFunctions floats_avx2{Activations::f32, Packing::floats, run_floats};
+extern const MatmulFunctions integers_avx2{Activations::f32, Packing::integers, run_integers};
+extern const MatmulFunctions stored_avx2{Activations::f32, Packing::stored, run_dense<StoredTiles>};
+}  // namespace farthing

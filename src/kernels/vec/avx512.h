@@ -1,0 +1,102 @@
+// Vec: sixteen floats as one AVX-512 register. The meaning of each operation is vec/portable.h's.
+#pragma once
+
+// g++ 12 warns of its own headers' _mm512_undefined (GCC bug 105593).
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#include <immintrin.h>
+#pragma GCC diagnostic pop
+
+#include <cstdint>
+
+#define FARTHING_INLINE inline __attribute__((always_inline))
+
+namespace {
+
+struct IntVec {
+  __m512i all;
+};
+
+FARTHING_INLINE __mmask16 first_lanes_mask(int64_t count) {
+  return static_cast<__mmask16>(count >= 16 ? 0xffff : count <= 0 ? 0 : (1u << count) - 1);
+}
+
+struct Vec {
+  __m512 all;
+  static constexpr int lanes = 16;
+
+  static FARTHING_INLINE Vec load(const float* p) { return {_mm512_loadu_ps(p)}; }
+  static FARTHING_INLINE Vec load_first(const float* p, int64_t count) {
+    return {_mm512_maskz_loadu_ps(first_lanes_mask(count), p)};
+  }
+  FARTHING_INLINE void store(float* p) const { _mm512_storeu_ps(p, all); }
+  FARTHING_INLINE void store_first(float* p, int64_t count) const {
+    _mm512_mask_storeu_ps(p, first_lanes_mask(count), all);
+  }
+  static FARTHING_INLINE Vec broadcast(float x) { return {_mm512_set1_ps(x)}; }
+  static FARTHING_INLINE Vec zero() { return {_mm512_setzero_ps()}; }
+  static FARTHING_INLINE Vec load_f16(const uint16_t* p) {
+    return {_mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)))};
+  }
+  static FARTHING_INLINE Vec load_bf16(const uint16_t* p) {
+    const __m512i wide = _mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
+    return {_mm512_castsi512_ps(_mm512_slli_epi32(wide, 16))};
+  }
+};
+
+FARTHING_INLINE Vec operator+(Vec a, Vec b) { return {_mm512_add_ps(a.all, b.all)}; }
+FARTHING_INLINE Vec operator-(Vec a, Vec b) { return {_mm512_sub_ps(a.all, b.all)}; }
+FARTHING_INLINE Vec operator*(Vec a, Vec b) { return {_mm512_mul_ps(a.all, b.all)}; }
+FARTHING_INLINE Vec operator/(Vec a, Vec b) { return {_mm512_div_ps(a.all, b.all)}; }
+FARTHING_INLINE Vec fma(Vec a, Vec b, Vec c) { return {_mm512_fmadd_ps(a.all, b.all, c.all)}; }
+FARTHING_INLINE Vec max(Vec a, Vec b) { return {_mm512_max_ps(a.all, b.all)}; }
+FARTHING_INLINE Vec min(Vec a, Vec b) { return {_mm512_min_ps(a.all, b.all)}; }
+FARTHING_INLINE Vec sqrt(Vec a) { return {_mm512_sqrt_ps(a.all)}; }
+FARTHING_INLINE Vec abs(Vec a) { return {_mm512_abs_ps(a.all)}; }
+FARTHING_INLINE Vec round_even(Vec a) {
+  const Vec magic = Vec::broadcast(12582912.0f);
+  return (a + magic) - magic;
+}
+FARTHING_INLINE Vec select_less(Vec a, Vec b, Vec x, Vec y) {
+  return {_mm512_mask_blend_ps(_mm512_cmp_ps_mask(a.all, b.all, _CMP_LT_OQ), y.all, x.all)};
+}
+FARTHING_INLINE Vec power_of_two(Vec a) {
+  const __m512i biased = _mm512_add_epi32(_mm512_cvttps_epi32(a.all), _mm512_set1_epi32(127));
+  return {_mm512_castsi512_ps(_mm512_slli_epi32(biased, 23))};
+}
+FARTHING_INLINE Vec scale_by_power(Vec a, Vec n) { return {_mm512_scalef_ps(a.all, n.all)}; }
+FARTHING_INLINE Vec select_first(int64_t count, Vec a, Vec b) {
+  return {_mm512_mask_blend_ps(first_lanes_mask(count), b.all, a.all)};
+}
+FARTHING_INLINE IntVec to_int(Vec a) { return {_mm512_cvttps_epi32(a.all)}; }
+FARTHING_INLINE Vec to_float(IntVec a) { return {_mm512_cvtepi32_ps(a.all)}; }
+
+FARTHING_INLINE IntVec load_int(const int32_t* p) { return {_mm512_loadu_si512(p)}; }
+FARTHING_INLINE void store_int(IntVec a, int32_t* p) { _mm512_storeu_si512(p, a.all); }
+FARTHING_INLINE IntVec load_bytes(const uint8_t* p) {
+  return {_mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)))};
+}
+FARTHING_INLINE void store_bytes(IntVec a, int8_t* p) {
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8(a.all));
+}
+FARTHING_INLINE IntVec operator-(IntVec a, IntVec b) { return {_mm512_sub_epi32(a.all, b.all)}; }
+template <int shift>
+FARTHING_INLINE IntVec bits_from(IntVec a, int32_t mask) {
+  return {_mm512_and_si512(_mm512_srli_epi32(a.all, shift), _mm512_set1_epi32(mask))};
+}
+
+FARTHING_INLINE float sum_of_lanes(Vec a) {
+  const __m256 eight = _mm256_add_ps(_mm512_castps512_ps256(a.all), _mm512_extractf32x8_ps(a.all, 1));
+  const __m128 four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+  const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+  return _mm_cvtss_f32(_mm_add_ss(two, _mm_shuffle_ps(two, two, 1)));
+}
+FARTHING_INLINE float max_of_lanes(Vec a) {
+  const __m256 eight = _mm256_max_ps(_mm512_castps512_ps256(a.all), _mm512_extractf32x8_ps(a.all, 1));
+  const __m128 four = _mm_max_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+  const __m128 two = _mm_max_ps(four, _mm_movehl_ps(four, four));
+  return _mm_cvtss_f32(_mm_max_ss(two, _mm_shuffle_ps(two, two, 1)));
+}
+
+}  // namespace

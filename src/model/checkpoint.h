@@ -1,0 +1,58 @@
+// Checkpoint: a model on disk, whatever its file format, seen by Hugging Face's tensor names.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "model/model.h"
+#include "text/tokenizer.h"
+
+namespace farthing {
+
+// A tensor as `farthing inspect` lists it.
+struct StoredTensorInfo {
+  std::string name;    // as in the file
+  std::string format;  // "F32", "Q4_0", or the name of a registered format
+  Shape shape;         // [n, k] for a matrix
+  int64_t bytes;
+};
+
+class Checkpoint : public WeightSource {
+ public:
+  // A Hugging Face directory (what `farthing quantize` wrote included), or a GGUF file.
+  static Result<std::unique_ptr<Checkpoint>> open(const std::filesystem::path& path);
+
+  const ModelConfig& config() const { return config_; }
+  const std::filesystem::path& path() const { return path_; }
+  // "safetensors", "GGUF", "farthing"
+  virtual std::string_view kind() const = 0;
+  virtual std::vector<StoredTensorInfo> tensors() const = 0;
+  // A dense or quantized tensor of the file by its name there, as f32.
+  virtual Result<Tensor> values(const std::string& name) const = 0;
+  virtual Result<Tokenizer> tokenizer() const = 0;
+  // The chat template, or empty.
+  virtual std::string chat_template() const = 0;
+
+  // What a Hugging Face directory of this model holds beside the weights: config.json's text without quantization.
+  virtual Result<std::string> config_json() const = 0;
+  // Writes tokenizer files and the like into a folder.
+  virtual Result<> write_companions(const std::filesystem::path& folder) const = 0;
+
+ protected:
+  Result<> check_finite(const StoredLinear& linear, const LinearSpec& spec) const;
+  std::filesystem::path path_;
+  ModelConfig config_;
+};
+
+// The linears of the blocks, in the order in which the model runs them.
+std::vector<LinearSpec> linears_of(const ModelConfig& config);
+
+Result<std::unique_ptr<Checkpoint>> open_hugging_face(const std::filesystem::path& path);
+Result<std::unique_ptr<Checkpoint>> open_gguf(const std::filesystem::path& path);
+
+// The safetensors name of a plane of a quantized matrix: "NAME.codes"; a format with one plane "weight" uses NAME itself.
+std::string plane_tensor_name(const std::string& name, std::string_view plane);
+
+}  // namespace farthing

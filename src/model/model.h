@@ -1,0 +1,94 @@
+// Model: a decoder that turns tokens into logits, and where its weights come from. Written once for every use.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/progress.h"
+#include "model/config.h"
+#include "ops/attention.h"
+#include "ops/linear.h"
+#include "tensor/context.h"
+
+namespace farthing {
+
+// A linear's weight as it is stored, and the format that its input is rounded to.
+struct StoredLinear {
+  QuantizedTensor weight;
+  Activations activations = Activations::f32;
+};
+
+// The name and size of a linear: "model.layers.0.mlp.down_proj.weight", n outputs, k inputs.
+struct LinearSpec {
+  std::string name;
+  int64_t n, k;
+};
+
+// Where a model takes its weights from while it is built: a checkpoint as it is, or one that is quantized on the way.
+class WeightSource {
+ public:
+  virtual ~WeightSource() = default;
+  // A linear of a block.
+  virtual Result<StoredLinear> linear(const LinearSpec& spec) = 0;
+  // The embedding [vocabulary, hidden], or the head of an untied model.
+  virtual Result<StoredLinear> table(const LinearSpec& spec) = 0;
+  // A vector of f32, such as a norm's gain.
+  virtual Result<Tensor> vector(const std::string& name, int64_t size) = 0;
+};
+
+// What runs one linear, for `farthing kernels`.
+struct LinearInfo {
+  std::string name;
+  int64_t n, k;
+  Scheme scheme;
+  const MatmulKernel* kernel;
+  int64_t bytes;
+};
+
+// The state of one sequence: its KV cache and how many tokens it holds.
+struct Sequence {
+  KvCache cache;
+  int64_t length = 0;
+};
+
+class Model {
+ public:
+  virtual ~Model() = default;
+
+  const ModelConfig& config() const { return config_; }
+  virtual std::vector<LinearInfo> linears() const = 0;
+
+  // Room for `tokens` tokens, so that steps up to there allocate nothing.
+  Sequence new_sequence(int64_t tokens) const;
+
+  // Runs `tokens` behind what the sequence holds. Writes the logits of the last `logits.rows` of them,
+  // [rows, vocabulary]. The bits of a token's logits depend on the tokens up to it alone.
+  virtual void forward(Context& context, Sequence& sequence, std::span<const int32_t> tokens,
+                       View<float, 2> logits) const = 0;
+
+ protected:
+  explicit Model(ModelConfig config) : config_(std::move(config)) {}
+  ModelConfig config_;
+};
+
+// One line of the registry of architectures.
+struct Architecture {
+  std::string_view name;            // also GGUF's general.architecture
+  std::string_view hugging_face;    // config.json architectures[0]
+  std::vector<LinearSpec> (*linears)(const ModelConfig&);
+  Result<std::unique_ptr<Model>> (*build)(Context&, ModelConfig, WeightSource&, Progress&);
+};
+std::span<const Architecture> all_architectures();
+// The registry's entry for a configuration's architecture.
+const Architecture& architecture_of(const ModelConfig& config);
+std::string architecture_names();
+
+inline Result<std::unique_ptr<Model>> build_model(Context& context, const ModelConfig& config, WeightSource& source,
+                                                  Progress& progress) {
+  return architecture_of(config).build(context, config, source, progress);
+}
+
+}  // namespace farthing

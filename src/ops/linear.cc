@@ -1,0 +1,82 @@
+// linear_forward: rounds the input once for all that need it, then splits panels over the threads.
+#include "ops/linear.h"
+
+#include "base/check.h"
+#include "kernels/quantize_rows/quantize_rows.h"
+
+namespace farthing::ops {
+
+PackedWeight pack_weight_for(Context& context, QuantizedTensor stored, const MatmulKernel& kernel) {
+  CHECK(accepts(kernel, *stored.format));
+  PackedWeight out;
+  out.scheme = {stored.format, kernel->activations};
+  out.kernel = &kernel;
+  if (kernel->packing != Packing::stored) {
+    out.packed = Tensor(DType::u8, {packed_bytes(kernel->packing, stored)});
+    std::byte* packed = out.packed.data();
+    context.pool.run([&](Part part) {
+      const auto range = part.range(panels_of(stored.n));
+      pack_panels(kernel->packing, stored, range.begin, range.end, packed);
+    });
+    stored.planes.clear();
+  }
+  out.stored = std::move(stored);
+  return out;
+}
+
+PackedWeight pack_weight(Context& context, QuantizedTensor stored, Activations activations) {
+  const MatmulKernel* kernel = choose_matmul_kernel({stored.format, activations}, context.isa);
+  CHECK(kernel != nullptr);  // parse_scheme refuses what no kernel multiplies
+  return pack_weight_for(context, std::move(stored), *kernel);
+}
+
+void linear_forward(Context& context, View<const float, 2> x, std::span<const LinearOutput> outputs) {
+  int64_t panels = 0;
+  bool needs_int8 = false;
+  for (const LinearOutput& output : outputs) {
+    CHECK(output.weight->k() == x.columns && output.y.rows == x.rows && output.y.columns == output.weight->n());
+    panels += panels_of(output.weight->n());
+    needs_int8 |= output.weight->scheme.activations == Activations::int8_block32;
+  }
+  const Workspace::Mark mark(context.workspace);
+  const int64_t blocks = (x.columns + 31) / 32;
+  Int8Rows int8{};
+  if (needs_int8) {
+    int8_t* codes = context.workspace.take<int8_t>(x.rows * blocks * 32);
+    float* scales = context.workspace.take<float>(x.rows * blocks);
+    int32_t* sums = context.workspace.take<int32_t>(x.rows * blocks);
+    int8 = {codes, blocks * 32, scales, sums};
+    const auto& kernel = choose_quantize_rows_kernel(context.isa);
+    const auto round_rows = [&](int64_t begin, int64_t end) {
+      for (int64_t t = begin; t < end; ++t)
+        kernel.run(x.row(t), x.columns, codes + t * blocks * 32, scales + t * blocks, sums + t * blocks);
+    };
+    if (x.rows == 1) {
+      round_rows(0, 1);  // cheaper than waking the threads
+    } else {
+      context.pool.run([&](Part part) {
+        const auto range = part.range(x.rows);
+        round_rows(range.begin, range.end);
+      });
+    }
+  }
+  const int64_t scratch_floats = matmul_scratch_floats();
+  float* scratch = context.workspace.take<float>(scratch_floats * context.pool.size());
+  context.pool.run([&](Part part) {
+    const auto range = part.range(panels, 4);
+    int64_t first = 0;  // of this output, counted over all outputs
+    for (const LinearOutput& output : outputs) {
+      const PackedWeight& w = *output.weight;
+      const int64_t count = panels_of(w.n());
+      const int64_t begin = range.begin > first ? range.begin - first : 0;
+      const int64_t end = range.end - first < count ? range.end - first : count;
+      if (begin < end) {
+        (*w.kernel)->run({&w.stored, w.packed ? w.packed.data() : nullptr, x.rows, x.data, x.stride, int8, output.y.data,
+                       output.y.stride, begin, end, scratch + scratch_floats * part.index});
+      }
+      first += count;
+    }
+  });
+}
+
+}  // namespace farthing::ops

@@ -1,0 +1,47 @@
+// The linear operator y = x W^T with a weight in any format: packing, and the threaded product.
+#pragma once
+
+#include <string>
+
+#include "formats/format.h"
+#include "kernels/matmul/matmul.h"
+#include "tensor/context.h"
+
+namespace farthing {
+
+// A weight laid out for the kernel that will read it.
+struct PackedWeight {
+  Scheme scheme;
+  const MatmulKernel* kernel = nullptr;
+  QuantizedTensor stored;  // its planes are dropped unless the kernel reads them; format, n and k stay
+  Tensor packed;           // u8
+
+  int64_t n() const { return stored.n; }
+  int64_t k() const { return stored.k; }
+  // Bytes that a product reads.
+  int64_t bytes() const { return packed ? packed.bytes() : stored.bytes(); }
+};
+
+namespace ops {
+
+// Packs for the kernel that context.isa chooses. `stored` must fit the scheme's format.
+PackedWeight pack_weight(Context& context, QuantizedTensor stored, Activations activations);
+
+// The same for a kernel of the caller's choice (tests and benchmarks).
+PackedWeight pack_weight_for(Context& context, QuantizedTensor stored, const MatmulKernel& kernel);
+
+// y[i] = x w[i]^T for several weights that share the input x [m, k]; y[i] is [m, w[i]->n()].
+// Level: that of the kernels. One pass of the threads over all outputs.
+struct LinearOutput {
+  const PackedWeight* weight;
+  View<float, 2> y;
+};
+void linear_forward(Context& context, View<const float, 2> x, std::span<const LinearOutput> outputs);
+
+inline void linear_forward(Context& context, View<const float, 2> x, const PackedWeight& weight, View<float, 2> y) {
+  const LinearOutput output{&weight, y};
+  linear_forward(context, x, {&output, 1});
+}
+
+}  // namespace ops
+}  // namespace farthing

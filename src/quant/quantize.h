@@ -1,0 +1,58 @@
+// Quantizing a model: on the way into memory (QuantizingSource) or into a directory (quantize_checkpoint).
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/progress.h"
+#include "model/checkpoint.h"
+#include "quant/algorithm.h"
+
+namespace farthing {
+
+struct QuantizeOptions {
+  Scheme scheme;                        // of the linears of the blocks
+  const AlgorithmInfo* method = nullptr;
+  std::optional<ScaleRule> scale_rule;  // the format's default where it is absent
+  std::optional<Scheme> tables;         // of embedding and head; they stay as they are where it is absent
+  bool strict = false;                  // a linear that the format cannot hold is an error instead of a fallback
+};
+
+// Fails where scale rule and format do not go together.
+Result<> check_options(const QuantizeOptions& options);
+
+// Quantizes what it hands out of `base`.
+class QuantizingSource : public WeightSource {
+ public:
+  QuantizingSource(Context& context, WeightSource& base, QuantizeOptions options)
+      : context_(context), base_(base), options_(std::move(options)) {}
+
+  Result<StoredLinear> linear(const LinearSpec& spec) override;
+  Result<StoredLinear> table(const LinearSpec& spec) override;
+  Result<Tensor> vector(const std::string& name, int64_t size) override;
+
+  // Of what was handed out so far, in that order (tables only where they were quantized).
+  const std::vector<LayerReport>& reports() const { return reports_; }
+  double seconds() const { return seconds_; }  // spent in the algorithm
+  int64_t bytes() const { return bytes_; }     // of everything handed out, as stored
+  // Bits a weight of the quantized linears, everything stored counted.
+  double bits_per_weight() const;
+
+ private:
+  Result<StoredLinear> quantize(const LinearSpec& spec, StoredLinear from, const Scheme& scheme);
+  Context& context_;
+  WeightSource& base_;
+  QuantizeOptions options_;
+  std::vector<LayerReport> reports_;
+  double seconds_ = 0;
+  int64_t bytes_ = 0;
+};
+
+// Writes a Hugging Face directory whose config.json has a section for the scheme (docs/checkpoint.md). One linear is in
+// memory at a time. The directory is complete or absent.
+Result<std::vector<LayerReport>> quantize_checkpoint(Context& context, Checkpoint& from, const QuantizeOptions& options,
+                                                     const std::filesystem::path& to, Progress& progress);
+
+}  // namespace farthing

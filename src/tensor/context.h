@@ -1,0 +1,69 @@
+// Context: what every operator is given first. The thread pool, the instruction set, and scratch memory.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "base/cpu.h"
+#include "base/thread_pool.h"
+#include "tensor/tensor.h"
+
+namespace farthing {
+
+// Scratch memory in stack order: take() from the top, and a Mark gives back all that was taken after it. After
+// the first step of a loop nothing is allocated any more.
+class Workspace {
+ public:
+  // 64-byte aligned, not initialised.
+  template <class T>
+  T* take(int64_t count) {
+    return reinterpret_cast<T*>(take_bytes(count * static_cast<int64_t>(sizeof(T))));
+  }
+  template <class T>
+  View<T, 2> take_rows(int64_t rows, int64_t columns) {
+    return {take<T>(rows * columns), rows, columns, columns};
+  }
+
+  class Mark {
+   public:
+    explicit Mark(Workspace& workspace) : workspace_(workspace), block_(workspace.block_), used_(workspace.used_) {}
+    ~Mark() {
+      workspace_.block_ = block_;
+      workspace_.used_ = used_;
+    }
+    Mark(const Mark&) = delete;
+    Mark& operator=(const Mark&) = delete;
+
+   private:
+    Workspace& workspace_;
+    size_t block_;
+    int64_t used_;
+  };
+
+ private:
+  std::byte* take_bytes(int64_t bytes);
+  std::vector<std::shared_ptr<Storage>> blocks_;
+  size_t block_ = 0;  // the block that is being filled
+  int64_t used_ = 0;  // bytes used of it
+};
+
+struct Context {
+  ThreadPool& pool;
+  Isa isa;
+  Workspace& workspace;
+};
+
+// Owns what a Context refers to.
+class ContextOwner {
+ public:
+  ContextOwner(int threads, Isa isa) : pool_(threads), context_{pool_, isa, workspace_} {}
+  Context& get() { return context_; }
+
+ private:
+  ThreadPool pool_;
+  Workspace workspace_;
+  Context context_;
+};
+
+}  // namespace farthing

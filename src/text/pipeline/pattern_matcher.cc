@@ -1,0 +1,36 @@
+// Search and replacement by literal or regular expression.
+#include "text/pipeline/pattern_matcher.h"
+
+namespace farthing::tokenizer {
+
+Result<PatternMatcher> PatternMatcher::compile(const Pattern& pattern, std::string_view where) {
+  PatternMatcher matcher;
+  if (pattern.is_regex) {
+    matcher.regex_ = TRY(Regex::compile(pattern.text, where));
+  } else {
+    matcher.literal_ = pattern.text;
+  }
+  return matcher;
+}
+
+std::optional<Regex::Match> PatternMatcher::find(std::string_view text, std::size_t from) const {
+  if (regex_) return regex_->find(text, from);
+  if (literal_.empty()) return std::nullopt;
+  const std::size_t begin = text.find(literal_, from);
+  if (begin == std::string_view::npos) return std::nullopt;
+  return Regex::Match{begin, begin + literal_.size()};
+}
+
+std::string PatternMatcher::replace_all(std::string_view text, std::string_view content) const {
+  std::string out;
+  std::size_t done = 0;
+  while (const auto match = find(text, done)) {
+    out += text.substr(done, match->begin - done);
+    out += content;
+    done = match->end;
+  }
+  out += text.substr(done);
+  return out;
+}
+
+}  // namespace farthing::tokenizer

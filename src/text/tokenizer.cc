@@ -1,0 +1,211 @@
+// The stages of a tokenizer, joined.
+#include "text/tokenizer.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <unordered_map>
+
+#include "text/pipeline/added_tokens.h"
+#include "text/pipeline/bpe.h"
+#include "text/pipeline/normalizer.h"
+#include "text/pipeline/pre_tokenizer.h"
+#include "text/pipeline/spec.h"
+#include "text/pipeline/token_decoder.h"
+#include "text/unicode/utf8.h"
+
+namespace farthing {
+
+using namespace tokenizer;  // NOLINT: the stages
+
+struct Tokenizer::Parts {
+  Spec spec;
+  std::unordered_map<std::string_view, std::int32_t> ids;  // views into spec
+  std::vector<bool> special;
+  AddedTokens in_text, in_normalized_text;
+  Normalizer normalizer;
+  PreTokenizer pre_tokenizer;
+  Bpe bpe;
+  TokenDecoder decoder;
+
+  bool has(std::int32_t id) const {
+    return id >= 0 && static_cast<std::size_t>(id) < spec.tokens.size() && !spec.tokens[id].empty();
+  }
+};
+
+namespace {
+
+Result<void> check_ids(const Spec& spec, std::string_view where) {
+  const auto count = static_cast<std::int64_t>(spec.tokens.size());
+  const auto check = [&](std::int64_t id, std::string_view role) -> Result<void> {
+    if (id >= 0 && id < count) return {};
+    return fail({.what = "the tokenizer names a token that is outside its vocabulary",
+                 .where = fmt::format("{}, {}", where, role),
+                 .got = fmt::format("token {}", id),
+                 .wanted = fmt::format("0 to {}", count - 1),
+                 .remedy = "check that the tokenizer file is complete and unmodified"});
+  };
+  for (const Merge& merge : spec.merges) {
+    for (const std::int32_t id : {merge.left, merge.right, merge.result}) TRY(check(id, "merges"));
+  }
+  for (const AddedToken& token : spec.added) TRY(check(token.id, "added tokens"));
+  for (const std::int32_t id : spec.prefix) TRY(check(id, "tokens put before a text"));
+  for (const std::int32_t id : spec.suffix) TRY(check(id, "tokens put after a text"));
+  if (spec.unknown) TRY(check(*spec.unknown, "unknown token"));
+  if (spec.bos) TRY(check(*spec.bos, "beginning-of-text token"));
+  if (spec.eos) TRY(check(*spec.eos, "end-of-text token"));
+  return {};
+}
+
+Result<bool> is_byte_level(const Spec& spec, std::string_view where) {
+  const auto& steps = spec.pre_tokenizers;
+  const auto found = std::find_if(steps.begin(), steps.end(), [](const PreTokenizerStep& step) {
+    return std::holds_alternative<ByteLevel>(step);
+  });
+  if (found != steps.end() && found + 1 != steps.end()) {
+    return fail({.what = "the pre-tokenizer goes on after ByteLevel",
+                 .where = std::string(where),
+                 .got = fmt::format("{} steps after it", steps.end() - found - 1),
+                 .wanted = "ByteLevel as the last step",
+                 .remedy = "this tokenizer is not supported; convert the model with another one"});
+  }
+  return found != steps.end();
+}
+
+}  // namespace
+
+Result<Tokenizer> make_tokenizer(Spec spec, std::string_view where) {
+  TRY(check_ids(spec, where));
+  const bool byte_level = TRY(is_byte_level(spec, where));
+  Normalizer normalizer = TRY(Normalizer::compile(spec.normalizers, where));
+  PreTokenizer pre_tokenizer = TRY(PreTokenizer::compile(spec.pre_tokenizers, where));
+  TokenDecoder decoder = TRY(make_token_decoder(spec, normalizer, where));
+  Bpe bpe(spec, byte_level);
+  auto parts = std::make_shared<Tokenizer::Parts>(Tokenizer::Parts{
+      .spec = std::move(spec),
+      .ids = {},
+      .special = {},
+      .in_text = {},
+      .in_normalized_text = {},
+      .normalizer = std::move(normalizer),
+      .pre_tokenizer = std::move(pre_tokenizer),
+      .bpe = std::move(bpe),
+      .decoder = std::move(decoder),
+  });
+  const Spec& kept = parts->spec;
+  for (std::size_t id = 0; id < kept.tokens.size(); ++id) {
+    if (!kept.tokens[id].empty())
+      parts->ids.emplace(kept.tokens[id], static_cast<std::int32_t>(id));
+  }
+  parts->special.resize(kept.tokens.size());
+  for (const AddedToken& token : kept.added) {
+    parts->special[token.id] = token.special;
+    if (token.normalized) {
+      std::string buffer;
+      parts->in_normalized_text.add(
+          token, std::string(parts->normalizer.normalize(token.content, &buffer)));
+    } else {
+      parts->in_text.add(token, token.content);
+    }
+  }
+  return Tokenizer(std::move(parts));
+}
+
+std::vector<std::int32_t> Tokenizer::encode(std::string_view text, EncodeOptions options) const {
+  const Parts& parts = *parts_;
+  std::string repaired;
+  if (!is_valid_utf8(text)) {
+    repaired = replace_invalid_utf8(text);
+    text = repaired;
+  }
+  std::vector<std::int32_t> ids;
+  if (options.add_special_tokens) ids = parts.spec.prefix;
+  Bpe::Scratch scratch;
+  const PreTokenizer::Sink encode_word = [&](std::string_view word) {
+    parts.bpe.encode(word, &scratch, &ids);
+  };
+  std::string normalized;
+  parts.in_text.split(text, options.parse_special, [&](std::string_view part, auto id) {
+    if (id) return ids.push_back(*id);
+    const bool first = part.data() == text.data();
+    const std::string_view rewritten = parts.normalizer.normalize(part, &normalized);
+    parts.in_normalized_text.split(
+        rewritten, options.parse_special, [&](std::string_view piece, auto piece_id) {
+          if (piece_id) return ids.push_back(*piece_id);
+          parts.pre_tokenizer.split(piece, first && piece.data() == rewritten.data(), encode_word);
+        });
+  });
+  if (options.add_special_tokens) {
+    ids.insert(ids.end(), parts.spec.suffix.begin(), parts.spec.suffix.end());
+  }
+  return ids;
+}
+
+std::string Tokenizer::decode(std::span<const std::int32_t> ids, DecodeOptions options) const {
+  StreamDecoder stream(*this, false, options);
+  std::string text;
+  for (const std::int32_t id : ids) text += stream.feed(id);
+  return text + stream.finish();
+}
+
+std::string_view Tokenizer::token_bytes(std::int32_t id) const {
+  return parts_->has(id) ? parts_->decoder.bytes[id] : std::string_view();
+}
+
+std::string_view Tokenizer::token_text(std::int32_t id) const {
+  return parts_->has(id) ? parts_->spec.tokens[id] : std::string_view();
+}
+
+std::optional<std::int32_t> Tokenizer::token_id(std::string_view text) const {
+  const auto found = parts_->ids.find(text);
+  if (found == parts_->ids.end()) return std::nullopt;
+  return found->second;
+}
+
+std::int32_t Tokenizer::vocab_size() const {
+  return static_cast<std::int32_t>(parts_->spec.tokens.size());
+}
+
+bool Tokenizer::is_special(std::int32_t id) const { return parts_->has(id) && parts_->special[id]; }
+std::optional<std::int32_t> Tokenizer::bos_id() const { return parts_->spec.bos; }
+std::optional<std::int32_t> Tokenizer::eos_id() const { return parts_->spec.eos; }
+const Spec& Tokenizer::spec() const { return parts_->spec; }
+
+StreamDecoder::StreamDecoder(Tokenizer tokenizer, bool continues_text, DecodeOptions options)
+    : tokenizer_(std::move(tokenizer)),
+      options_(options),
+      strip_count_(continues_text ? 0 : tokenizer_.parts_->decoder.strip_count),
+      at_first_token_(!continues_text) {}
+
+std::string StreamDecoder::feed(std::int32_t id) {
+  const Tokenizer::Parts& parts = *tokenizer_.parts_;
+  if (!parts.has(id) || (options_.skip_special_tokens && parts.special[id])) return {};
+  const TokenDecoder& decoder = parts.decoder;
+  std::string bytes = decoder.bytes[id];
+  if (!at_first_token_) {
+    pending_ += decoder.separator;
+  } else if (decoder.strips_first_token) {
+    std::erase(bytes, ' ');
+  }
+  at_first_token_ = false;
+  pending_ += bytes;
+  std::string text;
+  take_whole_characters(&pending_, &text);
+  while (strip_count_ > 0 && !text.empty()) {
+    if (text.starts_with(decoder.strip)) {
+      text.erase(0, decoder.strip.size());
+      --strip_count_;
+    } else {
+      strip_count_ = 0;
+    }
+  }
+  return text;
+}
+
+std::string StreamDecoder::finish() {
+  const bool incomplete = !pending_.empty();
+  pending_.clear();
+  return incomplete ? std::string(kReplacementCharacter) : std::string();
+}
+
+}  // namespace farthing

@@ -1,0 +1,145 @@
+#!/usr/bin/env python3
+"""Adds a number format to a copy of the tree (one header, one registry line) and runs the program with it.
+
+Shows what CONTRIBUTING.md promises: no other file is touched, and every command works with the new format.
+Builds in the copy with ccache, so only what the registry reaches is compiled.
+
+  tools/add_dummy_format.py [--keep FOLDER]
+"""
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+import tree
+
+NAME = "dummy_float8"
+HEADER = f"src/formats/{NAME}.h"
+REGISTRY = "src/formats/registry.h"
+TEXT = """\
+// dummy_float8: the upper byte of an IEEE half, one plane without scales; 8 bits a weight.
+//
+// Layout: plane weight, u8 [n, k], row-major: sign, 5 bits of exponent, 2 bits of mantissa.
+// Value:  the half whose lower byte is 0; encoding rounds to nearest even and saturates.
+// Source: tools/add_dummy_format.py, which adds it to a copy of the tree.
+#pragma once
+
+#include "formats/format.h"
+
+namespace farthing {
+
+struct DummyFloat8 {
+  static uint8_t encode(float value) {
+    const uint32_t half = f16_from_f32(value);
+    const uint32_t magnitude = ((half & 0x7fff) + 0x7f + (half >> 8 & 1)) >> 8;
+    return static_cast<uint8_t>((half >> 8 & 0x80) | (magnitude > 0x7b ? 0x7b : magnitude));
+  }
+  static std::vector<PlaneSpec> planes(int64_t n, int64_t k, DType) {
+    return {{"weight", DType::u8, {n, k}}};
+  }
+  static EncodeReport encode_tile(QuantizedTensor& q, Tile tile, const float* values,
+                                  int64_t stride, ScaleRule) {
+    EncodeReport report;
+    for (int64_t n = tile.n0; n < tile.n1; ++n, values += stride) {
+      uint8_t* row = q.planes[0].as<uint8_t>() + n * q.k;
+      for (int64_t k = tile.k0; k < tile.k1; ++k) {
+        const float value = values[k - tile.k0];
+        report.nonfinite += value - value != 0;
+        row[k] = encode(value);
+      }
+    }
+    return report;
+  }
+  static void decode_tile(const QuantizedTensor& q, Tile tile, float* values, int64_t stride) {
+    for (int64_t n = tile.n0; n < tile.n1; ++n, values += stride) {
+      const uint8_t* row = q.planes[0].as<uint8_t>() + n * q.k;
+      for (int64_t k = tile.k0; k < tile.k1; ++k)
+        values[k - tile.k0] = f32_from_f16(static_cast<uint16_t>(row[k] << 8));
+    }
+  }
+  static Format format() {
+    Format f;
+    f.layout = "one plane of bytes, row-major";
+    f.value = "the upper byte of an IEEE half";
+    f.source = "tools/add_dummy_format.py";
+    f.planes = planes;
+    f.encode_tile = encode_tile;
+    f.decode_tile = decode_tile;
+    return f;
+  }
+};
+
+}  // namespace farthing
+"""
+
+
+def registry_with_line(text):
+    """Returns the registry with the header included and the format's line put first."""
+    line = re.search(r"^#define FARTHING_FORMATS\(FORMAT\) *\\\n", text, re.M)
+    include = re.search(r'^#include "formats/', text, re.M)
+    if line is None or include is None:
+        raise RuntimeError(f"{REGISTRY}: has no FARTHING_FORMATS list or no include; adapt this tool")
+    text = text[:line.end()] + f"  FORMAT({NAME}, DummyFloat8::format()) \\\n" + text[line.end():]
+    return text[:include.start()] + f'#include "formats/{NAME}.h"\n' + text[include.start():]
+
+
+def run(folder, *command):
+    """Runs `command` in `folder` and returns what it printed; raises with its output when it fails."""
+    began = time.monotonic()
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, errors="replace",
+                          stdin=subprocess.DEVNULL, check=False)
+    if done.returncode != 0:
+        raise RuntimeError(f"{' '.join(command)}: exit status {done.returncode}\n{done.stdout}{done.stderr}")
+    print(f"  {time.monotonic() - began:6.1f} s  {' '.join(command)[:100]}", flush=True)
+    return done.stdout + done.stderr
+
+
+def git(folder, *arguments):
+    done = subprocess.run(["git", "-C", folder, "-c", "user.name=check", "-c", "user.email=check@localhost",
+                           *arguments], capture_output=True, text=True, check=True)
+    return done.stdout
+
+
+def copy_tree(root, folder):
+    for path in tree.tree_files(root):
+        target = os.path.join(folder, path)
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        shutil.copy2(os.path.join(root, path), target)
+    git(folder, "init", "--quiet")
+    git(folder, "add", "--all")
+    git(folder, "commit", "--quiet", "--message", "The tree as it is")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--keep", metavar="FOLDER", help="work there, and keep it (default: a temporary folder)")
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="farthing-dummy-") as temporary:
+        folder = os.path.abspath(args.keep) if args.keep else temporary
+        if args.keep:
+            os.makedirs(folder)
+        copy_tree(tree.default_root(), folder)
+        with open(os.path.join(folder, HEADER), "x", encoding="utf-8") as file:
+            file.write(TEXT)
+        with open(os.path.join(folder, REGISTRY), "r+", encoding="utf-8") as file:
+            changed = registry_with_line(file.read())
+            file.seek(0)
+            file.write(changed)
+        use_everywhere(folder)
+        git(folder, "add", "--all")
+        touched = git(folder, "diff", "--cached", "--name-only").split()
+        print(git(folder, "diff", "--cached", "--stat"), end="")
+        if sorted(touched) != sorted([HEADER, REGISTRY]):
+            raise RuntimeError(f"{len(touched)} files touched instead of 2: {', '.join(touched)}")
+    print(f"add_dummy_format: {len(touched)} files touched, and every command runs with {NAME}")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except (OSError, RuntimeError, subprocess.CalledProcessError) as error:
+        sys.exit(f"add_dummy_format: {error}")
