@@ -7,6 +7,7 @@ Builds in the copy with ccache, so only what the registry reaches is compiled.
   tools/add_dummy_format.py [--keep FOLDER]
 """
 import argparse
+import json
 import os
 import re
 import shutil
@@ -88,20 +89,41 @@ def registry_with_line(text):
 
 
 def run(folder, *command):
-    """Runs `command` in `folder` and returns what it printed; raises with its output when it fails."""
+    """Runs `command` in `folder` and returns its standard output; raises with its output when it fails."""
     began = time.monotonic()
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, errors="replace",
                           stdin=subprocess.DEVNULL, check=False)
     if done.returncode != 0:
         raise RuntimeError(f"{' '.join(command)}: exit status {done.returncode}\n{done.stdout}{done.stderr}")
     print(f"  {time.monotonic() - began:6.1f} s  {' '.join(command)[:100]}", flush=True)
-    return done.stdout + done.stderr
+    return done.stdout
 
 
 def git(folder, *arguments):
     done = subprocess.run(["git", "-C", folder, "-c", "user.name=check", "-c", "user.email=check@localhost",
                            *arguments], capture_output=True, text=True, check=True)
     return done.stdout
+
+
+def use_everywhere(folder):
+    """Builds the program in `folder` and runs every command with the new format."""
+    run(folder, "scripts/build", "release", "farthing")
+    farthing, model, made = "build/release/farthing", "models/stories260k", "build/dummy"
+    window = ("--context", "256", "--tokens", "512")
+    for command in (
+            ("formats",),
+            ("kernels",),
+            ("quantize", model, "--format", NAME, "-o", made),
+            ("inspect", made),
+            ("eval", made, "--against", model, *window),
+            ("eval", model, "--format", NAME, *window),
+            ("run", made, "--prompt", "Once upon a time", "-n", "8", "--temp", "0"),
+            ("run", model, "--format", NAME, "--prompt", "Once upon a time", "-n", "8", "--temp", "0"),
+            ("compare", model, "--formats", f"{NAME},q8_0", "-o", "build/report", *window)):
+        said = run(folder, farthing, *command, "--json")
+        json.loads(said)
+        if NAME not in said and command[0] != "kernels":
+            raise RuntimeError(f"farthing {' '.join(command)}: does not name {NAME}:\n{said}")
 
 
 def copy_tree(root, folder):

@@ -1,13 +1,21 @@
 // Probe of the processor's instruction sets.
 #include "base/cpu.h"
 
+#include <cpuid.h>
+
 #include <cstdlib>
 #include <fstream>
 
 namespace farthing {
 namespace {
 constexpr Isa all_isas[] = {Isa::portable, Isa::avx2, Isa::avx512};
+
+// clang 14's __builtin_cpu_supports does not know f16c.
+bool has_f16c() {
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  return __get_cpuid(1, &a, &b, &c, &d) != 0 && (c & bit_F16C) != 0;
 }
+}  // namespace
 
 std::string_view isa_name(Isa isa) {
   switch (isa) {
@@ -22,8 +30,7 @@ bool isa_supported(Isa isa) {
   switch (isa) {
     case Isa::portable: return true;
     case Isa::avx2:
-      return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-             __builtin_cpu_supports("f16c");
+      return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && has_f16c();
     case Isa::avx512:
       return isa_supported(Isa::avx2) && __builtin_cpu_supports("avx512f") &&
              __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&

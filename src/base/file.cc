@@ -9,7 +9,11 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
+#include <mutex>
+#include <set>
+#include <thread>
 
 namespace farthing {
 namespace fs = std::filesystem;
@@ -24,6 +28,17 @@ Error system_error(std::string what, const fs::path& path, std::string remedy) {
 }
 
 constexpr const char* write_remedy = "free space on the disk or choose a folder that you may write to";
+
+// What discard_partial_outputs has to remove. Outputs come and go under the mutex. Never destroyed: a signal may
+// arrive while the process ends.
+struct PartialOutputs {
+  std::mutex mutex;
+  std::set<fs::path> paths;
+};
+PartialOutputs& partial_outputs() {
+  static auto& outputs = *new PartialOutputs;
+  return outputs;
+}
 }  // namespace
 
 Result<std::shared_ptr<const MappedFile>> MappedFile::open(const fs::path& path) {
@@ -75,8 +90,10 @@ Result<AtomicFile> AtomicFile::create(const fs::path& target) {
   file.target_ = target;
   file.partial_ = target;
   file.partial_ += fmt::format(".partial-{}", ::getpid());
+  const std::lock_guard lock(partial_outputs().mutex);
   file.descriptor_ = ::open(file.partial_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
   if (file.descriptor_ < 0) return fail(system_error("cannot create the file", target, write_remedy));
+  partial_outputs().paths.insert(file.partial_);
   return file;
 }
 
@@ -88,8 +105,10 @@ AtomicFile::AtomicFile(AtomicFile&& other) noexcept
 
 AtomicFile::~AtomicFile() {
   if (descriptor_ < 0) return;
+  const std::lock_guard lock(partial_outputs().mutex);
   ::close(descriptor_);
   ::unlink(partial_.c_str());
+  partial_outputs().paths.erase(partial_);
 }
 
 Result<> AtomicFile::write(std::span<const std::byte> bytes) {
@@ -112,6 +131,8 @@ Result<> AtomicFile::write_at(uint64_t offset, std::span<const std::byte> bytes)
 
 Result<> AtomicFile::commit() {
   if (::fsync(descriptor_) != 0) return fail(system_error("cannot flush the file to the disk", target_, write_remedy));
+  const std::lock_guard lock(partial_outputs().mutex);
+  partial_outputs().paths.erase(partial_);
   if (::close(std::exchange(descriptor_, -1)) != 0 || ::rename(partial_.c_str(), target_.c_str()) != 0) {
     auto error = system_error("cannot put the finished file in its place", target_, write_remedy);
     ::unlink(partial_.c_str());
@@ -142,6 +163,7 @@ Result<AtomicDirectory> AtomicDirectory::create(const fs::path& target, std::str
   directory.target_ = clean;
   directory.partial_ = clean;
   directory.partial_ += fmt::format(".partial-{}", ::getpid());
+  const std::lock_guard lock(partial_outputs().mutex);
   if (clean.has_parent_path()) fs::create_directories(clean.parent_path(), code);
   fs::remove_all(directory.partial_, code);
   if (!fs::create_directory(directory.partial_, code)) {
@@ -151,6 +173,7 @@ Result<AtomicDirectory> AtomicDirectory::create(const fs::path& target, std::str
                  .wanted = {},
                  .remedy = write_remedy});
   }
+  partial_outputs().paths.insert(directory.partial_);
   directory.open_ = true;
   return directory;
 }
@@ -161,11 +184,15 @@ AtomicDirectory::AtomicDirectory(AtomicDirectory&& other) noexcept
       open_(std::exchange(other.open_, false)) {}
 
 AtomicDirectory::~AtomicDirectory() {
+  if (!open_) return;
+  const std::lock_guard lock(partial_outputs().mutex);
   std::error_code ignored;
-  if (open_) fs::remove_all(partial_, ignored);
+  fs::remove_all(partial_, ignored);
+  partial_outputs().paths.erase(partial_);
 }
 
 Result<> AtomicDirectory::commit() {
+  const std::lock_guard lock(partial_outputs().mutex);
   std::error_code code;
   if (fs::exists(target_, code)) fs::remove_all(target_, code);
   if (!code) fs::rename(partial_, target_, code);
@@ -176,8 +203,23 @@ Result<> AtomicDirectory::commit() {
                  .wanted = {},
                  .remedy = write_remedy});
   }
+  partial_outputs().paths.erase(partial_);
   open_ = false;
   return {};
+}
+
+void discard_partial_outputs() {
+  PartialOutputs& outputs = partial_outputs();
+  outputs.mutex.lock();  // and never unlocked: nothing is created or committed any more
+  for (const fs::path& path : outputs.paths) {
+    // Another thread may be copying a file into the folder right now: then the folder is not empty at first.
+    std::error_code code;
+    for (int attempt = 0; attempt < 100; ++attempt) {
+      fs::remove_all(path, code);
+      if (!code) break;
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+  }
 }
 
 }  // namespace farthing

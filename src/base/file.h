@@ -79,4 +79,8 @@ class AtomicDirectory {
   bool open_ = false;
 };
 
+// For a process that is about to end, from any thread: removes what every uncommitted AtomicFile and AtomicDirectory wrote.
+// From then on a thread that creates or commits one waits for ever.
+void discard_partial_outputs();
+
 }  // namespace farthing

@@ -1,12 +1,14 @@
 // The idiom of every list of kernels: what one line of an operation's kernels.inc expands to.
 //
 // A folder kernels/<op>/ holds
-//   <op>.h          struct <Op>Functions: pointers to noexcept functions on raw memory, their contract in comments;
-//                   using <Op>Kernel = Kernel<<Op>Functions>; <op>_kernels(); choose_<op>_kernel(isa)
+//   <op>.h          struct <Op>Functions: pointers to noexcept functions on raw memory, their
+//   contract in comments;
+//                   using <Op>Kernel = Kernel<<Op>Functions>; <op>_kernels();
+//                   choose_<op>_kernel(isa)
 //   <op>.inc        the functions, written once over Vec in an anonymous namespace
-//   <op>_<isa>.cc   includes vec/<isa>.h and <op>.inc, and defines one symbol: const <Op>Functions <op>_<isa>
-//   kernels.inc     one line for each kernel: FARTHING_KERNEL(symbol, isa, level), weakest instruction set first
-//   <op>.cc         the table:
+//   <op>_<isa>.cc   includes vec/<isa>.h and <op>.inc, and defines one symbol: const <Op>Functions
+//   <op>_<isa> kernels.inc     one line for each kernel: FARTHING_KERNEL(symbol, isa, level),
+//   weakest instruction set first <op>.cc         the table:
 //
 //     #define FARTHING_KERNEL(symbol, isa, level) extern const NormFunctions symbol;
 //     #include "kernels/norm/kernels.inc"

@@ -46,9 +46,6 @@ class Checkpoint : public WeightSource {
   ModelConfig config_;
 };
 
-// The linears of the blocks, in the order in which the model runs them.
-std::vector<LinearSpec> linears_of(const ModelConfig& config);
-
 Result<std::unique_ptr<Checkpoint>> open_hugging_face(const std::filesystem::path& path);
 Result<std::unique_ptr<Checkpoint>> open_gguf(const std::filesystem::path& path);
 

@@ -15,8 +15,10 @@ struct Block {
   PackedWeight q, k, v, o, gate, up, down;
 };
 
+std::string block_prefix(int64_t layer) { return fmt::format("model.layers.{}.", layer); }
+
 std::vector<LinearSpec> linears_of_block(const ModelConfig& c, int64_t layer) {
-  const std::string prefix = fmt::format("model.layers.{}.", layer);
+  const std::string prefix = block_prefix(layer);
   const int64_t d = c.hidden_size, q = c.heads * c.head_dim, kv = c.kv_heads * c.head_dim, i = c.intermediate_size;
   return {{prefix + "self_attn.q_proj.weight", q, d},  {prefix + "self_attn.k_proj.weight", kv, d},
           {prefix + "self_attn.v_proj.weight", kv, d}, {prefix + "self_attn.o_proj.weight", d, q},
@@ -24,39 +26,55 @@ std::vector<LinearSpec> linears_of_block(const ModelConfig& c, int64_t layer) {
           {prefix + "mlp.down_proj.weight", d, i}};
 }
 
+VectorSpec attention_norm(const ModelConfig& c, int64_t layer) {
+  return {block_prefix(layer) + "input_layernorm.weight", c.hidden_size};
+}
+VectorSpec mlp_norm(const ModelConfig& c, int64_t layer) {
+  return {block_prefix(layer) + "post_attention_layernorm.weight", c.hidden_size};
+}
+VectorSpec final_norm(const ModelConfig& c) { return {"model.norm.weight", c.hidden_size}; }
+LinearSpec embedding(const ModelConfig& c) { return {"model.embed_tokens.weight", c.vocabulary_size, c.hidden_size}; }
+LinearSpec head(const ModelConfig& c) { return {"lm_head.weight", c.vocabulary_size, c.hidden_size}; }
+
+TensorSpecs llama_tensors(const ModelConfig& c) {
+  TensorSpecs out;
+  out.tables.push_back(embedding(c));
+  if (!c.tied_embeddings) out.tables.push_back(head(c));
+  for (int64_t layer = 0; layer < c.layers; ++layer) {
+    for (LinearSpec& spec : linears_of_block(c, layer)) out.linears.push_back(std::move(spec));
+    out.vectors.push_back(attention_norm(c, layer));
+    out.vectors.push_back(mlp_norm(c, layer));
+  }
+  out.vectors.push_back(final_norm(c));
+  return out;
+}
+
 class Llama : public Model {
  public:
   explicit Llama(ModelConfig config) : Model(std::move(config)), rope_(config_.rope, config_.head_dim) {}
 
   Result<> load(Context& context, WeightSource& source, Progress& progress) {
-    const auto take = [&](const LinearSpec& spec, PackedWeight& into, bool table) -> Result<> {
-      progress.update(loaded_, 7.0 * static_cast<double>(config_.layers) + 1, spec.name);
-      StoredLinear linear = TRY(table ? source.table(spec) : source.linear(spec));
-      into = ops::pack_weight(context, std::move(linear.weight), linear.activations);
-      names_.push_back(spec.name);
-      ++loaded_;
-      return {};
+    const auto pack = [&](const std::string& name, StoredLinear linear) {
+      names_.push_back(name);
+      return ops::pack_weight(context, std::move(linear.weight), linear.activations);
     };
-    const LinearSpec embedding{"model.embed_tokens.weight", config_.vocabulary_size, config_.hidden_size};
-    StoredLinear table = TRY(source.table(embedding));
+    StoredLinear table = TRY(source.table(embedding(config_)));
     embedding_ = table.weight;
     blocks_.resize(static_cast<size_t>(config_.layers));
     for (int64_t layer = 0; layer < config_.layers; ++layer) {
       Block& b = blocks_[static_cast<size_t>(layer)];
-      const std::string prefix = fmt::format("model.layers.{}.", layer);
-      b.attention_norm = TRY(source.vector(prefix + "input_layernorm.weight", config_.hidden_size));
-      b.mlp_norm = TRY(source.vector(prefix + "post_attention_layernorm.weight", config_.hidden_size));
+      b.attention_norm = TRY(source.vector(attention_norm(config_, layer)));
+      b.mlp_norm = TRY(source.vector(mlp_norm(config_, layer)));
       PackedWeight* const slots[] = {&b.q, &b.k, &b.v, &b.o, &b.gate, &b.up, &b.down};
       const auto specs = linears_of_block(config_, layer);
-      for (size_t i = 0; i < specs.size(); ++i) TRY(take(specs[i], *slots[i], false));
+      for (size_t i = 0; i < specs.size(); ++i) {
+        progress.update(static_cast<double>(names_.size()), 7.0 * static_cast<double>(config_.layers) + 1, specs[i].name);
+        *slots[i] = pack(specs[i].name, TRY(source.linear(specs[i])));
+      }
     }
-    norm_ = TRY(source.vector("model.norm.weight", config_.hidden_size));
-    if (config_.tied_embeddings) {
-      head_ = ops::pack_weight(context, std::move(table.weight), table.activations);
-      names_.push_back(embedding.name);
-    } else {
-      TRY(take({"lm_head.weight", config_.vocabulary_size, config_.hidden_size}, head_, true));
-    }
+    norm_ = TRY(source.vector(final_norm(config_)));
+    if (!config_.tied_embeddings) table = TRY(source.table(head(config_)));
+    head_ = pack(config_.tied_embeddings ? embedding(config_).name : head(config_).name, std::move(table));
     return {};
   }
 
@@ -111,14 +129,15 @@ class Llama : public Model {
     ops::linear_forward(context, last_normed, head_, logits);
   }
 
+  void reserve_positions(int64_t positions) const override { rope_.reserve(positions); }
+
  private:
-  mutable RopeTable rope_;
+  mutable RopeTable rope_;  // grows with the longest sequence
   QuantizedTensor embedding_;
   std::vector<Block> blocks_;
   Tensor norm_;
   PackedWeight head_;
   std::vector<std::string> names_;  // of the linears in order, the head last
-  double loaded_ = 0;
 };
 
 }  // namespace
@@ -126,13 +145,7 @@ class Llama : public Model {
 Architecture llama_architecture() {
   return {.name = "llama",
           .hugging_face = "LlamaForCausalLM",
-          .linears =
-              [](const ModelConfig& config) {
-                std::vector<LinearSpec> out;
-                for (int64_t layer = 0; layer < config.layers; ++layer)
-                  for (LinearSpec& spec : linears_of_block(config, layer)) out.push_back(std::move(spec));
-                return out;
-              },
+          .tensors = llama_tensors,
           .build = [](Context& context, ModelConfig config, WeightSource& source,
                       Progress& progress) -> Result<std::unique_ptr<Model>> {
             auto model = std::make_unique<Llama>(std::move(config));

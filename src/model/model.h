@@ -27,6 +27,19 @@ struct LinearSpec {
   int64_t n, k;
 };
 
+// A vector of f32 beside the matrices, such as a norm's gain.
+struct VectorSpec {
+  std::string name;
+  int64_t size;
+};
+
+// Every tensor of a model. Linears stand in the order in which the model runs them; tables are the embedding and, where
+// it is not tied, the head.
+struct TensorSpecs {
+  std::vector<LinearSpec> linears, tables;
+  std::vector<VectorSpec> vectors;
+};
+
 // Where a model takes its weights from while it is built: a checkpoint as it is, or one that is quantized on the way.
 class WeightSource {
  public:
@@ -35,8 +48,7 @@ class WeightSource {
   virtual Result<StoredLinear> linear(const LinearSpec& spec) = 0;
   // The embedding [vocabulary, hidden], or the head of an untied model.
   virtual Result<StoredLinear> table(const LinearSpec& spec) = 0;
-  // A vector of f32, such as a norm's gain.
-  virtual Result<Tensor> vector(const std::string& name, int64_t size) = 0;
+  virtual Result<Tensor> vector(const VectorSpec& spec) = 0;
 };
 
 // What runs one linear, for `farthing kernels`.
@@ -61,7 +73,7 @@ class Model {
   const ModelConfig& config() const { return config_; }
   virtual std::vector<LinearInfo> linears() const = 0;
 
-  // Room for `tokens` tokens, so that steps up to there allocate nothing.
+  // Room for `tokens` tokens, so that steps up to there allocate nothing. Not while another thread runs forward.
   Sequence new_sequence(int64_t tokens) const;
 
   // Runs `tokens` behind what the sequence holds. Writes the logits of the last `logits.rows` of them,
@@ -70,6 +82,7 @@ class Model {
                        View<float, 2> logits) const = 0;
 
  protected:
+  virtual void reserve_positions(int64_t positions) const = 0;
   explicit Model(ModelConfig config) : config_(std::move(config)) {}
   ModelConfig config_;
 };
@@ -78,13 +91,15 @@ class Model {
 struct Architecture {
   std::string_view name;            // also GGUF's general.architecture
   std::string_view hugging_face;    // config.json architectures[0]
-  std::vector<LinearSpec> (*linears)(const ModelConfig&);
+  TensorSpecs (*tensors)(const ModelConfig&);
   Result<std::unique_ptr<Model>> (*build)(Context&, ModelConfig, WeightSource&, Progress&);
 };
 std::span<const Architecture> all_architectures();
 // The registry's entry for a configuration's architecture.
 const Architecture& architecture_of(const ModelConfig& config);
 std::string architecture_names();
+
+inline TensorSpecs tensors_of(const ModelConfig& config) { return architecture_of(config).tensors(config); }
 
 inline Result<std::unique_ptr<Model>> build_model(Context& context, const ModelConfig& config, WeightSource& source,
                                                   Progress& progress) {

@@ -3,6 +3,7 @@
 
 #include "base/check.h"
 #include "kernels/quantize_rows/quantize_rows.h"
+#include "ops/rows.h"
 
 namespace farthing::ops {
 
@@ -39,26 +40,17 @@ void linear_forward(Context& context, View<const float, 2> x, std::span<const Li
     needs_int8 |= output.weight->scheme.activations == Activations::int8_block32;
   }
   const Workspace::Mark mark(context.workspace);
-  const int64_t blocks = (x.columns + 31) / 32;
   Int8Rows int8{};
   if (needs_int8) {
+    const int64_t blocks = blocks_of_32(x.columns);
     int8_t* codes = context.workspace.take<int8_t>(x.rows * blocks * 32);
     float* scales = context.workspace.take<float>(x.rows * blocks);
     int32_t* sums = context.workspace.take<int32_t>(x.rows * blocks);
     int8 = {codes, blocks * 32, scales, sums};
     const auto& kernel = choose_quantize_rows_kernel(context.isa);
-    const auto round_rows = [&](int64_t begin, int64_t end) {
-      for (int64_t t = begin; t < end; ++t)
-        kernel.run(x.row(t), x.columns, codes + t * blocks * 32, scales + t * blocks, sums + t * blocks);
-    };
-    if (x.rows == 1) {
-      round_rows(0, 1);  // cheaper than waking the threads
-    } else {
-      context.pool.run([&](Part part) {
-        const auto range = part.range(x.rows);
-        round_rows(range.begin, range.end);
-      });
-    }
+    for_each_row(context, x.rows, x.columns, [&](int64_t t) {
+      kernel->int8_block32(x.row(t), x.columns, codes + t * blocks * 32, scales + t * blocks, sums + t * blocks);
+    });
   }
   const int64_t scratch_floats = matmul_scratch_floats();
   float* scratch = context.workspace.take<float>(scratch_floats * context.pool.size());

@@ -16,14 +16,14 @@ namespace farthing {
 
 // What became of one linear.
 struct LayerReport {
-  std::string name;
+  std::string name = {};
   int64_t n = 0, k = 0;
-  std::string format;                 // the one that was used
-  std::string fallback;               // why it is not the one that was asked for; else empty
+  std::string format = {};                 // the one that was used
+  std::string fallback = {};               // why it is not the one that was asked for; else empty
   double bits_per_weight = 0;
   double relative_squared_error = 0;  // sum (w' - w)^2 / sum w^2
   int64_t bytes = 0;
-  EncodeReport encode;
+  EncodeReport encode = {};
 };
 
 struct LayerInput {

@@ -34,11 +34,6 @@ double relative_squared_error(Context& context, View<const float, 2> weight, con
   return square == 0 ? 0 : error / square;
 }
 
-// The wanted format where its blocks divide k, else f16.
-const Format& format_that_holds(const Format& wanted, int64_t k) {
-  return k % wanted.block == 0 ? wanted : *find_format("f16");
-}
-
 Error encode_error(const LinearSpec& spec, const Format& format, const EncodeReport& report) {
   if (report.nonfinite > 0) {
     return {.what = "a weight is not a finite number",
@@ -56,6 +51,10 @@ Error encode_error(const LinearSpec& spec, const Format& format, const EncodeRep
 }
 
 }  // namespace
+
+const Format& format_that_holds(const Format& wanted, int64_t k) {
+  return k % wanted.block == 0 ? wanted : *find_format("f16");
+}
 
 Result<> check_options(const QuantizeOptions& options) {
   if (!options.scale_rule) return {};
@@ -118,8 +117,8 @@ Result<StoredLinear> QuantizingSource::table(const LinearSpec& spec) {
   return out;
 }
 
-Result<Tensor> QuantizingSource::vector(const std::string& name, int64_t size) {
-  auto out = TRY(base_.vector(name, size));
+Result<Tensor> QuantizingSource::vector(const VectorSpec& spec) {
+  auto out = TRY(base_.vector(spec));
   bytes_ += out.bytes();
   return out;
 }

@@ -23,6 +23,9 @@ struct QuantizeOptions {
 // Fails where scale rule and format do not go together.
 Result<> check_options(const QuantizeOptions& options);
 
+// The wanted format where its blocks divide k, else the one that holds such a linear instead: f16.
+const Format& format_that_holds(const Format& wanted, int64_t k);
+
 // Quantizes what it hands out of `base`.
 class QuantizingSource : public WeightSource {
  public:
@@ -31,7 +34,7 @@ class QuantizingSource : public WeightSource {
 
   Result<StoredLinear> linear(const LinearSpec& spec) override;
   Result<StoredLinear> table(const LinearSpec& spec) override;
-  Result<Tensor> vector(const std::string& name, int64_t size) override;
+  Result<Tensor> vector(const VectorSpec& spec) override;
 
   // Of what was handed out so far, in that order (tables only where they were quantized).
   const std::vector<LayerReport>& reports() const { return reports_; }

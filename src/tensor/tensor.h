@@ -107,6 +107,11 @@ class Tensor {
   int64_t bytes() const { return shape_.elements() * dtype_bytes(dtype_); }
   std::byte* data() { return storage_->data() + offset_; }
   const std::byte* data() const { return storage_->data() + offset_; }
+  // The same bytes with another shape of as many elements.
+  Tensor reshaped(Shape shape) const {
+    CHECK(shape.elements() == shape_.elements());
+    return {storage_, offset_, dtype_, shape};
+  }
   std::span<const std::byte> span() const { return {data(), static_cast<size_t>(bytes())}; }
 
   template <class T>

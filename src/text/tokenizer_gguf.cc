@@ -174,9 +174,9 @@ Result<void> fill_byte_level(const GgufVocabulary& vocabulary, std::string_view 
   spec->merges = TRY(merges_by_rank(vocabulary, where));
   spec->ignore_merges = recipe.ignore_merges;
   for (const std::string& pattern : recipe.patterns) {
-    spec->pre_tokenizers.push_back(Split{.pattern = {pattern, true}});
+    spec->pre_tokenizers.emplace_back(Split{.pattern = {pattern, true}});
   }
-  spec->pre_tokenizers.push_back(ByteLevel{.use_regex = recipe.gpt2_pattern_last});
+  spec->pre_tokenizers.emplace_back(ByteLevel{.use_regex = recipe.gpt2_pattern_last});
   spec->decoders = {ByteLevel{}};
   if (vocabulary.bos && vocabulary.add_bos.value_or(recipe.add_bos))
     spec->prefix = {*vocabulary.bos};
@@ -205,10 +205,10 @@ Result<void> fill_sentencepiece(const GgufVocabulary& vocabulary, std::string_vi
   spec->byte_fallback = true;
   spec->fuse_unknown = true;
   const bool prefixed = vocabulary.add_space_prefix.value_or(true);
-  if (prefixed) spec->normalizers.push_back(Prepend{kSpace});
-  spec->normalizers.push_back(Replace{{.text = " "}, kSpace});
+  if (prefixed) spec->normalizers.emplace_back(Prepend{kSpace});
+  spec->normalizers.emplace_back(Replace{{.text = " "}, kSpace});
   spec->decoders = {Replace{{.text = kSpace}, " "}, ByteFallback{}, Fuse{}};
-  if (prefixed) spec->decoders.push_back(Strip{" ", 1});
+  if (prefixed) spec->decoders.emplace_back(Strip{" ", 1});
   if (vocabulary.bos && vocabulary.add_bos.value_or(true)) spec->prefix = {*vocabulary.bos};
   return {};
 }

@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "text/pipeline/bpe.h"
+#include "text/pipeline/spec.h"
 #include "text/support/fixtures.h"
 #include "text/tokenizer_json.h"
 #include "text/unicode/utf8.h"

@@ -12,8 +12,9 @@ inline constexpr int64_t kv_page_positions = 64;
 inline constexpr int64_t kv_partition_positions = 256;
 inline constexpr int64_t kv_partition_pages = kv_partition_positions / kv_page_positions;
 
-// The pages of one layer's keys or values, seen from one kv head: page p begins at pages[p] + offset.
-// Keys: [head_dim][64], so that a vector holds one component of 16 positions. Values: [64][head_dim].
+// The pages of one layer's keys or values, seen from one kv head: page p begins at pages[p] +
+// offset. Keys: [head_dim][64], so that a vector holds one component of 16 positions. Values:
+// [64][head_dim].
 struct KvPages {
   const float* const* pages;
   int64_t offset;
@@ -22,8 +23,8 @@ struct KvPages {
 // The elements between rows of partial outputs: head_dim rounded up to whole vectors.
 constexpr int64_t padded_head_dim(int64_t head_dim) { return (head_dim + 15) / 16 * 16; }
 
-// Query rows of one kv head: `group` heads for each of consecutive tokens. Row r belongs to the token at
-// first_position + r / group, which sees the keys 0 .. its own position.
+// Query rows of one kv head: `group` heads for each of consecutive tokens. Row r belongs to the
+// token at first_position + r / group, which sees the keys 0 .. its own position.
 struct AttentionRows {
   const float* q;  // [rows][head_dim]
   int64_t rows, group, first_position, head_dim;
@@ -45,19 +46,21 @@ struct PartialAttention {
   float* out;
 };
 
-// Each row's result is a function of its own query and the keys that it sees; how rows are put together is free.
+// Each row's result is a function of its own query and the keys that it sees; how rows are put
+// together is free.
 struct AttentionFunctions {
-  // The attention of `rows` to the keys of one partition (positions 256 p .. 256 p + 255), for the rows that see one
-  // at all. score = (one FMA chain of q k in ascending d) * scale. sum: lane (position mod 16) adds in ascending
-  // order, then sum_of_lanes. out: one FMA chain over ascending positions. Keys that a row does not see are not read
-  // into its result. scores: scratch of [rows][256].
-  void (*attend)(const AttentionRows& rows, const KvPages& keys, const KvPages& values, int64_t partition, float* scores,
-                 const PartialAttention& to) noexcept;
-  // Merges a partition into what the lower ones gave, for the rows from `row` on. M = max(m1, m2), a = exp(m1 - M),
-  // b = exp(m2 - M); sum = fma(sum2, b, sum1 * a); out likewise.
+  // The attention of `rows` to the keys of one partition (positions 256 p .. 256 p + 255), for the
+  // rows that see one at all. score = (one FMA chain of q k in ascending d) * scale. sum: lane
+  // (position mod 16) adds in ascending order, then sum_of_lanes. out: one FMA chain over ascending
+  // positions. Keys that a row does not see are not read into its result. scores: scratch of
+  // [rows][256].
+  void (*attend)(const AttentionRows& rows, const KvPages& keys, const KvPages& values,
+                 int64_t partition, float* scores, const PartialAttention& to) noexcept;
+  // Merges a partition into what the lower ones gave, for the rows from `row` on. M = max(m1, m2),
+  // a = exp(m1 - M), b = exp(m2 - M); sum = fma(sum2, b, sum1 * a); out likewise.
   void (*merge)(const PartialAttention& to, const PartialAttention& next, int64_t row, int64_t rows,
                 int64_t head_dim) noexcept;
-  // out[row * out_stride + d] = from.out / from.sum for row 0 .. rows - 1.
+  // out[d] = from.out / from.sum of one row, d < head_dim.
   void (*finish)(const PartialAttention& from, int64_t row, int64_t head_dim, float* out) noexcept;
 };
 

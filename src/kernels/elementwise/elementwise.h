@@ -11,8 +11,8 @@ namespace farthing {
 struct ElementwiseFunctions {
   // out[i] = a[i] + b[i]. `out` may be `a` or `b`.
   void (*add)(const float* a, const float* b, int64_t n, float* out) noexcept;
-  // out[i] = silu(gate[i]) * up[i]. With e = exp(-|g|): silu = (g < 0 ? g * e : g) / (1 + e), each operation rounded.
-  // `out` may be `gate` or `up`.
+  // out[i] = silu(gate[i]) * up[i]. With e = exp(-|g|): silu = (g < 0 ? g * e : g) / (1 + e), each
+  // operation rounded. `out` may be `gate` or `up`.
   void (*swiglu)(const float* gate, const float* up, int64_t n, float* out) noexcept;
   // out[i] = e^x[i]. `out` may be `x`.
   void (*exp)(const float* x, int64_t n, float* out) noexcept;

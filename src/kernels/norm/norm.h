@@ -9,8 +9,9 @@
 namespace farthing {
 
 struct NormFunctions {
-  // out[i] = (x[i] * r) * gain[i], r = 1 / sqrt(sum(x^2) / n + eps); one rounding for each operation. The sum: lane
-  // i mod 16 takes x[i] by FMA in ascending i, then sum_of_lanes. `out` may be `x`. n < 2^24.
+  // out[i] = (x[i] * r) * gain[i], r = 1 / sqrt(sum(x^2) / n + eps); one rounding for each
+  // operation. The sum: lane i mod 16 takes x[i] by FMA in ascending i, then sum_of_lanes. `out`
+  // may be `x`. n < 2^24.
   void (*rms_norm)(const float* x, const float* gain, float eps, int64_t n, float* out) noexcept;
 };
 

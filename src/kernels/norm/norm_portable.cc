@@ -1,9 +1,8 @@
 // RMS norm in plain C++.
 #include "kernels/norm/norm.h"
 #include "kernels/vec/portable.h"
-// clang-format off: the body needs Vec
+
 #include "kernels/norm/norm.inc"
-// clang-format on
 
 namespace farthing {
 extern const NormFunctions norm_portable;

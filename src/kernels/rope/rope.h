@@ -9,9 +9,11 @@
 namespace farthing {
 
 struct RopeFunctions {
-  // Rotates each head of one token's row x [heads * head_dim] in place, with h = head_dim / 2 angles:
-  // (x[i], x[i + h]) becomes (x[i] cos[i] - x[i + h] sin[i], x[i + h] cos[i] + x[i] sin[i]), each operation rounded.
-  void (*rotate)(float* x, int64_t heads, int64_t head_dim, const float* cos, const float* sin) noexcept;
+  // Rotates each head of one token's row x [heads * head_dim] in place, with h = head_dim / 2
+  // angles: (x[i], x[i + h]) becomes (x[i] cos[i] - x[i + h] sin[i], x[i + h] cos[i] + x[i]
+  // sin[i]), each operation rounded.
+  void (*rotate)(float* x, int64_t heads, int64_t head_dim, const float* cos,
+                 const float* sin) noexcept;
 };
 
 using RopeKernel = Kernel<RopeFunctions>;

@@ -18,8 +18,8 @@ struct LogNormalizer {
   float max, log_sum;
 };
 
-// Sums over a row: within each block of 1024 elements lane i mod 16 adds the terms in ascending i; the lanes of the
-// blocks are added in ascending order; then sum_of_lanes. n >= 1.
+// Sums over a row: within each block of 1024 elements lane i mod 16 adds the terms in ascending i;
+// the lanes of the blocks are added in ascending order; then sum_of_lanes. n >= 1.
 struct SoftmaxFunctions {
   // NaN never becomes the maximum, but makes the sum NaN.
   SoftmaxStatistics (*statistics)(const float* x, int64_t n) noexcept;
@@ -27,9 +27,10 @@ struct SoftmaxFunctions {
   void (*log_softmax)(const float* x, int64_t n, LogNormalizer of_x, float* out) noexcept;
   // The lowest index of the largest element; NaN is never it; 0 where all are NaN.
   int64_t (*argmax)(const float* x, int64_t n) noexcept;
-  // sum over i of p (log p - log q), p = exp(log p), log p = log_softmax(x), log q = log_softmax(y). Terms with
-  // log p < -104 (p is 0 in f32) are 0.
-  float (*kl_divergence)(const float* x, LogNormalizer of_x, const float* y, LogNormalizer of_y, int64_t n) noexcept;
+  // sum over i of p (log p - log q), p = exp(log p), log p = log_softmax(x), log q =
+  // log_softmax(y). Terms with log p < -104 (p is 0 in f32) are 0.
+  float (*kl_divergence)(const float* x, LogNormalizer of_x, const float* y, LogNormalizer of_y,
+                         int64_t n) noexcept;
 };
 
 using SoftmaxKernel = Kernel<SoftmaxFunctions>;

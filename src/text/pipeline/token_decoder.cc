@@ -18,13 +18,6 @@ std::optional<char> fallback_byte(std::string_view token) {
   return static_cast<char>(value);
 }
 
-void replace_all(std::string* text, std::string_view from, std::string_view to) {
-  if (from.empty()) return;
-  for (std::size_t at = 0; (at = text->find(from, at)) != std::string::npos; at += to.size()) {
-    text->replace(at, from.size(), to);
-  }
-}
-
 Result<void> check_order(const std::vector<DecoderStep>& steps, std::string_view where) {
   const auto refuse = [&](std::string got) {
     return fail(
@@ -76,17 +69,21 @@ Result<TokenDecoder> make_token_decoder(const Spec& spec, const Normalizer& norm
         }
       }
     } else if (std::holds_alternative<ByteLevel>(step)) {
-      for (std::string& token : decoder.bytes) token = bytes_of_spelling(token).value_or(token);
+      for (std::string& token : decoder.bytes) {
+        if (auto bytes = bytes_of_spelling(token)) token = std::move(*bytes);
+      }
     } else if (std::holds_alternative<ByteFallback>(step)) {
       for (std::string& token : decoder.bytes) {
-        if (const auto byte = fallback_byte(token)) token = std::string(1, *byte);
+        if (const auto byte = fallback_byte(token)) token.assign(1, *byte);
       }
     } else if (const auto* replace = std::get_if<Replace>(&step)) {
       const PatternMatcher matcher = TRY(PatternMatcher::compile(replace->pattern, where));
       for (std::string& token : decoder.bytes) token = matcher.replace_all(token, replace->content);
     } else {
       const auto& metaspace = std::get<Metaspace>(step);
-      for (std::string& token : decoder.bytes) replace_all(&token, metaspace.replacement, " ");
+      const PatternMatcher matcher =
+          TRY(PatternMatcher::compile({.text = metaspace.replacement}, where));
+      for (std::string& token : decoder.bytes) token = matcher.replace_all(token, " ");
       decoder.strips_first_token = metaspace.prepend != PrependScheme::kNever;
     }
   }

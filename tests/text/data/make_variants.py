@@ -4,13 +4,15 @@ NAME.json, NAME.vectors (add_special_tokens=True) and NAME.decoded (the text of 
 """
 import json
 import random
+import unicodedata
 
 import tokenizers
 from texts import CODE, DIGITS, PROSE, SPACES, WORLD, random_texts
 from tokenizers import AddedToken, Regex, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from vectors import decode_all, encode_all, write_vectors
 
-TEXTS = PROSE + DIGITS[:9] + CODE[:3] + SPACES[:5] + SPACES[20:30] + WORLD[:14] + random_texts(12, 3)
+COMPOSABLE = [text for text in WORLD if unicodedata.normalize("NFC", text) != text]
+TEXTS = PROSE + DIGITS[:9] + CODE[:3] + SPACES[:5] + SPACES[20:30] + WORLD[:14] + COMPOSABLE + random_texts(12, 3)
 CORPUS = [text for text in PROSE + CODE + DIGITS + WORLD for _ in range(3)]
 SPECIAL = ["<unk>", "<s>", "</s>"]
 BYTES = [f"<0x{byte:02X}>" for byte in range(256)]
@@ -24,7 +26,7 @@ def template(prefix, suffix):
 
 
 def trained(pre_tokenizer, decoder, normalizer=None, byte_level=False, post_processor=None, byte_fallback=False, added=(), fuse_unk=False,
-            size=380, alphabet=()):
+            size=380, alphabet=(), ignore_merges=False):
     tokenizer = tokenizers.Tokenizer(models.BPE(unk_token=None if byte_level else "<unk>"))
     if normalizer:
         tokenizer.normalizer = normalizer
@@ -41,6 +43,9 @@ def trained(pre_tokenizer, decoder, normalizer=None, byte_level=False, post_proc
     described["added_tokens"] = [token for token in described["added_tokens"] if token["content"] in SPECIAL]
     described["model"]["byte_fallback"] = byte_fallback
     described["model"]["fuse_unk"] = fuse_unk
+    if ignore_merges:  # some tokens that merging does not reach
+        described["model"]["ignore_merges"] = True
+        described["model"]["merges"] = [merge for i, merge in enumerate(described["model"]["merges"]) if i % 7 != 0]
     tokenizer = tokenizers.Tokenizer.from_str(json.dumps(described))
     tokenizer.add_tokens(list(added))
     return tokenizer
@@ -64,6 +69,7 @@ VARIANTS = {
     "digit_runs": trained(pre_tokenizers.Sequence([pre_tokenizers.Digits(False), byte(add_prefix_space=True, use_regex=False)]), **wide),
     "llama3": trained(pre_tokenizers.Sequence([pre_tokenizers.Split(Regex(LLAMA3), "isolated"), byte(False, use_regex=False)]),
                       post_processor=processors.Sequence([processors.ByteLevel(), template(["<s>"], [])]), **wide),
+    "ignore_merges": trained(byte(add_prefix_space=False), ignore_merges=True, **wide),
     "template": trained(byte(add_prefix_space=False), post_processor=template(["<s>"], ["</s>", "<unk>"]), **wide),
     "prepend_replace": trained(None, spm_decoder(), normalizer=spm, byte_fallback=True, fuse_unk=True, size=480, alphabet="▁",
                                post_processor=template(["<s>"], [])),

@@ -1,0 +1,78 @@
+// farthing compare: quantizes a model to several formats and measures what each costs.
+#include "workflows/compare.h"
+
+#include "apps/command_line.h"
+#include "apps/open_model.h"
+#include "apps/output.h"
+
+namespace farthing {
+namespace {
+
+struct Options {
+  CompareOptions compare;
+  std::string model, text, output, tables, note;
+};
+
+Result<std::string> checked_scheme(const std::string& given) {
+  TRY(parse_scheme(given));
+  return given;
+}
+
+void declare(OptionList& list, Options& options) {
+  CompareOptions& compare = options.compare;
+  list.required("model,-m,--model", "MODEL", options.model, "The unquantized model");
+  list.list("--formats", "SCHEME,...", compare.formats,
+            "Schemes to compare; a good selection without it");
+  list.list("--methods", "NAME,...", compare.methods, "How codes are chosen: " + algorithm_names());
+  list.parsed("--scale-rule", "RULE", compare.scale_rule, parse_scale_rule,
+              "How scales are chosen; each format's own rule without it");
+  list.parsed("--tables,--token-embedding-type,--output-tensor-type", "SCHEME", options.tables,
+              checked_scheme,
+              "Embedding and head too, both to this scheme; without it they stay as they are");
+  list.text("--text", "FILE", options.text,
+            "The text; without it a built-in excerpt of WikiText-2");
+  list.integer("--tokens", compare.windows.tokens, 2, int64_t{1} << 40,
+               "At most so many tokens of the text");
+  list.integer("-c,--context", compare.windows.context, 2, 1 << 20, "Tokens of a window");
+  list.text("-o,--output", "DIR", options.output, "A folder for report.html and report.json");
+  list.text("--note", "TEXT", options.note, "A note for the report");
+}
+
+Result<> check(const Options& options) {
+  for (const std::string& format : options.compare.formats) TRY(parse_scheme(format));
+  for (const std::string& method : options.compare.methods) TRY(parse_method(method));
+  return {};
+}
+
+Result<> run(const CommonOptions& common, const Options& options) {
+  const auto owner = TRY(open_context(common));
+  CompareOptions compare_options = options.compare;
+  compare_options.model = options.model;
+  if (!options.text.empty()) compare_options.text = options.text;
+  if (!options.tables.empty()) compare_options.tables = options.tables;
+  if (!options.output.empty()) compare_options.output = options.output;
+  if (!options.note.empty()) compare_options.notes.push_back(options.note);
+  CompareReport report;
+  {
+    ProgressBar progress;
+    report = TRY(compare(owner->get(), compare_options, progress));
+  }
+  return print(common.json ? compare_json(report) : compare_text(report));
+}
+
+}  // namespace
+
+Command compare_command() {
+  return make_command<Options>(
+      {.name = "compare",
+       .summary = "quantizes to several formats and measures size, quality and speed",
+       .details = "Each scheme is measured against the unquantized model on the same text: "
+                  "perplexity, KL divergence, top-1\n"
+                  "agreement, size, memory and speed. Recommends one. With -o the report is "
+                  "written as HTML and JSON.",
+       .example = "  farthing compare models/stories260k --formats int8_row,int4_g32,q4_0 --tokens "
+                  "2048 -o report"},
+      declare, run, check);
+}
+
+}  // namespace farthing

@@ -1,0 +1,233 @@
+// farthing kernels: every kernel of the program, or the one that runs each layer of a model, and
+// why.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdlib>
+
+#include "apps/command_line.h"
+#include "apps/open_model.h"
+#include "apps/output.h"
+#include "base/json_writer.h"
+#include "kernels/attention/attention.h"
+#include "kernels/elementwise/elementwise.h"
+#include "kernels/matmul/matmul.h"
+#include "kernels/norm/norm.h"
+#include "kernels/quantize_rows/quantize_rows.h"
+#include "kernels/rope/rope.h"
+#include "kernels/softmax/softmax.h"
+
+namespace farthing {
+namespace {
+
+struct Options {
+  std::string model;
+  std::optional<Scheme> format;
+};
+
+void declare(OptionList& list, Options& options) {
+  list.text("model,-m,--model", "MODEL", options.model,
+            "Show which kernel runs each layer of this model");
+  list.parsed("--format", "SCHEME", options.format, parse_scheme,
+              "As if the model were quantized to this scheme");
+}
+
+Result<> check(const Options& options) {
+  if (!options.format || !options.model.empty()) return {};
+  return fail({.what = "--format needs a model",
+               .where = "--format",
+               .got = "no MODEL",
+               .wanted = "the model whose layers would be stored in that format",
+               .remedy = "name a model, or leave --format away to list every kernel"});
+}
+
+struct KernelRow {
+  std::string_view operation;
+  KernelInfo info;
+};
+
+template <class List>
+void add_rows(std::string_view operation, const List& list, std::vector<KernelRow>& rows) {
+  for (const auto& kernel : list)
+    rows.push_back({operation, {kernel.name, kernel.isa, kernel.level}});
+}
+
+std::vector<KernelRow> every_kernel() {
+  std::vector<KernelRow> rows;
+  add_rows("matmul", matmul_kernels(), rows);
+  add_rows("attention", attention_kernels(), rows);
+  add_rows("quantize_rows", quantize_rows_kernels(), rows);
+  add_rows("norm", norm_kernels(), rows);
+  add_rows("rope", rope_kernels(), rows);
+  add_rows("elementwise", elementwise_kernels(), rows);
+  add_rows("softmax", softmax_kernels(), rows);
+  return rows;
+}
+
+// Whether the committed digests of logits were reproduced on a machine of that kind.
+constexpr bool is_proven(Isa isa) {
+  switch (isa) {
+    case Isa::portable:
+    case Isa::avx2:
+    case Isa::avx512:
+      return true;
+  }
+  return false;
+}
+
+Result<> list_kernels(bool as_json) {
+  const Isa chosen = TRY(choose_isa());
+  const auto kernels = every_kernel();
+  if (as_json) {
+    JsonWriter json(true);
+    json.begin_object()
+        .field("processor", cpu_model())
+        .field("isa", isa_name(chosen))
+        .key("kernels")
+        .begin_array();
+    for (const KernelRow& row : kernels) {
+      json.begin_object().field("operation", row.operation).field("name", row.info.name);
+      json.field("isa", isa_name(row.info.isa)).field("level", level_name(row.info.level));
+      json.field("runs_here", isa_supported(row.info.isa))
+          .field("proven", is_proven(row.info.isa))
+          .end_object();
+    }
+    json.end_array().end_object();
+    return print(json.take());
+  }
+  std::vector<std::vector<std::string>> rows{
+      {"operation", "kernel", "instructions", "level", "runs here", "proven"}};
+  for (const KernelRow& row : kernels) {
+    rows.push_back({std::string(row.operation), std::string(row.info.name),
+                    std::string(isa_name(row.info.isa)), std::string(level_name(row.info.level)),
+                    isa_supported(row.info.isa) ? "yes" : "no",
+                    is_proven(row.info.isa) ? "yes" : "no"});
+  }
+  return print(
+      fmt::format("{}: {} is used\n\n{}\nproven: the committed digests of logits were reproduced "
+                  "on a machine with "
+                  "these instructions.\n",
+                  cpu_model(), isa_name(chosen), table_text(rows)));
+}
+
+// Layers of the same kind, size and kernel.
+struct Group {
+  LinearInfo first;
+  std::string kind;
+  int64_t count = 0, bytes = 0;
+};
+
+// "self_attn.q_proj" of "model.layers.3.self_attn.q_proj.weight".
+std::string kind_of(const std::string& name) {
+  std::string out = name.substr(0, name.rfind(".weight"));
+  constexpr std::string_view layers = "model.layers.";
+  if (out.starts_with(layers)) return out.substr(out.find('.', layers.size()) + 1);
+  return out.starts_with("model.") ? out.substr(6) : out;
+}
+
+std::vector<Group> groups_of(const std::vector<LinearInfo>& linears) {
+  std::vector<Group> groups;
+  for (const LinearInfo& linear : linears) {
+    const std::string kind = kind_of(linear.name);
+    auto group = groups.begin();
+    while (group != groups.end() &&
+           !(group->kind == kind && group->first.n == linear.n && group->first.k == linear.k &&
+             group->first.scheme == linear.scheme && group->first.kernel == linear.kernel))
+      ++group;
+    if (group == groups.end()) group = groups.insert(group, {linear, kind});
+    ++group->count;
+    group->bytes += linear.bytes;
+  }
+  return groups;
+}
+
+std::string reason_for(const MatmulKernel& kernel, Isa chosen) {
+  const char* forced = std::getenv("FARTHING_FORCE_ISA");
+  std::string out =
+      kernel.isa != chosen ? fmt::format("there is none for {} and this scheme", isa_name(chosen))
+      : forced != nullptr && *forced != '\0' ? "FARTHING_FORCE_ISA asks for these instructions"
+                                             : "the strongest instructions of this machine";
+  switch (kernel->packing) {
+    case Packing::stored:
+      out += "; no layout of its own for this format: tiles are decoded, then multiplied";
+      break;
+    case Packing::floats:
+      out += "; plain floats, 16 outputs interleaved";
+      break;
+    case Packing::integers:
+      out += "; integer codes, 16 outputs interleaved";
+      break;
+  }
+  out += kernel->activations == Activations::f32 ? "; f32 input"
+                                                 : "; input rounded to int8, products in integers";
+  return out;
+}
+
+std::string scheme_text(const Scheme& scheme) {
+  return fmt::format("{}@{}", scheme.weights->name, activations_name(scheme.activations));
+}
+
+Result<> show_model(const CommonOptions& common, const Options& options) {
+  const auto owner = TRY(open_context(common));
+  Context& context = owner->get();
+  const auto checkpoint = TRY(Checkpoint::open(options.model));
+  const auto model = TRY(load_model(context, *checkpoint, options.format));
+  const auto groups = groups_of(model->linears());
+  if (common.json) {
+    JsonWriter json(true);
+    json.begin_object()
+        .field("processor", cpu_model())
+        .field("isa", isa_name(context.isa))
+        .key("layers")
+        .begin_array();
+    for (const Group& group : groups) {
+      json.begin_object()
+          .field("layer", group.kind)
+          .field("count", group.count)
+          .field("n", group.first.n);
+      json.field("k", group.first.k).field("scheme", scheme_text(group.first.scheme));
+      json.field("kernel", group.first.kernel->name)
+          .field("level", level_name(group.first.kernel->level));
+      json.field("bytes", group.bytes)
+          .field("reason", reason_for(*group.first.kernel, context.isa))
+          .end_object();
+    }
+    json.end_array().end_object();
+    return print(json.take());
+  }
+  std::vector<std::vector<std::string>> rows{
+      {"layers", "linear", "n x k", "scheme", "kernel", "level", "bytes"}};
+  std::string reasons;
+  std::vector<const MatmulKernel*> explained;
+  for (const Group& group : groups) {
+    const MatmulKernel* kernel = group.first.kernel;
+    rows.push_back({fmt::format("{} x", group.count), group.kind,
+                    fmt::format("{} x {}", group.first.n, group.first.k),
+                    scheme_text(group.first.scheme), std::string(kernel->name),
+                    std::string(level_name(kernel->level)),
+                    size_text(static_cast<double>(group.bytes))});
+    if (std::find(explained.begin(), explained.end(), kernel) != explained.end()) continue;
+    explained.push_back(kernel);
+    reasons += fmt::format("{}: {}\n", kernel->name, reason_for(*kernel, context.isa));
+  }
+  return print(fmt::format("{}: {} is used\n\n{}\n{}", cpu_model(), isa_name(context.isa),
+                           table_text(rows), reasons));
+}
+
+Result<> run(const CommonOptions& common, const Options& options) {
+  return options.model.empty() ? list_kernels(common.json) : show_model(common, options);
+}
+
+}  // namespace
+
+Command kernels_command() {
+  return make_command<Options>(
+      {.name = "kernels",
+       .summary = "lists the kernels, or says which one runs each layer of a model and why",
+       .details = "The environment variable FARTHING_FORCE_ISA (portable, avx2, avx512) forces an "
+                  "instruction set.",
+       .example = "  farthing kernels\n  farthing kernels models/stories260k --format int4_g32"},
+      declare, run, check);
+}
+
+}  // namespace farthing

@@ -1,0 +1,45 @@
+// Opening contexts and models; names given on the command line.
+#include "apps/open_model.h"
+
+#include "quant/quantize.h"
+
+namespace farthing {
+
+Result<std::unique_ptr<ContextOwner>> open_context(const CommonOptions& common) {
+  return std::make_unique<ContextOwner>(static_cast<int>(common.threads), TRY(choose_isa()));
+}
+
+Result<std::unique_ptr<Model>> load_model(Context& context, Checkpoint& checkpoint,
+                                          const std::optional<Scheme>& scheme) {
+  ProgressBar progress;
+  if (!scheme) return build_model(context, checkpoint.config(), checkpoint, progress);
+  QuantizeOptions options;
+  options.scheme = *scheme;
+  options.method = find_algorithm("rtn");
+  QuantizingSource source(context, checkpoint, options);
+  return build_model(context, checkpoint.config(), source, progress);
+}
+
+Result<const AlgorithmInfo*> parse_method(const std::string& name) {
+  const AlgorithmInfo* method = find_algorithm(name);
+  if (method != nullptr) return method;
+  return fail({.what = "unknown quantization method",
+               .where = "--method",
+               .got = name,
+               .wanted = "one of " + algorithm_names(),
+               .remedy = "correct the name"});
+}
+
+Result<ScaleRule> parse_scale_rule(const std::string& name) {
+  if (const auto rule = find_scale_rule(name)) return *rule;
+  std::string known;
+  for (const ScaleRule rule : all_scale_rules)
+    known += (known.empty() ? "" : ", ") + std::string(scale_rule_name(rule));
+  return fail({.what = "unknown scale rule",
+               .where = "--scale-rule",
+               .got = name,
+               .wanted = "one of " + known,
+               .remedy = "correct the name, or leave the option away for the format's default"});
+}
+
+}  // namespace farthing

@@ -1,0 +1,29 @@
+// What most commands begin with: a context to compute in, and a model in memory.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "apps/command_line.h"
+#include "model/checkpoint.h"
+#include "quant/algorithm.h"
+#include "tensor/context.h"
+
+namespace farthing {
+
+// With the threads of --threads and the strongest instruction set, or the one of
+// FARTHING_FORCE_ISA.
+Result<std::unique_ptr<ContextOwner>> open_context(const CommonOptions& common);
+
+// Builds the model of a checkpoint, showing progress; with `quantize` its linears are quantized on
+// the way.
+Result<std::unique_ptr<Model>> load_model(Context& context, Checkpoint& checkpoint,
+                                          const std::optional<Scheme>& scheme = std::nullopt);
+
+// A method by its name.
+Result<const AlgorithmInfo*> parse_method(const std::string& name);
+Result<ScaleRule> parse_scale_rule(const std::string& name);
+
+}  // namespace farthing

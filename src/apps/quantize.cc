@@ -1,0 +1,183 @@
+// farthing quantize: stores a model's linears in a number format.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "apps/command_line.h"
+#include "apps/open_model.h"
+#include "apps/output.h"
+#include "base/json_writer.h"
+#include "quant/quantize.h"
+
+namespace farthing {
+namespace {
+
+struct Options {
+  std::string model, output;
+  std::optional<Scheme> format, tables;
+  const AlgorithmInfo* method = find_algorithm("rtn");
+  std::optional<ScaleRule> scale_rule;
+  bool strict = false;
+};
+
+void declare(OptionList& list, Options& options) {
+  list.required("model,-m,--model", "MODEL", options.model, "The model to quantize");
+  list.required("-o,--output", "DIR", options.output,
+                "The folder to write; new, empty, or from an earlier run");
+  list.parsed("--format", "SCHEME", options.format, parse_scheme,
+              "REQUIRED. WEIGHTS[@ACTIVATIONS]; `farthing formats` lists them");
+  list.parsed("--method", "NAME", options.method, parse_method,
+              "How codes are chosen: " + algorithm_names());
+  list.parsed("--scale-rule", "RULE", options.scale_rule, parse_scale_rule,
+              "How scales are chosen; the format's own rule without it");
+  list.parsed("--tables,--token-embedding-type,--output-tensor-type", "SCHEME", options.tables,
+              parse_scheme,
+              "Embedding and head too, both to this scheme; without it they stay as they are");
+  list.flag("--strict", options.strict,
+            "A linear that the format's blocks cannot hold is an error, not stored as f16");
+}
+
+QuantizeOptions quantize_options(const Options& options) {
+  return {.scheme = *options.format,
+          .method = options.method,
+          .scale_rule = options.scale_rule,
+          .tables = options.tables,
+          .strict = options.strict};
+}
+
+Result<> check(const Options& options) {
+  if (!options.format) {
+    return fail({.what = "no format was given",
+                 .where = "--format",
+                 .got = {},
+                 .wanted = "one of " + format_names(),
+                 .remedy = "add --format SCHEME, for example --format int4_g128"});
+  }
+  return check_options(quantize_options(options));
+}
+
+struct Totals {
+  double bits_per_weight = 0, relative_squared_error = 0;
+  int64_t clipped = 0, flushed = 0, fallbacks = 0;
+};
+
+// Errors are weighted by the number of weights.
+Totals totals_of(const std::vector<LayerReport>& layers) {
+  Totals out;
+  double weights = 0, bytes = 0;
+  for (const LayerReport& layer : layers) {
+    const auto count = static_cast<double>(layer.n * layer.k);
+    weights += count;
+    bytes += static_cast<double>(layer.bytes);
+    out.relative_squared_error += layer.relative_squared_error * count;
+    out.clipped += layer.encode.clipped;
+    out.flushed += layer.encode.flushed_groups;
+    out.fallbacks += !layer.fallback.empty();
+  }
+  if (weights == 0) return out;
+  out.bits_per_weight = 8 * bytes / weights;
+  out.relative_squared_error /= weights;
+  return out;
+}
+
+int64_t stored_bytes(const Checkpoint& checkpoint) {
+  int64_t bytes = 0;
+  for (const StoredTensorInfo& tensor : checkpoint.tensors()) bytes += tensor.bytes;
+  return bytes;
+}
+
+struct Outcome {
+  const Options& options;
+  std::vector<LayerReport> layers;
+  int64_t bytes_before, bytes_after;
+  double seconds;
+};
+
+std::string json_text(const Outcome& outcome) {
+  const Totals totals = totals_of(outcome.layers);
+  JsonWriter json(true);
+  json.begin_object().field("model", outcome.options.model).field("output", outcome.options.output);
+  json.field("scheme", outcome.options.format->name())
+      .field("method", outcome.options.method->name);
+  json.field("bits_per_weight", totals.bits_per_weight);
+  json.field("relative_squared_error", totals.relative_squared_error);
+  json.field("bytes_before", outcome.bytes_before).field("bytes_after", outcome.bytes_after);
+  json.field("seconds", outcome.seconds).key("layers").begin_array();
+  for (const LayerReport& layer : outcome.layers) {
+    json.begin_object().field("name", layer.name).field("n", layer.n).field("k", layer.k);
+    json.field("format", layer.format).field("fallback", layer.fallback);
+    json.field("bits_per_weight", layer.bits_per_weight).field("bytes", layer.bytes);
+    json.field("relative_squared_error", layer.relative_squared_error);
+    json.field("clipped", layer.encode.clipped)
+        .field("flushed_groups", layer.encode.flushed_groups);
+    json.field("zero_groups", layer.encode.zero_groups).end_object();
+  }
+  json.end_array().end_object();
+  return json.take();
+}
+
+std::string text(const Outcome& outcome) {
+  std::vector<std::vector<std::string>> rows{
+      {"linear", "n x k", "format", "bits/weight", "error", "clipped"}};
+  std::string fallbacks;
+  for (const LayerReport& layer : outcome.layers) {
+    rows.push_back({layer.name, fmt::format("{} x {}", layer.n, layer.k), layer.format,
+                    fmt::format("{:.3f}", layer.bits_per_weight),
+                    fmt::format("{:.2e}", layer.relative_squared_error),
+                    count_text(layer.encode.clipped)});
+    if (!layer.fallback.empty())
+      fallbacks += fmt::format("stored as {}: {}: {}\n", layer.format, layer.name, layer.fallback);
+  }
+  const Totals totals = totals_of(outcome.layers);
+  const auto before = static_cast<double>(outcome.bytes_before),
+             after = static_cast<double>(outcome.bytes_after);
+  std::string out = table_text(rows);
+  out +=
+      "\nerror: squared error relative to the squared weights. clipped: weights beyond the ends of "
+      "the grid.\n";
+  out += fallbacks;
+  if (totals.flushed > 0)
+    out +=
+        fmt::format("{} groups are so small that they became zero\n", count_text(totals.flushed));
+  out += fmt::format(
+      "{}: {} linears to {} by {} in {:.1f} s; {:.3f} bits per weight, error {:.2e}; all tensors "
+      "{} -> {} "
+      "({:.2f} times smaller)\n",
+      outcome.options.output, outcome.layers.size(), outcome.options.format->name(),
+      outcome.options.method->name, outcome.seconds, totals.bits_per_weight,
+      totals.relative_squared_error, size_text(before), size_text(after), before / after);
+  return out;
+}
+
+Result<> run(const CommonOptions& common, const Options& options) {
+  const auto owner = TRY(open_context(common));
+  const auto checkpoint = TRY(Checkpoint::open(options.model));
+  const double started = now_seconds();
+  std::vector<LayerReport> layers;
+  {
+    ProgressBar progress;
+    layers = TRY(quantize_checkpoint(owner->get(), *checkpoint, quantize_options(options),
+                                     options.output, progress));
+  }
+  const double seconds = now_seconds() - started;
+  const auto written = TRY(Checkpoint::open(options.output));
+  const Outcome outcome{options, std::move(layers), stored_bytes(*checkpoint),
+                        stored_bytes(*written), seconds};
+  return print(common.json ? json_text(outcome) : text(outcome));
+}
+
+}  // namespace
+
+Command quantize_command() {
+  return make_command<Options>(
+      {.name = "quantize",
+       .summary = "stores a model's linears in a number format",
+       .details =
+           "Writes a Hugging Face directory (safetensors, config.json with the scheme, tokenizer) "
+           "that every command\n"
+           "reads as MODEL. Prints the error of each linear. The folder is complete or absent.",
+       .example = "  farthing quantize models/stories260k -o /tmp/stories-int4 --format int4_g32"},
+      declare, run, check);
+}
+
+}  // namespace farthing

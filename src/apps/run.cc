@@ -1,0 +1,178 @@
+// farthing run: continues a prompt, token by token.
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+
+#include "apps/command_line.h"
+#include "apps/open_model.h"
+#include "apps/output.h"
+#include "base/file.h"
+#include "base/json_writer.h"
+#include "engine/generate.h"
+
+namespace farthing {
+namespace {
+
+struct Options {
+  std::string model, prompt, prompt_file;
+  int64_t most_tokens = 128, seed = 0;
+  bool ignore_eos = false;
+  std::optional<Scheme> format;
+  // What llama.cpp's programs begin with.
+  SamplingParameters sampling{
+      .temperature = 0.8f, .top_k = 40, .top_p = 0.95f, .min_p = 0.05f, .repetition_window = 64};
+};
+
+void declare(OptionList& list, Options& options) {
+  SamplingParameters& sampling = options.sampling;
+  list.required("model,-m,--model", "MODEL", options.model, "The model to run");
+  list.text("-p,--prompt", "TEXT", options.prompt,
+            "The text to continue; - reads it from standard input");
+  list.text("-f,--file", "FILE", options.prompt_file, "A file with the text to continue");
+  list.integer("-n,--n-predict,--max-tokens", options.most_tokens, 0, 1 << 30,
+               "At most so many tokens");
+  list.number("--temp,--temperature", sampling.temperature, 0, 1000,
+              "0: always the most probable token");
+  list.integer("--top-k", sampling.top_k, 0, 1 << 30, "Only the k most probable tokens; 0: all");
+  list.number("--top-p", sampling.top_p, 1e-6f, 1,
+              "Only the most probable tokens that together reach this; 1: all");
+  list.number("--min-p", sampling.min_p, 0, 1,
+              "Only tokens at least this likely relative to the best; 0: all");
+  list.number("--repeat-penalty,--repetition-penalty", sampling.repetition_penalty, 1e-3f, 1000,
+              "Makes tokens that occurred less likely; 1: off");
+  list.integer("--repeat-last-n", sampling.repetition_window, -1, 1 << 30,
+               "Tokens that the penalty looks back; -1: all");
+  list.integer("-s,--seed", options.seed, 0, INT64_MAX, "The same seed gives the same text");
+  list.flag("--ignore-eos", options.ignore_eos, "Go on after the end of the text");
+  list.parsed("--format", "SCHEME", options.format, parse_scheme,
+              "Quantize to this scheme while loading");
+}
+
+Result<> check(const Options& options) {
+  if (options.prompt.empty() || options.prompt_file.empty()) return {};
+  return fail({.what = "two prompts were given",
+               .where = "--prompt and --file",
+               .got = "both",
+               .wanted = "one of them",
+               .remedy = "leave one away"});
+}
+
+constexpr size_t most_prompt_bytes = size_t{64} << 20;
+
+Result<std::string> read_standard_input() {
+  std::string out;
+  char piece[65536];
+  for (;;) {
+    const ssize_t count = ::read(STDIN_FILENO, piece, sizeof piece);
+    if (count == 0) return out;
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0 || out.size() + static_cast<size_t>(count) > most_prompt_bytes) {
+      return fail({.what = "cannot read the prompt",
+                   .where = "standard input",
+                   .got = count < 0 ? std::strerror(errno) : "more than 64 MiB",
+                   .wanted = "a text of at most 64 MiB",
+                   .remedy = "give the prompt with -p or -f"});
+    }
+    out.append(piece, static_cast<size_t>(count));
+  }
+}
+
+Result<std::string> prompt_text(const Options& options) {
+  if (!options.prompt_file.empty()) return read_text_file(options.prompt_file, most_prompt_bytes);
+  if (options.prompt == "-") return read_standard_input();
+  return options.prompt;
+}
+
+std::vector<int32_t> stop_tokens(const Options& options, const ModelConfig& config,
+                                 const Tokenizer& tokenizer) {
+  std::vector<int32_t> out;
+  if (options.ignore_eos) return out;
+  if (config.eos_token) out.push_back(*config.eos_token);
+  if (const auto eos = tokenizer.eos_id()) out.push_back(*eos);
+  return out;
+}
+
+double rate(size_t tokens, double seconds) {
+  return seconds > 0 ? static_cast<double>(tokens) / seconds : 0;
+}
+
+// Tokens after the first are made by decode steps; the first comes out of the prompt's step.
+size_t decode_steps(const Generation& made) {
+  const size_t sampled = made.tokens.size() + (made.finish == Finish::stop_token ? 1 : 0);
+  return sampled > 0 ? sampled - 1 : 0;
+}
+
+std::string json_text(const std::string& prompt, size_t prompt_tokens, const std::string& text,
+                      const Generation& made) {
+  JsonWriter json(true);
+  json.begin_object()
+      .field("prompt", prompt)
+      .field("text", text)
+      .field("finish", finish_name(made.finish));
+  json.key("tokens").begin_array();
+  for (const SampledToken& token : made.tokens) json.value(token.id);
+  json.end_array().key("logprobs").begin_array();
+  for (const SampledToken& token : made.tokens) json.value(token.log_probability);
+  json.end_array().key("timings").begin_object();
+  json.field("prompt_tokens", prompt_tokens).field("prompt_seconds", made.prompt_seconds);
+  json.field("prompt_tokens_per_second", rate(prompt_tokens, made.prompt_seconds));
+  json.field("decode_steps", decode_steps(made)).field("decode_seconds", made.decode_seconds);
+  json.field("decode_tokens_per_second", rate(decode_steps(made), made.decode_seconds));
+  return json.end_object().end_object().take();
+}
+
+Result<> run(const CommonOptions& common, const Options& options) {
+  const auto owner = TRY(open_context(common));
+  Context& context = owner->get();
+  const auto checkpoint = TRY(Checkpoint::open(options.model));
+  const Tokenizer tokenizer = TRY(checkpoint->tokenizer());
+  const std::string prompt = TRY(prompt_text(options));
+  std::vector<int32_t> tokens = tokenizer.encode(prompt, {.add_special_tokens = true});
+  if (tokens.empty() && tokenizer.bos_id()) tokens.push_back(*tokenizer.bos_id());
+  const auto model = TRY(load_model(context, *checkpoint, options.format));
+
+  GenerateOptions generation{.sampling = options.sampling,
+                             .most_tokens = options.most_tokens,
+                             .stop_tokens = stop_tokens(options, model->config(), tokenizer)};
+  generation.sampling.seed = static_cast<uint64_t>(options.seed);
+  StreamDecoder decoder(tokenizer, !prompt.empty());
+  std::string text;
+  Result<> printed;
+  const auto take = [&](const std::string& piece) {
+    text += piece;
+    if (!common.json && !piece.empty()) printed = print(piece);
+    return printed.has_value();
+  };
+  const Generation made =
+      TRY(generate(context, *model, tokens, generation,
+                   [&](const SampledToken& token) { return take(decoder.feed(token.id)); }));
+  if (printed) take(decoder.finish());
+  TRY(printed);
+  if (common.json) return print(json_text(prompt, tokens.size(), text, made));
+  TRY(print("\n"));
+  fmt::print(
+      stderr,
+      "prompt: {} tokens, {:.1f} tokens/s; decode: {} tokens, {:.1f} tokens/s; ended by {}\n",
+      tokens.size(), rate(tokens.size(), made.prompt_seconds), decode_steps(made),
+      rate(decode_steps(made), made.decode_seconds), finish_name(made.finish));
+  return {};
+}
+
+}  // namespace
+
+Command run_command() {
+  return make_command<Options>(
+      {.name = "run",
+       .summary = "continues a prompt with a model",
+       .details = "Prints the continuation as it is made, and the speed on standard error. The "
+                  "same seed gives the same "
+                  "text on\nevery machine, whatever the number of threads. Without a prompt the "
+                  "text begins with BOS.",
+       .example = "  farthing run models/stories260k -p \"Once upon a time\" -n 100 --temp 0"},
+      declare, run, check);
+}
+
+}  // namespace farthing

@@ -1,0 +1,27 @@
+// How fast a model reads a prompt and writes behind it.
+#pragma once
+
+#include <cstdint>
+
+#include "model/model.h"
+#include "tensor/context.h"
+
+namespace farthing {
+
+struct SpeedOptions {
+  int64_t prompt_tokens = 512;
+  int64_t decode_tokens = 128;
+  int runs = 3;
+};
+
+// Medians over the runs, of one sequence. Prompt and decode are shortened where the model has fewer positions.
+struct Speed {
+  int64_t prompt_tokens = 0, decode_tokens = 0;
+  int runs = 0;
+  double prompt_tokens_per_second = 0, decode_tokens_per_second = 0;
+};
+
+// Each run: a prompt into an empty cache, then tokens one by one behind it. A short run before them warms up.
+Speed measure_speed(Context& context, const Model& model, const SpeedOptions& options = {});
+
+}  // namespace farthing

@@ -1,0 +1,12 @@
+// Causal attention in AVX-512.
+#include "kernels/attention/attention.h"
+#include "kernels/vec/avx512.h"
+
+#define FARTHING_TILE_ROWS 6
+#define FARTHING_TILE_VECS 4
+#include "kernels/attention/attention.inc"
+
+namespace farthing {
+extern const AttentionFunctions attention_avx512;
+const AttentionFunctions attention_avx512{.attend = attend, .merge = merge, .finish = finish};
+}  // namespace farthing

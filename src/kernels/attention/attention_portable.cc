@@ -1,0 +1,12 @@
+// Causal attention in plain C++.
+#include "kernels/attention/attention.h"
+#include "kernels/vec/portable.h"
+
+#define FARTHING_TILE_ROWS 2
+#define FARTHING_TILE_VECS 1
+#include "kernels/attention/attention.inc"
+
+namespace farthing {
+extern const AttentionFunctions attention_portable;
+const AttentionFunctions attention_portable{.attend = attend, .merge = merge, .finish = finish};
+}  // namespace farthing

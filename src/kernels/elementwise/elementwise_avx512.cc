@@ -1,0 +1,11 @@
+// Residual add, SwiGLU and exp in AVX-512.
+#include "kernels/elementwise/elementwise.h"
+#include "kernels/vec/avx512.h"
+
+#include "kernels/elementwise/elementwise.inc"
+
+namespace farthing {
+extern const ElementwiseFunctions elementwise_avx512;
+const ElementwiseFunctions elementwise_avx512{
+    .add = add_rows, .swiglu = swiglu_rows, .exp = exp_rows};
+}  // namespace farthing

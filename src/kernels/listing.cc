@@ -1,0 +1,27 @@
+// The listing of kernels: one line for each operation.
+#include "kernels/listing.h"
+
+#include "kernels/attention/attention.h"
+#include "kernels/elementwise/elementwise.h"
+#include "kernels/norm/norm.h"
+#include "kernels/quantize_rows/quantize_rows.h"
+#include "kernels/rope/rope.h"
+#include "kernels/softmax/softmax.h"
+
+namespace farthing {
+
+std::vector<ListedKernel> list_kernels() {
+  std::vector<ListedKernel> listed;
+  const auto add = [&](std::string_view operation, const auto& kernels) {
+    for (const auto& kernel : kernels) listed.push_back({operation, kernel});
+  };
+  add("attention", attention_kernels());
+  add("elementwise", elementwise_kernels());
+  add("norm", norm_kernels());
+  add("quantize_rows", quantize_rows_kernels());
+  add("rope", rope_kernels());
+  add("softmax", softmax_kernels());
+  return listed;
+}
+
+}  // namespace farthing

@@ -1,0 +1,10 @@
+// int8 codes of activation rows in AVX2.
+#include "kernels/quantize_rows/quantize_rows.h"
+#include "kernels/vec/avx2.h"
+
+#include "kernels/quantize_rows/quantize_rows.inc"
+
+namespace farthing {
+extern const QuantizeRowsFunctions quantize_rows_avx2;
+const QuantizeRowsFunctions quantize_rows_avx2{.int8_block32 = int8_block32};
+}  // namespace farthing

@@ -1,0 +1,208 @@
+// GGUF files as checkpoints: tensor names, the order of query and key rows, and the vocabulary.
+#include <fmt/format.h>
+
+#include <cstring>
+#include <optional>
+
+#include "base/json_writer.h"
+#include "io/gguf.h"
+#include "model/checkpoint.h"
+#include "text/tokenizer_gguf.h"
+#include "text/tokenizer_json.h"
+
+namespace farthing {
+namespace {
+
+// model.layers.3.self_attn.q_proj.weight -> blk.3.attn_q.weight
+std::string gguf_name(const std::string& name) {
+  static constexpr std::pair<std::string_view, std::string_view> tops[] = {{"model.embed_tokens.weight", "token_embd.weight"},
+                                                                           {"model.norm.weight", "output_norm.weight"},
+                                                                           {"lm_head.weight", "output.weight"}};
+  static constexpr std::pair<std::string_view, std::string_view> parts[] = {
+      {"self_attn.q_proj", "attn_q"},   {"self_attn.k_proj", "attn_k"},
+      {"self_attn.v_proj", "attn_v"},   {"self_attn.o_proj", "attn_output"},
+      {"mlp.gate_proj", "ffn_gate"},    {"mlp.up_proj", "ffn_up"},
+      {"mlp.down_proj", "ffn_down"},    {"input_layernorm", "attn_norm"},
+      {"post_attention_layernorm", "ffn_norm"}};
+  for (const auto& [ours, theirs] : tops)
+    if (name == ours) return std::string(theirs);
+  constexpr std::string_view prefix = "model.layers.";
+  const auto dot = name.find('.', prefix.size());
+  const std::string layer = name.substr(prefix.size(), dot - prefix.size());
+  for (const auto& [ours, theirs] : parts)
+    if (name.compare(dot + 1, std::string::npos, fmt::format("{}.weight", ours)) == 0)
+      return fmt::format("blk.{}.{}.weight", layer, theirs);
+  CHECK(!"a tensor name of the architecture");
+  return {};
+}
+
+class GgufCheckpoint : public Checkpoint {
+ public:
+  static Result<std::unique_ptr<Checkpoint>> open(const std::filesystem::path& path) {
+    auto out = std::unique_ptr<GgufCheckpoint>(new GgufCheckpoint(TRY(GgufFile::open(path)), path));
+    out->config_ = TRY(config_from_gguf(out->file_));
+    return out;
+  }
+
+  std::string_view kind() const override { return "GGUF"; }
+
+  std::vector<StoredTensorInfo> tensors() const override {
+    std::vector<StoredTensorInfo> out;
+    for (const auto& entry : file_.tensors())
+      out.push_back({entry.name, std::string(entry.type->name), entry.shape, entry.end - entry.begin});
+    return out;
+  }
+
+  Result<Tensor> values(const std::string& name) const override {
+    const GgufFile::Entry* entry = file_.find(name);
+    if (entry != nullptr && entry->shape.rank() != 2) return to_f32(TRY(file_.plain(name)));
+    const Shape shape = entry != nullptr ? entry->shape : Shape{0, 0};
+    return TRY(matrix(name, shape)).decode();
+  }
+
+  Result<StoredLinear> linear(const LinearSpec& spec) override {
+    StoredLinear out;
+    out.weight = TRY(matrix(gguf_name(spec.name), {spec.n, spec.k}));
+    out.activations = out.weight.format->default_activations;
+    const bool query = spec.name.ends_with("q_proj.weight"), key = spec.name.ends_with("k_proj.weight");
+    if (query || key) reorder_rows(out.weight, query ? config_.heads : config_.kv_heads);
+    TRY(check_finite(out, spec));
+    return out;
+  }
+  Result<StoredLinear> table(const LinearSpec& spec) override { return linear(spec); }
+
+  Result<Tensor> vector(const VectorSpec& spec) override {
+    const std::string name = gguf_name(spec.name);
+    const Tensor tensor = TRY(file_.plain(name));
+    if (tensor.shape() != Shape{spec.size}) return fail(shape_error(name, tensor.shape(), {spec.size}));
+    return to_f32(tensor);
+  }
+
+  Result<Tokenizer> tokenizer() const override {
+    const GgufMetadata& meta = file_.metadata();
+    GgufVocabulary v;
+    v.model = TRY(meta.string("tokenizer.ggml.model"));
+    v.pre = TRY(meta.string("tokenizer.ggml.pre", ""));
+    v.tokens = TRY(meta.strings("tokenizer.ggml.tokens"));
+    if (meta.has("tokenizer.ggml.scores"))
+      for (double score : TRY(meta.numbers("tokenizer.ggml.scores"))) v.scores.push_back(static_cast<float>(score));
+    if (meta.has("tokenizer.ggml.token_type"))
+      for (int64_t type : TRY(meta.integers("tokenizer.ggml.token_type"))) v.types.push_back(static_cast<int32_t>(type));
+    if (meta.has("tokenizer.ggml.merges")) v.merges = TRY(meta.strings("tokenizer.ggml.merges"));
+    const auto id = [&](std::string_view key) -> Result<std::optional<int32_t>> {
+      if (!meta.has(key)) return std::nullopt;
+      return static_cast<int32_t>(TRY(meta.integer(key)));
+    };
+    const auto flag = [&](std::string_view key) -> Result<std::optional<bool>> {
+      if (!meta.has(key)) return std::nullopt;
+      return TRY(meta.boolean(key));
+    };
+    v.bos = TRY(id("tokenizer.ggml.bos_token_id"));
+    v.eos = TRY(id("tokenizer.ggml.eos_token_id"));
+    v.unknown = TRY(id("tokenizer.ggml.unknown_token_id"));
+    v.add_bos = TRY(flag("tokenizer.ggml.add_bos_token"));
+    v.add_eos = TRY(flag("tokenizer.ggml.add_eos_token"));
+    v.add_space_prefix = TRY(flag("tokenizer.ggml.add_space_prefix"));
+    return tokenizer_from_gguf(v, path_.string());
+  }
+
+  std::string chat_template() const override {
+    return file_.metadata().string("tokenizer.chat_template", "").value_or("");
+  }
+
+  Result<std::string> config_json() const override {
+    const ModelConfig& c = config_;
+    JsonWriter json(true);
+    json.begin_object();
+    json.key("architectures").begin_array().value(architecture_of(c).hugging_face).end_array();
+    json.field("model_type", c.architecture).field("hidden_act", "silu");
+    json.field("attention_bias", false).field("mlp_bias", false);
+    json.field("hidden_size", c.hidden_size).field("intermediate_size", c.intermediate_size);
+    json.field("num_hidden_layers", c.layers).field("num_attention_heads", c.heads);
+    json.field("num_key_value_heads", c.kv_heads).field("head_dim", c.head_dim);
+    json.field("vocab_size", c.vocabulary_size).field("max_position_embeddings", c.max_positions);
+    json.field("rms_norm_eps", c.norm_epsilon).field("rope_theta", c.rope.theta);
+    if (c.rope.scaling == RopeScaling::linear) {
+      json.key("rope_scaling").begin_object().field("rope_type", "linear").field("factor", c.rope.factor).end_object();
+    }
+    json.field("tie_word_embeddings", c.tied_embeddings);
+    if (c.bos_token) json.field("bos_token_id", *c.bos_token);
+    if (c.eos_token) json.field("eos_token_id", *c.eos_token);
+    json.field("torch_dtype", "float32");
+    json.end_object();
+    return json.take();
+  }
+
+  Result<> write_companions(const std::filesystem::path& folder) const override {
+    const Tokenizer vocabulary = TRY(tokenizer());
+    TRY(write_text_file(folder / "tokenizer.json", tokenizer_to_json(vocabulary)));
+    JsonWriter json(true);
+    json.begin_object().field("tokenizer_class", "PreTrainedTokenizerFast");
+    if (config_.bos_token) json.field("bos_token", vocabulary.token_text(*config_.bos_token));
+    if (config_.eos_token) json.field("eos_token", vocabulary.token_text(*config_.eos_token));
+    if (const std::string chat = chat_template(); !chat.empty()) json.field("chat_template", chat);
+    json.end_object();
+    return write_text_file(folder / "tokenizer_config.json", json.take());
+  }
+
+ private:
+  GgufCheckpoint(GgufFile file, std::filesystem::path path) : file_(std::move(file)) { path_ = std::move(path); }
+
+  Error shape_error(const std::string& name, const Shape& got, const Shape& wanted) const {
+    return {.what = "a tensor has the wrong shape",
+            .where = fmt::format("{}, tensor {}", path_.string(), name),
+            .got = got.text(),
+            .wanted = wanted.text(),
+            .remedy = "the file's metadata and tensors contradict each other: take another file"};
+  }
+
+  Result<QuantizedTensor> matrix(const std::string& name, const Shape& shape) const {
+    Tensor bytes = TRY(file_.bytes(name));
+    const GgufFile::Entry& entry = *file_.find(name);
+    if (entry.shape != shape) return fail(shape_error(name, entry.shape, shape));
+    QuantizedTensor out;
+    out.format = find_format_of_gguf_type(static_cast<int>(entry.type->id));
+    if (out.format == nullptr) {
+      std::string known;
+      for (const Format& format : all_formats()) {
+        const auto* type = format.gguf_type < 0 ? nullptr : gguf_tensor_type(static_cast<uint32_t>(format.gguf_type));
+        if (type != nullptr) known += (known.empty() ? "" : ", ") + std::string(type->name);
+      }
+      return fail({.what = "a tensor has a type that is not read",
+                   .where = fmt::format("{}, tensor {}", path_.string(), name),
+                   .got = std::string(entry.type->name),
+                   .wanted = "one of " + known,
+                   .remedy = "use a file whose tensors have these types"});
+    }
+    out.n = shape[0];
+    out.k = shape[1];
+    if (out.format->plain) {
+      out.planes.push_back(TRY(file_.plain(name)));
+    } else {
+      out.planes.push_back(bytes.reshaped(out.format->planes(out.n, out.k, DType::f16).front().shape));
+    }
+    return out;
+  }
+
+  // GGUF stores the query and key rows of a Llama as interleaved pairs (2 j, 2 j + 1); ours, as Hugging Face's, are halves
+  // (j, j + half).
+  void reorder_rows(QuantizedTensor& q, int64_t heads) const {
+    const Tensor from = q.planes[0];
+    Tensor to(from.dtype(), from.shape());
+    const int64_t row = from.bytes() / q.n, dim = q.n / heads;
+    for (int64_t n = 0; n < q.n; ++n) {
+      const int64_t head = n / dim, j = n % dim;
+      const int64_t source = head * dim + (j < dim / 2 ? 2 * j : 2 * (j - dim / 2) + 1);
+      std::memcpy(to.data() + n * row, from.data() + source * row, static_cast<size_t>(row));
+    }
+    q.planes[0] = std::move(to);
+  }
+
+  GgufFile file_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Checkpoint>> open_gguf(const std::filesystem::path& path) { return GgufCheckpoint::open(path); }
+
+}  // namespace farthing

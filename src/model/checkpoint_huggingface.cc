@@ -1,0 +1,222 @@
+// Hugging Face directories as checkpoints: plain tensors, and the planes that `farthing quantize` wrote.
+#include <fmt/format.h>
+
+#include <map>
+
+#include "io/huggingface.h"
+#include "io/json.h"
+#include "model/checkpoint.h"
+#include "text/tokenizer_json.h"
+
+namespace farthing {
+namespace {
+
+constexpr int64_t scheme_version = 1;
+
+class HuggingFaceCheckpoint : public Checkpoint {
+ public:
+  static Result<std::unique_ptr<Checkpoint>> open(const std::filesystem::path& path) {
+    auto out = std::unique_ptr<HuggingFaceCheckpoint>(
+        new HuggingFaceCheckpoint(TRY(HuggingFaceDirectory::open(path)), path));
+    const auto json = TRY(JsonObject::parse(out->directory_.config_text(), (path / "config.json").string()));
+    out->config_ = TRY(config_from_json(json));
+    TRY(out->read_schemes(json));
+    return out;
+  }
+
+  std::string_view kind() const override { return schemes_.empty() ? "safetensors" : "farthing"; }
+
+  std::vector<StoredTensorInfo> tensors() const override {
+    std::vector<StoredTensorInfo> out;
+    std::map<std::string, std::string, std::less<>> quantized;  // first plane -> matrix
+    for (const auto& [name, scheme] : schemes_)
+      if (!scheme.weights->plain) quantized.emplace(first_plane(name, scheme), name);
+    for (const auto& entry : directory_.entries()) {
+      if (const auto found = quantized.find(entry.name); found != quantized.end()) {
+        const Scheme& scheme = schemes_.at(found->second);
+        StoredTensorInfo info{found->second, std::string(scheme.weights->name), entry.shape, 0};
+        for (const LinearSpec& spec : linears_)
+          if (spec.name == found->second) info.shape = {spec.n, spec.k};
+        for (const auto& plane : scheme.weights->planes(info.shape[0], info.shape[1], DType::f16))
+          if (const auto* e = directory_.find(plane_tensor_name(found->second, plane.name))) info.bytes += e->end - e->begin;
+        out.push_back(std::move(info));
+      } else if (!is_other_plane(entry.name)) {
+        out.push_back({entry.name, std::string(dtype_name(entry.dtype)), entry.shape, entry.end - entry.begin});
+      }
+    }
+    return out;
+  }
+
+  Result<Tensor> values(const std::string& name) const override {
+    if (const auto scheme = schemes_.find(name); scheme != schemes_.end()) {
+      for (const LinearSpec& spec : linears_)
+        if (spec.name == name) return TRY(stored_matrix(spec)).weight.decode();
+    }
+    return to_f32(TRY(float_tensor(name)));
+  }
+
+  Result<StoredLinear> linear(const LinearSpec& spec) override {
+    auto out = TRY(stored_matrix(spec));
+    TRY(check_finite(out, spec));
+    return out;
+  }
+  Result<StoredLinear> table(const LinearSpec& spec) override { return linear(spec); }
+
+  Result<Tensor> vector(const VectorSpec& spec) override {
+    Tensor tensor = TRY(float_tensor(spec.name));
+    if (tensor.shape() != Shape{spec.size}) return fail(shape_error(spec.name, tensor.shape(), {spec.size}));
+    return to_f32(tensor);
+  }
+
+  Result<Tokenizer> tokenizer() const override {
+    if (!directory_.tokenizer_text()) {
+      return fail({.what = "the model has no tokenizer",
+                   .where = path_.string(),
+                   .got = "no tokenizer.json",
+                   .wanted = "tokenizer.json beside config.json",
+                   .remedy = "copy the file from the model's page"});
+    }
+    return tokenizer_from_json(*directory_.tokenizer_text(), (path_ / "tokenizer.json").string(), TRY(tokenizer_config()));
+  }
+
+  std::string chat_template() const override {
+    const auto config = tokenizer_config();
+    return config ? config->chat_template.value_or("") : "";
+  }
+
+  Result<std::string> config_json() const override {
+    return TRY(JsonObject::parse(directory_.config_text(), (path_ / "config.json").string()))
+        .without("quantization_config")
+        .text();
+  }
+
+  Result<> write_companions(const std::filesystem::path& folder) const override {
+    return copy_companion_files(path_, folder);
+  }
+
+ private:
+  HuggingFaceCheckpoint(HuggingFaceDirectory directory, std::filesystem::path path) : directory_(std::move(directory)) {
+    path_ = std::move(path);
+  }
+
+  static std::string first_plane(const std::string& name, const Scheme& scheme) {
+    return plane_tensor_name(name, scheme.weights->planes(1, scheme.weights->block, DType::f16).front().name);
+  }
+
+  // Whether `name` is a plane of a quantized matrix other than its first.
+  bool is_other_plane(const std::string& name) const {
+    const auto dot = name.rfind('.');
+    return dot != std::string::npos && schemes_.contains(name.substr(0, dot));
+  }
+
+  Result<TokenizerConfig> tokenizer_config() const {
+    const auto file = path_ / "tokenizer_config.json";
+    std::error_code code;
+    if (!std::filesystem::exists(file, code)) return TokenizerConfig{};
+    return tokenizer_config_from_json(TRY(read_text_file(file)), file.string());
+  }
+
+  Result<> read_schemes(const JsonObject& json) {
+    const TensorSpecs tensors = tensors_of(config_);
+    linears_ = tensors.tables;
+    linears_.insert(linears_.end(), tensors.linears.begin(), tensors.linears.end());
+    for (const char* field : {"quantization_config", "compression_config"}) {
+      if (!json.has(field) || json.is_null(field)) continue;
+      const auto section = TRY(json.object(field));
+      const std::string method = TRY(section.string("quant_method", "(none)"));
+      const int64_t version = TRY(section.integer("version", scheme_version));
+      if (method != "farthing" || version != scheme_version) {
+        return fail({.what = "a quantized checkpoint of a dialect that is not read",
+                     .where = fmt::format("{}, field {}", json.where(), field),
+                     .got = fmt::format("quant_method {}, version {}", method, version),
+                     .wanted = fmt::format("quant_method farthing, version {}", scheme_version),
+                     .remedy = "use the unquantized model, or a GGUF file of it"});
+      }
+      const auto linears = TRY(section.object("linears"));
+      for (const std::string& name : linears.keys()) {
+        auto scheme = parse_scheme(TRY(linears.member_string(name)));
+        if (!scheme) {
+          scheme.error().where = fmt::format("{}, {}.linears, {}", json.where(), field, name);
+          return fail(std::move(scheme.error()));
+        }
+        bool known = false;
+        for (const LinearSpec& spec : linears_) known |= spec.name == name;
+        if (!known) {
+          return fail({.what = "the quantization section names a linear that the model does not have",
+                       .where = fmt::format("{}, field {}.linears", json.where(), field),
+                       .got = name,
+                       .wanted = "names of the architecture's linears",
+                       .remedy = "the file is damaged: quantize the model again"});
+        }
+        schemes_.emplace(name, *scheme);
+      }
+    }
+    return {};
+  }
+
+  Error shape_error(const std::string& name, const Shape& got, const Shape& wanted) const {
+    return {.what = "a tensor has the wrong shape",
+            .where = fmt::format("{}, tensor {}", path_.string(), name),
+            .got = got.text(),
+            .wanted = wanted.text(),
+            .remedy = "config.json and the weights are of different models, or one of them is damaged"};
+  }
+
+  Result<Tensor> float_tensor(const std::string& name) const {
+    Tensor tensor = TRY(directory_.tensor(name));
+    if (tensor.dtype() == DType::f32 || tensor.dtype() == DType::f16 || tensor.dtype() == DType::bf16) return tensor;
+    return fail({.what = "a tensor has an element type that weights cannot have",
+                 .where = fmt::format("{}, tensor {}", path_.string(), name),
+                 .got = std::string(dtype_name(tensor.dtype())),
+                 .wanted = "F32, F16 or BF16",
+                 .remedy = "convert the checkpoint to one of these"});
+  }
+
+  Result<StoredLinear> stored_matrix(const LinearSpec& spec) const {
+    const auto found = schemes_.find(spec.name);
+    StoredLinear out;
+    out.weight.n = spec.n;
+    out.weight.k = spec.k;
+    if (found == schemes_.end() || found->second.weights->plain) {
+      Tensor tensor = TRY(float_tensor(spec.name));
+      if (tensor.shape() != Shape{spec.n, spec.k}) return fail(shape_error(spec.name, tensor.shape(), {spec.n, spec.k}));
+      for (const Format& format : all_formats())
+        if (format.plain == tensor.dtype()) out.weight.format = &format;
+      out.weight.planes.push_back(std::move(tensor));
+      return out;
+    }
+    const Format& format = *found->second.weights;
+    out.weight.format = &format;
+    out.activations = found->second.activations;
+    if (spec.k % format.block != 0) return fail(shape_error(spec.name, {spec.n, spec.k}, {spec.n, format.block}));
+    const auto scales = directory_.find(plane_tensor_name(spec.name, "scales"));
+    if (scales != nullptr) out.weight.scale_dtype = scales->dtype;
+    for (const PlaneSpec& plane : format.planes(spec.n, spec.k, out.weight.scale_dtype)) {
+      const std::string name = plane_tensor_name(spec.name, plane.name);
+      Tensor tensor = TRY(directory_.tensor(name));
+      if (tensor.shape() != plane.shape) return fail(shape_error(name, tensor.shape(), plane.shape));
+      const bool scale_type = tensor.dtype() == DType::f16 || tensor.dtype() == DType::bf16 || tensor.dtype() == DType::f32;
+      if (tensor.dtype() != plane.dtype || (plane.name == "scales" && !scale_type)) {
+        return fail({.what = "a plane of a quantized matrix has the wrong element type",
+                     .where = fmt::format("{}, tensor {}", path_.string(), name),
+                     .got = std::string(dtype_name(tensor.dtype())),
+                     .wanted = plane.name == "scales" ? "F16, BF16 or F32" : std::string(dtype_name(plane.dtype)),
+                     .remedy = "the file is damaged: quantize the model again"});
+      }
+      out.weight.planes.push_back(std::move(tensor));
+    }
+    return out;
+  }
+
+  HuggingFaceDirectory directory_;
+  std::map<std::string, Scheme> schemes_;
+  std::vector<LinearSpec> linears_;  // tables too
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Checkpoint>> open_hugging_face(const std::filesystem::path& path) {
+  return HuggingFaceCheckpoint::open(path);
+}
+
+}  // namespace farthing

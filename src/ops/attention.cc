@@ -1,0 +1,174 @@
+// Attention: work is cut into (kv head, block of tokens), and where that is too few for the
+// threads, into partitions too.
+#include "ops/attention.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "kernels/attention/attention.h"
+
+namespace farthing::ops {
+
+namespace {
+
+// Enough rows to reuse a page of keys in the first-level cache, few enough that their scores stay
+// in the second.
+constexpr int64_t rows_of_block = 48;
+
+struct Plan {
+  const AttentionKernel& kernel;
+  const KvCache& cache;
+  View<const float, 2> q;
+  View<float, 2> out;
+  int64_t layer, first_position, group, block_tokens, blocks, partitions;
+  float scale;
+
+  int64_t rows() const { return block_tokens * group; }
+  int64_t items() const { return cache.kv_heads() * blocks; }
+  int64_t partial_floats() const { return rows() * (padded_head_dim(cache.head_dim()) + 2); }
+};
+
+// A worker's memory.
+struct Scratch {
+  float* q;
+  float* scores;
+  float *total, *next;  // partial results
+};
+
+PartialAttention partial_in(const Plan& plan, float* memory) {
+  return {memory, memory + plan.rows(), memory + 2 * plan.rows()};
+}
+
+// One kv head and some tokens: item = block * kv_heads + kv head.
+struct Item {
+  int64_t kv_head, first_token, tokens;
+
+  Item(const Plan& plan, int64_t item)
+      : kv_head(item % plan.cache.kv_heads()),
+        first_token(item / plan.cache.kv_heads() * plan.block_tokens),
+        tokens(std::min(plan.block_tokens, plan.q.rows - first_token)) {}
+};
+
+// Gathers the item's queries: row = token * group + head of the group.
+AttentionRows gather(const Plan& plan, const Item& item, float* q) {
+  const int64_t width = plan.group * plan.cache.head_dim();
+  for (int64_t t = 0; t < item.tokens; ++t)
+    std::memcpy(q + t * width, plan.q.row(item.first_token + t) + item.kv_head * width,
+                static_cast<size_t>(width) * sizeof(float));
+  return {.q = q,
+          .rows = item.tokens * plan.group,
+          .group = plan.group,
+          .first_position = plan.first_position + item.first_token,
+          .head_dim = plan.cache.head_dim(),
+          .scale = plan.scale};
+}
+
+int64_t partitions_of(const AttentionRows& rows) {
+  return (rows.first_position + (rows.rows - 1) / rows.group) / kv_partition_positions + 1;
+}
+
+void attend(const Plan& plan, const Item& item, const AttentionRows& rows, int64_t partition,
+            float* scores, const PartialAttention& to) {
+  plan.kernel->attend(rows, plan.cache.keys(plan.layer, item.kv_head),
+                      plan.cache.values(plan.layer, item.kv_head), partition, scores, to);
+}
+
+void merge(const Plan& plan, const AttentionRows& rows, int64_t partition,
+           const PartialAttention& total, const PartialAttention& next) {
+  plan.kernel->merge(total, next, rows.first_row_seeing(partition * kv_partition_positions),
+                     rows.rows, rows.head_dim);
+}
+
+void finish(const Plan& plan, const Item& item, const AttentionRows& rows,
+            const PartialAttention& total) {
+  for (int64_t r = 0; r < rows.rows; ++r) {
+    const int64_t head = item.kv_head * plan.group + r % plan.group;
+    plan.kernel->finish(total, r, rows.head_dim,
+                        plan.out.row(item.first_token + r / plan.group) + head * rows.head_dim);
+  }
+}
+
+void run_item(const Plan& plan, int64_t index, const Scratch& scratch) {
+  const Item item(plan, index);
+  const AttentionRows rows = gather(plan, item, scratch.q);
+  const PartialAttention total = partial_in(plan, scratch.total),
+                         next = partial_in(plan, scratch.next);
+  attend(plan, item, rows, 0, scratch.scores, total);
+  for (int64_t p = 1; p < partitions_of(rows); ++p) {
+    attend(plan, item, rows, p, scratch.scores, next);
+    merge(plan, rows, p, total, next);
+  }
+  finish(plan, item, rows, total);
+}
+
+// Few items, long context: first every (item, partition), then the merges, which are short.
+void run_partitioned(Context& context, const Plan& plan, const Scratch* scratch, float* partials) {
+  const auto partial = [&](int64_t item, int64_t p) {
+    return partial_in(plan, partials + (item * plan.partitions + p) * plan.partial_floats());
+  };
+  context.pool.run([&](Part part) {
+    const Scratch& mine = scratch[part.index];
+    for (int64_t i = part.index; i < plan.items() * plan.partitions; i += part.count) {
+      const Item item(plan, i / plan.partitions);
+      const AttentionRows rows = gather(plan, item, mine.q);
+      if (i % plan.partitions < partitions_of(rows))
+        attend(plan, item, rows, i % plan.partitions, mine.scores,
+               partial(i / plan.partitions, i % plan.partitions));
+    }
+  });
+  for (int64_t i = 0; i < plan.items(); ++i) {
+    const Item item(plan, i);
+    const AttentionRows rows = gather(plan, item, scratch[0].q);
+    for (int64_t p = 1; p < partitions_of(rows); ++p)
+      merge(plan, rows, p, partial(i, 0), partial(i, p));
+    finish(plan, item, rows, partial(i, 0));
+  }
+}
+
+}  // namespace
+
+void attention_forward(Context& context, View<const float, 2> q, const KvCache& cache,
+                       int64_t layer, int64_t first_position, View<float, 2> out) {
+  CHECK(layer >= 0 && layer < cache.layers() && q.rows == out.rows && q.columns == out.columns);
+  CHECK(q.columns > 0 && q.columns % (cache.kv_heads() * cache.head_dim()) == 0);
+  CHECK(first_position >= 0 && first_position + q.rows <= cache.length(layer));
+  if (q.rows == 0) return;
+  const int64_t group = q.columns / (cache.kv_heads() * cache.head_dim());
+  const int64_t block_tokens = std::min(q.rows, std::max<int64_t>(1, rows_of_block / group));
+  const Plan plan{.kernel = choose_attention_kernel(context.isa),
+                  .cache = cache,
+                  .q = q,
+                  .out = out,
+                  .layer = layer,
+                  .first_position = first_position,
+                  .group = group,
+                  .block_tokens = block_tokens,
+                  .blocks = (q.rows + block_tokens - 1) / block_tokens,
+                  .partitions = (first_position + q.rows - 1) / kv_partition_positions + 1,
+                  .scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(cache.head_dim())))};
+  const Workspace::Mark mark(context.workspace);
+  const int threads = context.pool.size();
+  Scratch* scratch = context.workspace.take<Scratch>(threads);
+  for (int i = 0; i < threads; ++i)
+    scratch[i] = {.q = context.workspace.take<float>(plan.rows() * cache.head_dim()),
+                  .scores = context.workspace.take<float>(plan.rows() * kv_partition_positions),
+                  .total = context.workspace.take<float>(plan.partial_floats()),
+                  .next = context.workspace.take<float>(plan.partial_floats())};
+  if (plan.items() < 2 * threads && plan.partitions > 1) {
+    // sized by the cache's room, not by its length: a decode step asks for the same memory as the
+    // step before
+    const int64_t most_partitions =
+        (cache.capacity() + kv_partition_positions - 1) / kv_partition_positions;
+    float* partials =
+        context.workspace.take<float>(plan.items() * most_partitions * plan.partial_floats());
+    run_partitioned(context, plan, scratch, partials);
+    return;
+  }
+  context.pool.run([&](Part part) {
+    for (int64_t i = part.index; i < plan.items(); i += part.count)
+      run_item(plan, i, scratch[part.index]);
+  });
+}
+
+}  // namespace farthing::ops

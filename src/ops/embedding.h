@@ -1,0 +1,19 @@
+// Embedding lookup: rows of a matrix by token.
+#pragma once
+
+#include <span>
+
+#include "formats/format.h"
+#include "tensor/context.h"
+
+namespace farthing::ops {
+
+// out[r] = the decoded row tokens[r] of `table` [vocabulary, k]; out [tokens, k]. Tokens lie in [0,
+// vocabulary). Exact: decoding is the format's own.
+void embedding_forward(Context& context, const QuantizedTensor& table,
+                       std::span<const int32_t> tokens, View<float, 2> out);
+// The same for a dense table of f32, f16 or bf16.
+void embedding_forward(Context& context, const Tensor& table, std::span<const int32_t> tokens,
+                       View<float, 2> out);
+
+}  // namespace farthing::ops

@@ -1,0 +1,231 @@
+// The comparison as one HTML file: report.html with its style, its script and Chart.js inlined.
+#include <fmt/format.h>
+
+#include <functional>
+#include <string_view>
+#include <utility>
+
+#include "base/check.h"
+#include "workflows/compare_report.h"
+#include "workflows/number_text.h"
+#include "workflows/report_parts.h"
+
+namespace farthing {
+namespace {
+
+// Text as HTML, in elements and in quoted attributes. Names come from outside: anything may stand in them.
+std::string escaped(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    switch (c) {
+      case '&': out += "&amp;"; break;
+      case '<': out += "&lt;"; break;
+      case '>': out += "&gt;"; break;
+      case '"': out += "&quot;"; break;
+      case '\'': out += "&#39;"; break;
+      default: out += c;
+    }
+  }
+  return out;
+}
+
+// JSON for a <script> element: `<` stands only in strings, so no text can end the element.
+std::string json_for_script(const std::string& json) {
+  std::string out;
+  for (const char c : json) {
+    if (c == '<') {
+      out += "\\u003c";
+    } else {
+      out += c;
+    }
+  }
+  return out;
+}
+
+std::string notes_html(const std::vector<std::string>& notes) {
+  std::string out;
+  for (const std::string& note : notes) out += fmt::format("<p class=\"note\"><b>Note.</b> {}</p>\n", escaped(note));
+  return out;
+}
+
+std::string list_html(const std::vector<std::string>& items) {
+  if (items.empty()) return {};
+  std::string out = "<ul>";
+  for (const std::string& item : items) out += fmt::format("<li>{}</li>", escaped(item));
+  return out + "</ul>";
+}
+
+std::string advice_html(const Recommendation& r) {
+  std::string out = "<div class=\"advice\">";
+  const auto add = [&](const char* title, const std::vector<Advice>& list) {
+    if (list.empty()) return;
+    out += fmt::format("<div><h3>{}</h3><ul>", title);
+    for (const Advice& advice : list)
+      out += fmt::format("<li><b>{}</b>: {}</li>", escaped(advice.name), escaped(advice.reason));
+    out += "</ul></div>";
+  };
+  add("For other aims", r.alternatives);
+  add("Rather not", r.avoid);
+  if (!r.cautions.empty()) out += "<div><h3>How sure this is</h3>" + list_html(r.cautions) + "</div>";
+  return out + "</div>";
+}
+
+const CompareRow* row_named(const CompareReport& report, const std::string& name) {
+  for (const CompareRow& row : report.rows)
+    if (row.error.empty() && row.name() == name) return &row;
+  return nullptr;
+}
+
+std::string tiles_html(const CompareReport& report) {
+  const CompareRow* row = row_named(report, report.recommendation.name);
+  CHECK(row != nullptr);
+  const CompareRow& base = report.baseline;
+  std::string out = "<div class=\"tiles\">";
+  const auto tile = [&](const std::string& value, const std::string& text) {
+    out += fmt::format("<div class=\"tile\"><b>{}</b><span>{}</span></div>", escaped(value), escaped(text));
+  };
+  tile(bytes_text(static_cast<double>(row->bytes)),
+       fmt::format("{} of the unquantized {}",
+                   percent_text(static_cast<double>(row->bytes) / static_cast<double>(base.bytes)),
+                   bytes_text(static_cast<double>(base.bytes))));
+  tile(significant_text(row->quality.kl_mean.value), "nats mean KL from the unquantized model");
+  tile(percent_text(row->quality.top1_agreement.value), "same most likely token");
+  const auto times = [](double now, double before) { return fmt::format("{:.2f}\u00d7", now / before); };
+  tile(times(row->speed.decode_tokens_per_second, base.speed.decode_tokens_per_second), "decode speed");
+  tile(times(row->speed.prompt_tokens_per_second, base.speed.prompt_tokens_per_second), "prompt speed");
+  return out + "</div>";
+}
+
+struct Cell {
+  double value;
+  std::string text, interval;
+};
+
+std::string cell_html(const Cell& cell) {
+  std::string out = fmt::format("<td data-value=\"{}\">{}", cell.value, escaped(cell.text));
+  if (!cell.interval.empty()) out += fmt::format("<small>{}</small>", escaped(cell.interval));
+  return out + "</td>";
+}
+
+Cell estimate_cell(const Estimate& e, const std::function<std::string(double)>& text) {
+  return {e.value, text(e.value), text(e.low) + " \u2013 " + text(e.high)};
+}
+
+std::string row_html(const CompareRow& row, bool baseline, bool chosen) {
+  const char* kind = baseline ? " class=\"baseline\"" : chosen ? " class=\"chosen\"" : "";
+  const std::string name = escaped(row.name());
+  std::string out = fmt::format("<tr{}><td data-value=\"{}\">{}", kind, name, name);
+  if (chosen) out += "<small>recommended</small>";
+  if (!row.fallbacks.empty()) out += fmt::format("<small>{} fallbacks</small>", row.fallbacks.size());
+  out += "</td>";
+  if (!row.error.empty()) return out + fmt::format("<td class=\"failed\" colspan=\"10\">{}</td></tr>\n", escaped(row.error));
+  const auto number = [](double value) { return significant_text(value); };
+  const auto bytes = [](int64_t value) -> Cell {
+    return {static_cast<double>(value), bytes_text(static_cast<double>(value)), {}};
+  };
+  out += cell_html({row.bits_per_weight, fmt::format("{:.2f}", row.bits_per_weight), {}});
+  out += cell_html(bytes(row.bytes)) + cell_html(bytes(row.peak_memory_bytes));
+  const Quality& q = row.quality;
+  out += cell_html(estimate_cell(q.perplexity, [](double value) { return fmt::format("{:.2f}", value); }));
+  if (baseline) {
+    out += "<td>\u2013</td><td>\u2013</td><td>\u2013</td>";
+  } else {
+    out += cell_html(estimate_cell(q.kl_mean, number)) + cell_html(estimate_cell(q.kl_p99, number));
+    out += cell_html(estimate_cell(q.top1_agreement, [](double value) { return fmt::format("{:.1f} %", 100 * value); }));
+  }
+  for (const double speed : {row.speed.prompt_tokens_per_second, row.speed.decode_tokens_per_second})
+    out += cell_html({speed, significant_text(speed), {}});
+  out += baseline ? "<td>\u2013</td>" : cell_html({row.quantize_seconds, fmt::format("{:.1f}", row.quantize_seconds), {}});
+  return out + "</tr>\n";
+}
+
+std::string table_html(const CompareReport& report) {
+  constexpr const char* columns[] = {"Bits per weight", "Size", "Peak memory", "Perplexity", "KL mean, nats",
+                                     "KL 99th percentile", "Same top\u20111", "Prompt, tokens/s", "Decode, tokens/s",
+                                     "Quantizing, s"};
+  std::string out = "<thead><tr><th data-sort=\"text\">Format</th>";
+  for (const char* column : columns) out += fmt::format("<th data-sort=\"number\">{}</th>", column);
+  out += "</tr></thead>\n<tbody>\n" + row_html(report.baseline, true, false);
+  for (const CompareRow& row : report.rows)
+    out += row_html(row, false, row.error.empty() && row.name() == report.recommendation.name);
+  return out + "</tbody>";
+}
+
+std::string remarks_html(const CompareReport& report) {
+  std::vector<std::string> remarks;
+  for (const CompareRow& row : report.rows)
+    for (const std::string& fallback : row.fallbacks) remarks.push_back(row.name() + ": " + fallback);
+  return remarks.empty() ? "" : "<div class=\"remarks\"><h3>Fallbacks</h3>" + list_html(remarks) + "</div>";
+}
+
+std::string facts_html(const CompareReport& report) {
+  const MeasuringProtocol& p = report.protocol;
+  const Speed& speed = report.baseline.speed;
+  std::string out = "<dl class=\"facts\">";
+  const auto fact = [&](const char* name, const std::string& value) {
+    out += fmt::format("<dt>{}</dt><dd>{}</dd>", name, escaped(value));
+  };
+  fact("Model", report.model);
+  fact("Windows", p.summary);
+  fact("Text", fmt::format("{} (XXH3-128 {})", p.text, p.text_digest));
+  fact("Speed", fmt::format("one sequence, prompt of {} tokens, then {} tokens one by one; median of {} runs",
+                            speed.prompt_tokens, speed.decode_tokens, speed.runs));
+  fact("Machine", fmt::format("{}, {} kernels, {} threads", report.place.cpu, report.place.isa, report.place.threads));
+  fact("Date", report.place.date);
+  fact("Program", report.place.program);
+  return out + "</dl>";
+}
+
+// The template with every {{name}} replaced; what is put in is not searched again.
+std::string filled(std::string_view page, const std::vector<std::pair<std::string_view, std::string>>& parts) {
+  std::string out;
+  for (;;) {
+    const size_t begin = page.find("{{");
+    if (begin == std::string_view::npos) return out + std::string(page);
+    const size_t end = page.find("}}", begin);
+    CHECK(end != std::string_view::npos);
+    const std::string_view name = page.substr(begin + 2, end - begin - 2);
+    out += page.substr(0, begin);
+    bool found = false;
+    for (const auto& [known, text] : parts) {
+      if (known != name) continue;
+      out += text;
+      found = true;
+    }
+    CHECK(found);
+    page.remove_prefix(end + 2);
+  }
+}
+
+}  // namespace
+
+std::string compare_html(const CompareReport& report) {
+  const MeasuringPlace& place = report.place;
+  const std::string model = std::filesystem::path(report.model).lexically_normal().string();
+  const std::string name = escaped(model.empty() ? report.model : model);
+  const Speed& speed = report.baseline.speed;
+  return filled(
+      embedded::report_html,
+      {{"title", name + " \u2013 quantization report"},
+       {"css", std::string(embedded::report_css)},
+       {"model", name},
+       {"protocol", escaped(report.protocol.summary + ", on " + report.protocol.text)},
+       {"place", escaped(fmt::format("{}, {} threads \u00b7 {}", place.cpu, place.threads, place.date))},
+       {"notes", notes_html(report.notes)},
+       {"headline", escaped(report.recommendation.headline)},
+       {"tiles", tiles_html(report)},
+       {"reasons", list_html(report.recommendation.reasons)},
+       {"advice", advice_html(report.recommendation)},
+       {"table", table_html(report)},
+       {"remarks", remarks_html(report)},
+       {"speed", escaped(fmt::format("One sequence on {} threads: a prompt of {} tokens, then {} tokens one by one. Median of "
+                                     "{} runs.",
+                                     place.threads, speed.prompt_tokens, speed.decode_tokens, speed.runs))},
+       {"facts", facts_html(report)},
+       {"footer", escaped(place.program + ". The numbers of this page are in report.json, too.")},
+       {"data", json_for_script(compare_json(report))},
+       {"chart", std::string(embedded::chart_js)},
+       {"js", std::string(embedded::report_js)}});
+}
+
+}  // namespace farthing

@@ -1,0 +1,90 @@
+// CompareReport: what a comparison of formats found out, and the ways to print it.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "eval/bootstrap.h"
+#include "eval/speed.h"
+#include "quant/algorithm.h"
+
+namespace farthing {
+
+// How and on what text was measured.
+struct MeasuringProtocol {
+  int64_t context = 0;  // tokens of a window; the stride is the same, and there is no BOS
+  int64_t windows = 0;
+  int64_t scored = 0;  // positions of a window
+  std::string summary;  // in words
+  std::string text, text_digest;
+
+  int64_t tokens() const { return windows * context; }
+};
+
+// Where and when was measured.
+struct MeasuringPlace {
+  std::string program;  // "farthing 0.1.0"
+  std::string date;     // UTC, ISO 8601
+  std::string cpu, isa;
+  int threads = 0;
+};
+
+// One scheme, quantized by one method; or the baseline.
+struct CompareRow {
+  std::string scheme;  // "int4_g128@int8_block32"
+  std::string format, activations, method, scale_rule;
+  double bits_per_weight = 0;         // of the linears of the blocks (and of the tables where they are quantized)
+  int64_t bytes = 0;                  // of everything, as stored
+  int64_t peak_memory_bytes = 0;      // allocated while loading, reading a prompt and decoding
+  Quality quality;
+  std::vector<double> window_kl;      // mean KL of each window, for paired differences
+  Speed speed;
+  double quantize_seconds = 0;
+  std::vector<LayerReport> layers;
+  std::vector<std::string> fallbacks;  // linears that got another format, and why
+  std::string error;                   // why there are no numbers; else empty
+
+  // What tells the row from the others: the scheme, and the method where it is not "rtn".
+  std::string name() const;
+};
+
+// A row, and a sentence about it.
+struct Advice {
+  std::string name, reason;
+};
+
+struct Recommendation {
+  double kl_bound = 0;   // nats: the upper end of the KL's interval must lie below it
+  bool within_bound = false;
+  std::string name;      // of the recommended row
+  std::string headline;  // the recommendation in one sentence
+  std::vector<std::string> reasons;
+  std::vector<Advice> alternatives;  // for another aim
+  std::vector<Advice> avoid;
+  std::vector<std::string> cautions;  // how far the numbers carry
+};
+
+struct CompareReport {
+  std::string model;
+  MeasuringProtocol protocol;
+  MeasuringPlace place;
+  std::vector<std::string> notes;  // what a reader must know about the model or the run
+  CompareRow baseline;
+  std::vector<CompareRow> rows;
+  Recommendation recommendation;
+};
+
+// Weighs quality, size and speed. At least one row must have no error.
+Recommendation recommend(const CompareReport& report, double kl_bound);
+
+// The report as JSON, indented; each row's layers stand on one line.
+std::string compare_json(const CompareReport& report);
+// The report for a terminal: protocol, notes, table, recommendation.
+std::string compare_text(const CompareReport& report);
+// The report as one HTML file that needs nothing else.
+std::string compare_html(const CompareReport& report);
+
+}  // namespace farthing

@@ -1,0 +1,222 @@
+// Facts about the kernels over rows: equal bits on every instruction set, and what their
+// definitions say.
+#include "kernels/row_kernels.h"
+
+#include <algorithm>
+
+#include "kernels/elementwise/elementwise.h"
+#include "kernels/listing.h"
+#include "kernels/norm/norm.h"
+#include "kernels/quantize_rows/quantize_rows.h"
+#include "kernels/rope/rope.h"
+#include "kernels/softmax/softmax.h"
+
+namespace farthing {
+namespace {
+
+// A row that ends in a canary: a kernel that writes behind its row is seen.
+constexpr float canary = 12345.0f;
+
+TEST(NormKernels, EveryInstructionSetGivesThePortableBits) {
+  each_against_portable(norm_kernels(), [](const NormKernel& kernel, const NormKernel& portable) {
+    for (int64_t n : row_lengths()) {
+      const auto x = random_row(n, 1), gain = random_row(n, 2);
+      std::vector<float> out(n + 1, canary), expected(n + 1, canary);
+      kernel->rms_norm(x.data(), gain.data(), 1e-5f, n, out.data());
+      portable->rms_norm(x.data(), gain.data(), 1e-5f, n, expected.data());
+      EXPECT_TRUE(same_bits(out, expected)) << n;
+    }
+  });
+}
+
+TEST(ElementwiseKernels, EveryInstructionSetGivesThePortableBits) {
+  each_against_portable(elementwise_kernels(), [](const ElementwiseKernel& kernel,
+                                                  const ElementwiseKernel& portable) {
+    for (int64_t n : row_lengths()) {
+      const auto a = hard_row(n, 1, true), b = hard_row(n, 2, true);
+      const auto compare = [&](const char* what, const auto& run) {
+        std::vector<float> out(n + 1, canary), expected(n + 1, canary);
+        run(kernel, out.data());
+        run(portable, expected.data());
+        make_nans_equal(out);
+        make_nans_equal(expected);
+        EXPECT_TRUE(same_bits(out, expected)) << what << " " << n;
+      };
+      compare("add", [&](const auto& k, float* out) { k->add(a.data(), b.data(), n, out); });
+      compare("swiglu", [&](const auto& k, float* out) { k->swiglu(a.data(), b.data(), n, out); });
+      compare("exp", [&](const auto& k, float* out) { k->exp(a.data(), n, out); });
+    }
+  });
+}
+
+TEST(RopeKernels, EveryInstructionSetGivesThePortableBits) {
+  each_against_portable(rope_kernels(), [](const RopeKernel& kernel, const RopeKernel& portable) {
+    for (int64_t head_dim = 2; head_dim <= 256; head_dim += head_dim < 70 ? 2 : 31 * 2) {
+      const int64_t heads = 3;
+      auto x = random_row(heads * head_dim, 1);
+      x.push_back(canary);
+      auto expected = x;
+      const auto cos = random_row(head_dim / 2, 2), sin = random_row(head_dim / 2, 3);
+      kernel->rotate(x.data(), heads, head_dim, cos.data(), sin.data());
+      portable->rotate(expected.data(), heads, head_dim, cos.data(), sin.data());
+      EXPECT_TRUE(same_bits(x, expected)) << head_dim;
+    }
+  });
+}
+
+TEST(SoftmaxKernels, EveryInstructionSetGivesThePortableBits) {
+  each_against_portable(
+      softmax_kernels(), [](const SoftmaxKernel& kernel, const SoftmaxKernel& portable) {
+        for (int64_t n : row_lengths()) {
+          for (bool hard : {false, true}) {
+            const auto x = hard ? hard_row(n, 1, false) : random_row(n, 1, 4.0f);
+            const auto y = hard ? hard_row(n, 2, false) : random_row(n, 2, 4.0f);
+            const auto everything = [&](const SoftmaxKernel& k) {
+              const SoftmaxStatistics of_x = k->statistics(x.data(), n),
+                                      of_y = k->statistics(y.data(), n);
+              const LogNormalizer p{of_x.max, std::log(of_x.sum)}, q{of_y.max, std::log(of_y.sum)};
+              std::vector<float> out(n + 1, canary);
+              k->log_softmax(x.data(), n, p, out.data());
+              out.push_back(of_x.max);
+              out.push_back(of_x.sum);
+              out.push_back(k->kl_divergence(x.data(), p, y.data(), q, n));
+              out.push_back(static_cast<float>(k->argmax(x.data(), n)));
+              make_nans_equal(out);
+              return out;
+            };
+            EXPECT_TRUE(same_bits(everything(kernel), everything(portable)))
+                << n << (hard ? " hard" : "");
+          }
+        }
+      });
+}
+
+TEST(SoftmaxKernels, NanIsNeverTheMaximumAndPoisonsTheSum) {
+  for (const SoftmaxKernel& kernel : softmax_kernels()) {
+    if (!isa_supported(kernel.isa)) continue;
+    for (int64_t n : {2, 16, 17, 40}) {
+      for (int64_t at = 0; at < n; ++at) {
+        auto x = random_row(n, 5);
+        x[at] = NAN;
+        const int64_t best = kernel->argmax(x.data(), n);
+        for (int64_t i = 0; i < n; ++i) EXPECT_FALSE(x[i] > x[best]) << i;
+        EXPECT_NE(best, at) << n;
+        EXPECT_TRUE(std::isnan(kernel->statistics(x.data(), n).sum))
+            << kernel.name << " " << n << " " << at;
+      }
+    }
+  }
+}
+
+TEST(SoftmaxKernels, ArgmaxOfEqualLogitsIsTheLowestIndex) {
+  for (const SoftmaxKernel& kernel : softmax_kernels()) {
+    if (!isa_supported(kernel.isa)) continue;
+    std::vector<float> x(100, -1.0f);
+    x[37] = x[20] = x[99] = 2.0f;
+    EXPECT_EQ(kernel->argmax(x.data(), 100), 20) << kernel.name;
+  }
+}
+
+struct Rounded {
+  std::vector<int8_t> codes;
+  std::vector<float> scales;
+  std::vector<int32_t> sums;
+};
+
+Rounded round_row(const QuantizeRowsKernel& kernel, const std::vector<float>& x) {
+  const auto k = static_cast<int64_t>(x.size()), blocks = blocks_of_32(k);
+  Rounded out{std::vector<int8_t>(blocks * 32 + 1, 99), std::vector<float>(blocks + 1, canary),
+              std::vector<int32_t>(blocks + 1, 99)};
+  kernel->int8_block32(x.data(), k, out.codes.data(), out.scales.data(), out.sums.data());
+  make_nans_equal(out.scales);
+  return out;
+}
+
+TEST(QuantizeRowsKernels, EveryInstructionSetGivesThePortableBits) {
+  each_against_portable(quantize_rows_kernels(), [](const QuantizeRowsKernel& kernel,
+                                                    const QuantizeRowsKernel& portable) {
+    for (int64_t k : row_lengths()) {
+      for (const auto& x : {random_row(k, 1), hard_row(k, 2, false), hard_row(k, 3, true),
+                            random_row(k, 4, 1e-31f)}) {
+        const Rounded out = round_row(kernel, x), expected = round_row(portable, x);
+        EXPECT_TRUE(same_bits(out.codes, expected.codes) &&
+                    same_bits(out.scales, expected.scales) && same_bits(out.sums, expected.sums))
+            << k;
+      }
+    }
+  });
+}
+
+TEST(QuantizeRowsKernels, CodesAreTheNearestAndReachTheEnds) {
+  for (const QuantizeRowsKernel& kernel : quantize_rows_kernels()) {
+    if (!isa_supported(kernel.isa)) continue;
+    const int64_t k = 1000;
+    const auto x = random_row(k, 1);
+    const Rounded out = round_row(kernel, x);
+    for (int64_t b = 0; b < blocks_of_32(k); ++b) {
+      int sum = 0, largest = 0;
+      for (int64_t i = 32 * b; i < 32 * b + 32; ++i) {
+        const double value = i < k ? x[i] : 0.0f;
+        // half a step, and the roundings of inverse, product and scale on codes up to 127: 3 * 127
+        // * 2^-24 steps
+        EXPECT_LE(std::fabs(out.codes[i] * static_cast<double>(out.scales[b]) - value),
+                  out.scales[b] * 0.50003)
+            << i;
+        sum += out.codes[i];
+        largest = std::max(largest, std::abs(out.codes[i]));
+      }
+      EXPECT_EQ(out.sums[b], sum);
+      EXPECT_EQ(largest, 127);
+    }
+  }
+}
+
+TEST(QuantizeRowsKernels, ABlockWithANonfiniteNumberHasTheScaleNan) {
+  for (const QuantizeRowsKernel& kernel : quantize_rows_kernels()) {
+    if (!isa_supported(kernel.isa)) continue;
+    for (const float bad : {NAN, INFINITY, -INFINITY}) {
+      for (size_t at = 32; at < 64; ++at) {
+        auto x = random_row(96, 1);
+        x[at] = bad;
+        const Rounded out = round_row(kernel, x);
+        EXPECT_FALSE(std::isnan(out.scales[0]) || std::isnan(out.scales[2]));
+        EXPECT_TRUE(std::isnan(out.scales[1])) << kernel.name << " " << at;
+        for (size_t i = 32; i < 64; ++i) EXPECT_EQ(out.codes[i], 0);
+      }
+    }
+  }
+}
+
+TEST(QuantizeRowsKernels, ATinyBlockIsZero) {
+  for (const QuantizeRowsKernel& kernel : quantize_rows_kernels()) {
+    if (!isa_supported(kernel.isa)) continue;
+    std::vector<float> x(64, 0x1p-101f);
+    std::fill(x.begin() + 32, x.end(), 0x1p-100f);
+    const Rounded out = round_row(kernel, x);
+    EXPECT_EQ(out.scales[0], 0.0f);
+    EXPECT_EQ(out.codes[0], 0);
+    EXPECT_EQ(out.scales[1], 0x1p-100f / 127.0f);
+    EXPECT_EQ(out.codes[32], 127);
+  }
+}
+
+TEST(KernelList, TheStrongestKernelUpToTheWantedSetIsChosen) {
+  for (Isa wanted : {Isa::portable, Isa::avx2, Isa::avx512}) {
+    EXPECT_EQ(choose_norm_kernel(wanted).isa, wanted);
+    EXPECT_EQ(choose_softmax_kernel(wanted).name, "softmax_" + std::string(isa_name(wanted)));
+  }
+}
+
+TEST(KernelList, EveryListedNameIsUniqueAndNamesItsInstructionSet) {
+  std::vector<std::string_view> names;
+  for (const ListedKernel& listed : list_kernels()) {
+    names.push_back(listed.kernel.name);
+    EXPECT_TRUE(names.back().ends_with(isa_name(listed.kernel.isa))) << names.back();
+  }
+  std::sort(names.begin(), names.end());
+  EXPECT_EQ(std::adjacent_find(names.begin(), names.end()), names.end());
+  EXPECT_GE(names.size(), 18u);
+}
+
+}  // namespace
+}  // namespace farthing
