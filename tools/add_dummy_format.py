@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Adds a number format to a copy of the tree (one header, one registry line) and runs the program with it.
+"""Adds a number format to a copy of the tree (one file, one registry line) and runs the program with it.
 
 Shows what CONTRIBUTING.md promises: no other file is touched, and every command works with the new format.
 Builds in the copy with ccache, so only what the registry reaches is compiled.
@@ -9,7 +9,6 @@ Builds in the copy with ccache, so only what the registry reaches is compiled.
 import argparse
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -19,19 +18,18 @@ import time
 import tree
 
 NAME = "dummy_float8"
-HEADER = f"src/formats/{NAME}.h"
-REGISTRY = "src/formats/registry.h"
+SOURCE = f"src/formats/{NAME}.cc"
+REGISTRY = "src/formats/registry.inc"
 TEXT = """\
 // dummy_float8: the upper byte of an IEEE half, one plane without scales; 8 bits a weight.
 //
 // Layout: plane weight, u8 [n, k], row-major: sign, 5 bits of exponent, 2 bits of mantissa.
 // Value:  the half whose lower byte is 0; encoding rounds to nearest even and saturates.
 // Source: tools/add_dummy_format.py, which adds it to a copy of the tree.
-#pragma once
-
 #include "formats/format.h"
 
 namespace farthing {
+namespace {
 
 struct DummyFloat8 {
   static uint8_t encode(float value) {
@@ -62,30 +60,23 @@ struct DummyFloat8 {
         values[k - tile.k0] = f32_from_f16(static_cast<uint16_t>(row[k] << 8));
     }
   }
-  static Format format() {
-    Format f;
-    f.layout = "one plane of bytes, row-major";
-    f.value = "the upper byte of an IEEE half";
-    f.source = "tools/add_dummy_format.py";
-    f.planes = planes;
-    f.encode_tile = encode_tile;
-    f.decode_tile = decode_tile;
-    return f;
-  }
 };
+
+}  // namespace
+
+Format dummy_float8_format() {
+  Format f;
+  f.layout = "one plane of bytes, row-major";
+  f.value = "the upper byte of an IEEE half";
+  f.source = "tools/add_dummy_format.py";
+  f.planes = DummyFloat8::planes;
+  f.encode_tile = DummyFloat8::encode_tile;
+  f.decode_tile = DummyFloat8::decode_tile;
+  return f;
+}
 
 }  // namespace farthing
 """
-
-
-def registry_with_line(text):
-    """Returns the registry with the header included and the format's line put first."""
-    line = re.search(r"^#define FARTHING_FORMATS\(FORMAT\) *\\\n", text, re.M)
-    include = re.search(r'^#include "formats/', text, re.M)
-    if line is None or include is None:
-        raise RuntimeError(f"{REGISTRY}: has no FARTHING_FORMATS list or no include; adapt this tool")
-    text = text[:line.end()] + f"  FORMAT({NAME}, DummyFloat8::format()) \\\n" + text[line.end():]
-    return text[:include.start()] + f'#include "formats/{NAME}.h"\n' + text[include.start():]
 
 
 def run(folder, *command):
@@ -145,17 +136,15 @@ def main():
         if args.keep:
             os.makedirs(folder)
         copy_tree(tree.default_root(), folder)
-        with open(os.path.join(folder, HEADER), "x", encoding="utf-8") as file:
+        with open(os.path.join(folder, SOURCE), "x", encoding="utf-8") as file:
             file.write(TEXT)
-        with open(os.path.join(folder, REGISTRY), "r+", encoding="utf-8") as file:
-            changed = registry_with_line(file.read())
-            file.seek(0)
-            file.write(changed)
+        with open(os.path.join(folder, REGISTRY), "a", encoding="utf-8") as file:
+            file.write(f"FARTHING_FORMAT({NAME})\n")
         use_everywhere(folder)
         git(folder, "add", "--all")
         touched = git(folder, "diff", "--cached", "--name-only").split()
         print(git(folder, "diff", "--cached", "--stat"), end="")
-        if sorted(touched) != sorted([HEADER, REGISTRY]):
+        if sorted(touched) != sorted([SOURCE, REGISTRY]):
             raise RuntimeError(f"{len(touched)} files touched instead of 2: {', '.join(touched)}")
     print(f"add_dummy_format: {len(touched)} files touched, and every command runs with {NAME}")
 

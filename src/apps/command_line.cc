@@ -44,13 +44,14 @@ void OptionList::flag(const std::string& names, bool& target, const std::string&
 
 void OptionList::text(const std::string& names, const std::string& value_name, std::string& target,
                       const std::string& help) {
-  app_.add_option(names, target, help)->type_name(value_name);
+  app_.add_option(names, target, help)->type_name(value_name)->take_last();
 }
 
 void OptionList::integer(const std::string& names, int64_t& target, int64_t least, int64_t most,
                          const std::string& help) {
   app_.add_option(names, target, help)
       ->type_name("N")
+      ->take_last()
       ->capture_default_str()
       ->check(between(least, most));
 }
@@ -59,18 +60,22 @@ void OptionList::number(const std::string& names, float& target, float least, fl
                         const std::string& help) {
   app_.add_option(names, target, help)
       ->type_name("X")
+      ->take_last()
       ->capture_default_str()
       ->check(between(least, most));
 }
 
 void OptionList::list(const std::string& names, const std::string& value_name,
                       std::vector<std::string>& target, const std::string& help) {
-  app_.add_option(names, target, help)->delimiter(',')->type_name(value_name)->expected(1);
+  accept(names, value_name, help, [&target](const std::string& given) -> Result<> {
+    target = CLI::detail::split(given, ',');
+    return {};
+  });
 }
 
 void OptionList::required(const std::string& names, const std::string& value_name,
                           std::string& target, const std::string& help) {
-  app_.add_option(names, target, help)->required()->type_name(value_name);
+  app_.add_option(names, target, help)->required()->type_name(value_name)->take_last();
 }
 
 void OptionList::accept(const std::string& names, const std::string& value_name,
@@ -79,7 +84,7 @@ void OptionList::accept(const std::string& names, const std::string& value_name,
     if (const auto taken = take(given); !taken)
       throw CLI::ValidationError(names, taken.error().text());
   };
-  app_.add_option_function<std::string>(names, call, help)->type_name(value_name);
+  app_.add_option_function<std::string>(names, call, help)->type_name(value_name)->take_last();
 }
 
 std::string nearest_name(std::string_view given, std::span<const std::string> candidates) {
@@ -154,6 +159,7 @@ Invocation unknown_command(std::span<const Command> commands, const std::string&
 
 // What is wrong, in words that name the flag and the remedy.
 std::string usage_problem(const CLI::App& app, const CLI::ParseError& error) {
+  if (dynamic_cast<const CLI::ValidationError*>(&error) != nullptr) return error.what();
   for (const std::string& extra : app.remaining()) {
     if (!extra.starts_with('-') || extra == "-")
       return fmt::format("\"{}\" is one argument too many", extra);
@@ -164,6 +170,20 @@ std::string usage_problem(const CLI::App& app, const CLI::ParseError& error) {
     }
     const std::string name = extra.substr(0, extra.find('='));
     return fmt::format("there is no option {}{}", name, did_you_mean(name, flags));
+  }
+  if (dynamic_cast<const CLI::RequiredError*>(&error) != nullptr) {
+    for (const CLI::Option* option : app.get_options()) {
+      if (!option->get_required() || option->count() > 0) continue;
+      const bool positional = option->get_positional();
+      return fmt::format("{} is missing: {}",
+                         positional ? option->get_type_name() : option->get_name(),
+                         option->get_description());
+    }
+  }
+  if (dynamic_cast<const CLI::ArgumentMismatch*>(&error) != nullptr) {
+    const std::string name =
+        std::string(error.what()).substr(0, std::string_view(error.what()).find(':'));
+    return fmt::format("{} needs a value", name);
   }
   return error.what();
 }
@@ -200,7 +220,8 @@ Invocation read_options(const Command& command, std::vector<std::string> argumen
 
 Invocation read_command_line(std::span<const Command> commands,
                              std::vector<std::string> arguments) {
-  if (arguments.empty()) return usage_error("", "which command? " + program_help(commands));
+  if (arguments.empty())
+    return {.error = "farthing: no command was given\n\n" + program_help(commands)};
   std::string first = arguments.front();
   arguments.erase(arguments.begin());
   if (first == "--version") return {.out = "farthing " FARTHING_VERSION "\n"};

@@ -2,7 +2,6 @@
 // statuses.
 #include <fmt/format.h>
 
-#include <cstdio>
 #include <exception>
 #include <new>
 
@@ -18,7 +17,7 @@ constexpr int success = 0, failure = 1, bad_usage = 2;
 
 int report(const Result<>& result) {
   if (result) return success;
-  fmt::print(stderr, "farthing: {}\n", result.error().text());
+  tell(fmt::format("farthing: {}\n", result.error().text()));
   return failure;
 }
 
@@ -26,7 +25,7 @@ int run_program(std::vector<std::string> arguments) {
   const auto commands = all_commands();
   const Invocation invocation = read_command_line(commands, std::move(arguments));
   if (!invocation.error.empty()) {
-    fmt::print(stderr, "{}", invocation.error);
+    tell(invocation.error);
     return bad_usage;
   }
   if (!invocation.run) return report(print(invocation.out));
@@ -42,9 +41,9 @@ int main(int argc, char** argv) {
   try {  // the destructors on the way up remove partial outputs
     return farthing::run_program({argv + 1, argv + argc});
   } catch (const std::bad_alloc&) {
-    std::fputs("farthing: there is not enough memory for this\n", stderr);
+    farthing::tell("farthing: there is not enough memory for this\n");
   } catch (const std::exception& error) {
-    std::fprintf(stderr, "farthing: internal error: %s\n", error.what());
+    farthing::tell(fmt::format("farthing: internal error: {}\n", error.what()));
   }
   return farthing::failure;
 }

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdint>
+#include <cstdio>
 #include <cstring>
 
 #include "base/file.h"
@@ -20,9 +21,9 @@ size_t width_of(std::string_view text) {
       std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xc0) != 0x80; }));
 }
 
+// Or a gap between numbers.
 bool is_number(std::string_view cell) {
-  return !cell.empty() && (cell == "-" || cell.find_first_of("0123456789") <= 1) &&
-         cell.find_first_not_of("0123456789.,+-e%x ") == std::string_view::npos;
+  return cell.find_first_not_of("0123456789.,+-e%x ") == std::string_view::npos;
 }
 
 }  // namespace
@@ -45,6 +46,8 @@ Result<> print(std::string_view text) {
   }
   return {};
 }
+
+void tell(const std::string& message) { std::fputs(message.c_str(), stderr); }
 
 std::string table_text(const std::vector<std::vector<std::string>>& rows) {
   const size_t columns = rows.front().size();

@@ -1,4 +1,4 @@
-// Results on standard output.
+// Results on standard output, messages on standard error, and how both are laid out.
 #pragma once
 
 #include <string>
@@ -12,6 +12,9 @@ namespace farthing {
 // Writes and flushes. Fails where the text cannot be written, a full disk for example; where the
 // reader has closed the pipe, the program ends quietly with status 141, as by SIGPIPE.
 Result<> print(std::string_view text);
+
+// Writes a message to standard error; nothing happens where nobody reads it.
+void tell(const std::string& message);
 
 // Rows of cells as lines of columns; the first row is the header. A column whose cells below the
 // header are all numbers is aligned to the right.

@@ -3,7 +3,6 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdio>
 #include <cstring>
 
 #include "apps/command_line.h"
@@ -32,8 +31,8 @@ void declare(OptionList& list, Options& options) {
   list.text("-p,--prompt", "TEXT", options.prompt,
             "The text to continue; - reads it from standard input");
   list.text("-f,--file", "FILE", options.prompt_file, "A file with the text to continue");
-  list.integer("-n,--n-predict,--max-tokens", options.most_tokens, 0, 1 << 30,
-               "At most so many tokens");
+  list.integer("-n,--n-predict,--max-tokens", options.most_tokens, -1, 1 << 30,
+               "At most so many tokens; -1: until the text ends or the context is full");
   list.number("--temp,--temperature", sampling.temperature, 0, 1000,
               "0: always the most probable token");
   list.integer("--top-k", sampling.top_k, 0, 1 << 30, "Only the k most probable tokens; 0: all");
@@ -134,9 +133,10 @@ Result<> run(const CommonOptions& common, const Options& options) {
   if (tokens.empty() && tokenizer.bos_id()) tokens.push_back(*tokenizer.bos_id());
   const auto model = TRY(load_model(context, *checkpoint, options.format));
 
-  GenerateOptions generation{.sampling = options.sampling,
-                             .most_tokens = options.most_tokens,
-                             .stop_tokens = stop_tokens(options, model->config(), tokenizer)};
+  GenerateOptions generation{
+      .sampling = options.sampling,
+      .most_tokens = options.most_tokens < 0 ? INT64_MAX : options.most_tokens,
+      .stop_tokens = stop_tokens(options, model->config(), tokenizer)};
   generation.sampling.seed = static_cast<uint64_t>(options.seed);
   StreamDecoder decoder(tokenizer, !prompt.empty());
   std::string text;
@@ -153,11 +153,10 @@ Result<> run(const CommonOptions& common, const Options& options) {
   TRY(printed);
   if (common.json) return print(json_text(prompt, tokens.size(), text, made));
   TRY(print("\n"));
-  fmt::print(
-      stderr,
+  tell(fmt::format(
       "prompt: {} tokens, {:.1f} tokens/s; decode: {} tokens, {:.1f} tokens/s; ended by {}\n",
       tokens.size(), rate(tokens.size(), made.prompt_seconds), decode_steps(made),
-      rate(decode_steps(made), made.decode_seconds), finish_name(made.finish));
+      rate(decode_steps(made), made.decode_seconds), finish_name(made.finish)));
   return {};
 }
 

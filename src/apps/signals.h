@@ -1,4 +1,4 @@
-// What SIGINT, SIGTERM, SIGHUP and a closed pipe do to the program.
+// What signals do to the program.
 #pragma once
 
 namespace farthing {

@@ -9,6 +9,9 @@
 #include <cstdio>
 
 namespace farthing {
+namespace {
+constexpr double quiet_seconds = 1;  // most work is done by then
+}
 
 double now_seconds() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
@@ -24,6 +27,7 @@ void ProgressBar::update(double done, double total, std::string_view what) {
   const double now = now_seconds();
   const double share = total > 0 ? std::clamp(done / total, 0.0, 1.0) : 0.0;
   const int tenth = static_cast<int>(share * 10);
+  if (now - started_seconds_ < quiet_seconds) return;
   if (terminal_ ? (share < 1 && now - drawn_seconds_ < 0.1) : tenth == tenth_) return;
   tenth_ = tenth;
   drawn_seconds_ = now;
@@ -34,14 +38,17 @@ void ProgressBar::update(double done, double total, std::string_view what) {
     const int seconds = static_cast<int>(elapsed / share - elapsed + 0.5);
     left = fmt::format("{:02}:{:02}", seconds / 60, seconds % 60);
   }
+  std::string line = fmt::format("{:3.0f} %  {} left  {}", share * 100, left, what);
   if (terminal_) {
     constexpr int width = 30;
     const int filled = static_cast<int>(share * width);
-    fmt::print(stderr, "\r\033[K[{}{}] {:3.0f} %  {} left  {}", std::string(filled, '#'),
-               std::string(width - filled, '.'), share * 100, left, what);
+    line = fmt::format("\r\033[K[{}{}] {}", std::string(filled, '#'),
+                       std::string(width - filled, '.'), line);
   } else {
-    fmt::print(stderr, "{:3.0f} %  {} left  {}\n", share * 100, left, what);
+    line += '\n';
   }
+  std::fputs(line.c_str(),
+             stderr);  // not fmt::print, which throws where nobody reads standard error
   std::fflush(stderr);
 }
 

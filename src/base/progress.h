@@ -23,7 +23,7 @@ class NoProgress : public Progress {
 };
 
 // Draws a bar with an estimate of the remaining time on standard error; only on a terminal, else one line for
-// every tenth of the work.
+// every tenth of the work. Shows nothing in the first second.
 class ProgressBar : public Progress {
  public:
   ProgressBar();

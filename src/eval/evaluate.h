@@ -16,7 +16,7 @@ using LogitSink = std::function<Result<>(int64_t window, View<const float, 2> lo
 
 struct EvaluateOptions {
   BaselineLogits* baseline = nullptr;  // without one, only the NLL is measured
-  LogitSink sink;                      // may be empty
+  LogitSink sink = {};                 // may be empty
 };
 
 // Scores every window; one window's logits are in memory at a time (two with a baseline). Progress counts windows.

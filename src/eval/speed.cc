@@ -2,12 +2,22 @@
 #include "eval/speed.h"
 
 #include <algorithm>
+#include <utility>
 #include <vector>
 
 #include "base/check.h"
 #include "base/progress.h"
 
 namespace farthing {
+namespace {
+
+Rate rate_of(int64_t tokens, std::vector<double> seconds) {
+  std::sort(seconds.begin(), seconds.end());
+  const auto count = static_cast<double>(tokens);
+  return {count / seconds[seconds.size() / 2], count / seconds.back(), count / seconds.front()};
+}
+
+}  // namespace
 
 Speed measure_speed(Context& context, const Model& model, const SpeedOptions& options) {
   CHECK(options.prompt_tokens > 0 && options.decode_tokens > 0 && options.runs > 0);
@@ -27,12 +37,6 @@ Speed measure_speed(Context& context, const Model& model, const SpeedOptions& op
     work();
     return now_seconds() - start;
   };
-  const auto median = [](std::vector<double> values) {
-    const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-    std::nth_element(values.begin(), middle, values.end());
-    return *middle;
-  };
-
   std::vector<double> prompt_seconds, decode_seconds;
   for (int run = -1; run < options.runs; ++run) {
     const bool warming_up = run < 0;
@@ -51,8 +55,8 @@ Speed measure_speed(Context& context, const Model& model, const SpeedOptions& op
     prompt_seconds.push_back(prompt_time);
     decode_seconds.push_back(decode_time);
   }
-  speed.prompt_tokens_per_second = static_cast<double>(speed.prompt_tokens) / median(prompt_seconds);
-  speed.decode_tokens_per_second = static_cast<double>(speed.decode_tokens) / median(decode_seconds);
+  speed.prompt = rate_of(speed.prompt_tokens, std::move(prompt_seconds));
+  speed.decode = rate_of(speed.decode_tokens, std::move(decode_seconds));
   return speed;
 }
 

@@ -14,11 +14,16 @@ struct SpeedOptions {
   int runs = 3;
 };
 
-// Medians over the runs, of one sequence. Prompt and decode are shortened where the model has fewer positions.
+// Tokens a second: the median over the runs, and the slowest and the fastest run.
+struct Rate {
+  double median = 0, slowest = 0, fastest = 0;
+};
+
+// Of one sequence. Prompt and decode are shortened where the model has fewer positions.
 struct Speed {
   int64_t prompt_tokens = 0, decode_tokens = 0;
   int runs = 0;
-  double prompt_tokens_per_second = 0, decode_tokens_per_second = 0;
+  Rate prompt, decode;
 };
 
 // Each run: a prompt into an empty cache, then tokens one by one behind it. A short run before them warms up.

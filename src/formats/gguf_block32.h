@@ -98,7 +98,7 @@ struct Block32 {
       for (int i = 0; i < size; ++i) {
         int code;
         if constexpr (kind == GgufBlock::q4_0) {
-          code = static_cast<int>(static_cast<float>(static_cast<double>(x[i]) * static_cast<double>(inverse) + 8.5));
+          code = static_cast<int>(x[i] * inverse + 8.5f);  // two roundings
         } else {
           code = static_cast<int>((x[i] - low) * inverse + 0.5f);
         }

@@ -1,11 +1,20 @@
 // The run-time table of formats, and the names of schemes.
-#include "formats/registry.h"
-
 #include <fmt/format.h>
 
 #include <array>
 
+#include "formats/float_plane.h"
+#include "formats/gguf_block32.h"
+#include "formats/integer_group.h"
+
 namespace farthing {
+
+#define FARTHING_FORMAT(name) Format name##_format();
+#define FARTHING_FORMAT_OF_PARTS(name, ...)
+#include "formats/registry.inc"
+#undef FARTHING_FORMAT
+#undef FARTHING_FORMAT_OF_PARTS
+
 namespace {
 
 Format named(std::string_view name, Format format) {
@@ -14,9 +23,13 @@ Format named(std::string_view name, Format format) {
 }
 
 const auto& table() {
-#define FARTHING_ROW(name, ...) named(#name, __VA_ARGS__),
-  static const std::array formats = {FARTHING_FORMATS(FARTHING_ROW)};
-#undef FARTHING_ROW
+#define FARTHING_FORMAT(name) named(#name, name##_format()),
+#define FARTHING_FORMAT_OF_PARTS(name, ...) named(#name, __VA_ARGS__),
+  static const std::array formats = {
+#include "formats/registry.inc"
+  };
+#undef FARTHING_FORMAT
+#undef FARTHING_FORMAT_OF_PARTS
   return formats;
 }
 

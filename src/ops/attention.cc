@@ -136,25 +136,33 @@ void attention_forward(Context& context, View<const float, 2> q, const KvCache& 
   if (q.rows == 0) return;
   const int64_t group = q.columns / (cache.kv_heads() * cache.head_dim());
   const int64_t block_tokens = std::min(q.rows, std::max<int64_t>(1, rows_of_block / group));
-  const Plan plan{.kernel = choose_attention_kernel(context.isa),
-                  .cache = cache,
-                  .q = q,
-                  .out = out,
-                  .layer = layer,
-                  .first_position = first_position,
-                  .group = group,
-                  .block_tokens = block_tokens,
-                  .blocks = (q.rows + block_tokens - 1) / block_tokens,
-                  .partitions = (first_position + q.rows - 1) / kv_partition_positions + 1,
-                  .scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(cache.head_dim())))};
+  const Plan plan{
+      .kernel = choose_attention_kernel(context.isa),
+      .cache = cache,
+      .q = q,
+      .out = out,
+      .layer = layer,
+      .first_position = first_position,
+      .group = group,
+      .block_tokens = block_tokens,
+      .blocks = (q.rows + block_tokens - 1) / block_tokens,
+      .partitions = (first_position + q.rows - 1) / kv_partition_positions + 1,
+      .scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(cache.head_dim())))};
   const Workspace::Mark mark(context.workspace);
-  const int threads = context.pool.size();
+  // about 10 us of arithmetic: less is not worth waking threads for
+  constexpr int64_t least_products = int64_t{1} << 19;
+  const bool alone = q.rows * (first_position + q.rows) * q.columns < least_products;
+  const int threads = alone ? 1 : context.pool.size();
   Scratch* scratch = context.workspace.take<Scratch>(threads);
   for (int i = 0; i < threads; ++i)
     scratch[i] = {.q = context.workspace.take<float>(plan.rows() * cache.head_dim()),
                   .scores = context.workspace.take<float>(plan.rows() * kv_partition_positions),
                   .total = context.workspace.take<float>(plan.partial_floats()),
                   .next = context.workspace.take<float>(plan.partial_floats())};
+  if (alone) {
+    for (int64_t i = 0; i < plan.items(); ++i) run_item(plan, i, scratch[0]);
+    return;
+  }
   if (plan.items() < 2 * threads && plan.partitions > 1) {
     // sized by the cache's room, not by its length: a decode step asks for the same memory as the
     // step before

@@ -17,8 +17,8 @@ class BaselineSource : public WeightSource {
     return counted(std::move(out));
   }
   Result<StoredLinear> table(const LinearSpec& spec) override { return counted(TRY(base_.table(spec))); }
-  Result<Tensor> vector(const std::string& name, int64_t size) override {
-    Tensor out = TRY(base_.vector(name, size));
+  Result<Tensor> vector(const VectorSpec& spec) override {
+    Tensor out = TRY(base_.vector(spec));
     bytes_ += out.bytes();
     return out;
   }

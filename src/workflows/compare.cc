@@ -5,14 +5,15 @@
 
 #include <algorithm>
 #include <ctime>
+#include <map>
 #include <memory>
 
 #include "base/cpu.h"
-#include "base/file.h"
 #include "eval/evaluate.h"
 #include "model/checkpoint.h"
 #include "quant/quantize.h"
 #include "workflows/baseline_source.h"
+#include "workflows/report_folder.h"
 #include "workflows/stage_progress.h"
 
 namespace farthing {
@@ -47,62 +48,14 @@ Result<std::vector<QuantizeOptions>> plan_rows(const CompareOptions& options) {
     }
   }
   if (out.empty()) {
-    return fail({.what = "nothing to compare", .where = "--methods", .got = "no method", .wanted = algorithm_names()});
+    return fail({.what = "nothing to compare",
+                 .where = "--methods",
+                 .got = "no method",
+                 .wanted = "one of " + algorithm_names(),
+                 .remedy = "leave --methods away for rtn"});
   }
   return out;
 }
-
-// The output folder: made if need be, shown to be writable before hours are spent, removed again if it was made in vain.
-class OutputFolder {
- public:
-  static Result<OutputFolder> prepare(const std::optional<fs::path>& path) {
-    OutputFolder out;
-    std::error_code code;
-    if (!path) {
-      out.scratch_ = fs::temp_directory_path(code);
-      if (code) out.scratch_ = ".";
-      return out;
-    }
-    fs::path clean = path->lexically_normal();
-    if (!clean.has_filename()) clean = clean.parent_path();
-    out.made_ = fs::create_directories(clean, code);
-    if (code) {
-      return fail({.what = "cannot make the output folder",
-                   .where = path->string(),
-                   .got = code.message(),
-                   .wanted = "a folder",
-                   .remedy = "choose another one with -o"});
-    }
-    out.path_ = out.scratch_ = clean;
-    TRY(AtomicFile::create(clean / "report.html"));
-    return out;
-  }
-  ~OutputFolder() {
-    std::error_code ignored;
-    if (made_) fs::remove(*path_, ignored);  // only if it is empty
-  }
-  OutputFolder(OutputFolder&& other) noexcept
-      : path_(std::move(other.path_)), scratch_(std::move(other.scratch_)), made_(std::exchange(other.made_, false)) {}
-  OutputFolder& operator=(OutputFolder&&) = delete;
-
-  const fs::path& scratch() const { return scratch_; }
-
-  Result<> write(const CompareReport& report) {
-    if (!path_) return {};
-    auto html = TRY(AtomicFile::create(*path_ / "report.html"));
-    auto json = TRY(AtomicFile::create(*path_ / "report.json"));
-    TRY(html.write(compare_html(report)));
-    TRY(json.write(compare_json(report)));
-    TRY(json.commit());
-    return html.commit();
-  }
-
- private:
-  OutputFolder() = default;
-  std::optional<fs::path> path_;
-  fs::path scratch_;
-  bool made_ = false;
-};
 
 std::string date_now() {
   const std::time_t now = std::time(nullptr);
@@ -144,6 +97,18 @@ MeasuringProtocol describe(const Windows& windows, const EvaluationText& text) {
           .text_digest = text.digest};
 }
 
+std::vector<std::string> fallbacks_of(const std::vector<LayerReport>& layers) {
+  std::map<std::pair<std::string, std::string>, std::vector<std::string>> names;  // by format and reason
+  for (const LayerReport& layer : layers)
+    if (!layer.fallback.empty()) names[{layer.format, layer.fallback}].push_back(layer.name);
+  std::vector<std::string> out;
+  for (const auto& [why, linears] : names) {
+    const std::string more = linears.size() == 1 ? "" : fmt::format(" and {} more", linears.size() - 1);
+    out.push_back(fmt::format("{}{} stored as {}: {}", linears.front(), more, why.first, why.second));
+  }
+  return out;
+}
+
 // Everything that the rows of one comparison share.
 class Comparison {
  public:
@@ -159,7 +124,10 @@ class Comparison {
 
   // The baseline's row; `quantized` says whether the checkpoint is quantized already.
   Result<CompareRow> baseline(bool& quantized) {
-    CompareRow row{.scheme = "unquantized", .format = "as stored", .activations = "f32", .method = "none"};
+    CompareRow row;
+    row.scheme = "unquantized";
+    row.format = "as stored";
+    row.activations = activations_name(Activations::f32);
     BaselineSource source(checkpoint_);
     const ScoredWindows scores = TRY(measure(source, "unquantized", 1, nullptr,
                                    [&](int64_t window, View<const float, 2> logits) {
@@ -175,13 +143,15 @@ class Comparison {
 
   // Leaves the error in the row where the scheme fails.
   CompareRow candidate(const QuantizeOptions& plan, double weight) {
-    CompareRow row{.scheme = plan.scheme.name(),
-                   .format = std::string(plan.scheme.weights->name),
-                   .activations = std::string(activations_name(plan.scheme.activations)),
-                   .method = std::string(plan.method->name)};
+    CompareRow row;
+    row.scheme = plan.scheme.name();
+    row.format = plan.scheme.weights->name;
+    row.activations = activations_name(plan.scheme.activations);
+    row.method = plan.method->name;
     const auto rules = plan.scheme.weights->scale_rules;
     if (!rules.empty()) row.scale_rule = scale_rule_name(plan.scale_rule.value_or(rules.front()));
-    QuantizingSource source(context_, checkpoint_, plan);
+    BaselineSource base(checkpoint_);
+    QuantizingSource source(context_, base, plan);
     const auto scores = measure(source, row.name(), weight, &spill_, {}, row);
     if (!scores) {
       row.error = scores.error().text();
@@ -193,9 +163,7 @@ class Comparison {
     row.bytes = source.bytes();
     row.quantize_seconds = source.seconds();
     row.layers = source.reports();
-    for (const LayerReport& layer : row.layers)
-      if (!layer.fallback.empty())
-        row.fallbacks.push_back(fmt::format("{} is {}: {}", layer.name, layer.format, layer.fallback));
+    row.fallbacks = fallbacks_of(row.layers);
     return row;
   }
 
@@ -235,7 +203,7 @@ double work_of(const Scheme& scheme) { return scheme.activations == Activations:
 }  // namespace
 
 std::string CompareRow::name() const {
-  return method.empty() || method == "rtn" || method == "none" ? scheme : fmt::format("{} ({})", scheme, method);
+  return method.empty() || method == "rtn" ? scheme : fmt::format("{} ({})", scheme, method);
 }
 
 std::vector<std::string> default_schemes() {
@@ -254,7 +222,7 @@ Result<CompareReport> compare(Context& context, const CompareOptions& options, P
   const auto checkpoint = TRY(Checkpoint::open(options.model));
   const EvaluationText text = TRY(load_text(options.text));
   Windows windows = TRY(windows_for(*checkpoint, text, options.windows));
-  OutputFolder output = TRY(OutputFolder::prepare(options.output));
+  ReportFolder output = TRY(ReportFolder::prepare(options.output));
   SpilledBaseline spill =
       TRY(SpilledBaseline::create(output.scratch(), windows, checkpoint->config().vocabulary_size));
 

@@ -85,14 +85,14 @@ std::string tiles_html(const CompareReport& report) {
     out += fmt::format("<div class=\"tile\"><b>{}</b><span>{}</span></div>", escaped(value), escaped(text));
   };
   tile(bytes_text(static_cast<double>(row->bytes)),
-       fmt::format("{} of the unquantized {}",
+       fmt::format("{} of {} unquantized",
                    percent_text(static_cast<double>(row->bytes) / static_cast<double>(base.bytes)),
                    bytes_text(static_cast<double>(base.bytes))));
   tile(significant_text(row->quality.kl_mean.value), "nats mean KL from the unquantized model");
   tile(percent_text(row->quality.top1_agreement.value), "same most likely token");
   const auto times = [](double now, double before) { return fmt::format("{:.2f}\u00d7", now / before); };
-  tile(times(row->speed.decode_tokens_per_second, base.speed.decode_tokens_per_second), "decode speed");
-  tile(times(row->speed.prompt_tokens_per_second, base.speed.prompt_tokens_per_second), "prompt speed");
+  tile(times(row->speed.decode.median, base.speed.decode.median), "decode speed");
+  tile(times(row->speed.prompt.median, base.speed.prompt.median), "prompt speed");
   return out + "</div>";
 }
 
@@ -114,9 +114,11 @@ Cell estimate_cell(const Estimate& e, const std::function<std::string(double)>& 
 std::string row_html(const CompareRow& row, bool baseline, bool chosen) {
   const char* kind = baseline ? " class=\"baseline\"" : chosen ? " class=\"chosen\"" : "";
   const std::string name = escaped(row.name());
-  std::string out = fmt::format("<tr{}><td data-value=\"{}\">{}", kind, name, name);
+  std::string shown = name;
+  if (const size_t at = name.find('@'); at != std::string::npos) shown.insert(at, "<wbr>");
+  std::string out = fmt::format("<tr{}><td data-value=\"{}\">{}", kind, name, shown);
   if (chosen) out += "<small>recommended</small>";
-  if (!row.fallbacks.empty()) out += fmt::format("<small>{} fallbacks</small>", row.fallbacks.size());
+  if (!row.fallbacks.empty()) out += "<small>with fallbacks</small>";
   out += "</td>";
   if (!row.error.empty()) return out + fmt::format("<td class=\"failed\" colspan=\"10\">{}</td></tr>\n", escaped(row.error));
   const auto number = [](double value) { return significant_text(value); };
@@ -126,14 +128,19 @@ std::string row_html(const CompareRow& row, bool baseline, bool chosen) {
   out += cell_html({row.bits_per_weight, fmt::format("{:.2f}", row.bits_per_weight), {}});
   out += cell_html(bytes(row.bytes)) + cell_html(bytes(row.peak_memory_bytes));
   const Quality& q = row.quality;
-  out += cell_html(estimate_cell(q.perplexity, [](double value) { return fmt::format("{:.2f}", value); }));
+  const auto perplexity = [](double value) { return fmt::format("{:.2f}", value); };
+  Cell perplexity_cell = estimate_cell(q.perplexity, perplexity);
+  // The increase is paired: it is known far better than the perplexity, which varies from text to text.
+  if (!baseline)
+    perplexity_cell.interval = fmt::format("{:+.2f} \u2013 {:+.2f}", q.perplexity_increase.low, q.perplexity_increase.high);
+  out += cell_html(perplexity_cell);
   if (baseline) {
     out += "<td>\u2013</td><td>\u2013</td><td>\u2013</td>";
   } else {
     out += cell_html(estimate_cell(q.kl_mean, number)) + cell_html(estimate_cell(q.kl_p99, number));
     out += cell_html(estimate_cell(q.top1_agreement, [](double value) { return fmt::format("{:.1f} %", 100 * value); }));
   }
-  for (const double speed : {row.speed.prompt_tokens_per_second, row.speed.decode_tokens_per_second})
+  for (const double speed : {row.speed.prompt.median, row.speed.decode.median})
     out += cell_html({speed, significant_text(speed), {}});
   out += baseline ? "<td>\u2013</td>" : cell_html({row.quantize_seconds, fmt::format("{:.1f}", row.quantize_seconds), {}});
   return out + "</tr>\n";
@@ -212,6 +219,7 @@ std::string compare_html(const CompareReport& report) {
        {"protocol", escaped(report.protocol.summary + ", on " + report.protocol.text)},
        {"place", escaped(fmt::format("{}, {} threads \u00b7 {}", place.cpu, place.threads, place.date))},
        {"notes", notes_html(report.notes)},
+       {"outcome", report.recommendation.within_bound ? "" : " none"},
        {"headline", escaped(report.recommendation.headline)},
        {"tiles", tiles_html(report)},
        {"reasons", list_html(report.recommendation.reasons)},

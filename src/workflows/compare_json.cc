@@ -10,6 +10,11 @@ void write_estimate(JsonWriter& json, const std::string& name, const Estimate& e
   json.key(name + "_interval").begin_array().value(estimate.low).value(estimate.high).end_array();
 }
 
+void write_rate(JsonWriter& json, const std::string& name, const Rate& rate) {
+  json.field(name, rate.median);
+  json.key(name + "_range").begin_array().value(rate.slowest).value(rate.fastest).end_array();
+}
+
 std::string layer_json(const LayerReport& layer) {
   JsonWriter json;
   json.begin_object().field("name", layer.name).field("n", layer.n).field("k", layer.k).field("format", layer.format);
@@ -35,8 +40,8 @@ void write_measurements(JsonWriter& json, const CompareRow& row, bool baseline) 
     write_estimate(json, "kl_p99", row.quality.kl_p99);
     write_estimate(json, "top1_agreement", row.quality.top1_agreement);
   }
-  json.field("prompt_tokens_per_second", row.speed.prompt_tokens_per_second);
-  json.field("decode_tokens_per_second", row.speed.decode_tokens_per_second);
+  write_rate(json, "prompt_tokens_per_second", row.speed.prompt);
+  write_rate(json, "decode_tokens_per_second", row.speed.decode);
 }
 
 void write_row(JsonWriter& json, const CompareRow& row) {

@@ -44,7 +44,7 @@ struct CompareRow {
   Speed speed;
   double quantize_seconds = 0;
   std::vector<LayerReport> layers;
-  std::vector<std::string> fallbacks;  // linears that got another format, and why
+  std::vector<std::string> fallbacks;  // linears that got another format and why, a sentence for each reason
   std::string error;                   // why there are no numbers; else empty
 
   // What tells the row from the others: the scheme, and the method where it is not "rtn".

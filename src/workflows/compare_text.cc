@@ -29,8 +29,8 @@ Line line_of(const CompareRow& row, bool baseline) {
           baseline ? "-" : significant_text(q.kl_mean.low) + " to " + significant_text(q.kl_mean.high),
           kl(q.kl_p99.value),
           baseline ? "-" : percent_text(q.top1_agreement.value),
-          significant_text(row.speed.prompt_tokens_per_second),
-          significant_text(row.speed.decode_tokens_per_second)};
+          significant_text(row.speed.prompt.median),
+          significant_text(row.speed.decode.median)};
 }
 
 void add_list(std::string& out, const char* title, const std::vector<Advice>& list) {

@@ -10,8 +10,10 @@
 namespace farthing {
 namespace {
 
-// Sizes and speeds that differ by less count as equal: speeds vary by some percent between runs.
+// Sizes and speeds that differ by less count as equal.
 constexpr double same_size = 1.01, same_speed = 1.1;
+// A row is only warned of where another one has a KL that is lower by this factor.
+constexpr double worth_a_warning = 1.1;
 
 // KL divergences that llama.cpp's types cost Llama-3-8B on WikiText-2, as its project published them: a measure of what
 // a figure means.
@@ -36,8 +38,11 @@ std::string compared_to_known(double kl) {
 using Row = const CompareRow*;
 
 double kl(Row row) { return row->quality.kl_mean.value; }
-double decode(Row row) { return row->speed.decode_tokens_per_second; }
-double prompt(Row row) { return row->speed.prompt_tokens_per_second; }
+const Rate& decode(Row row) { return row->speed.decode; }
+const Rate& prompt(Row row) { return row->speed.prompt; }
+
+// Whether a is faster than b beyond what the runs of each vary.
+bool surely_faster(const Rate& a, const Rate& b) { return a.slowest > b.fastest && a.median > same_speed * b.median; }
 
 std::string kl_with_interval(Row row) {
   const Estimate& e = row->quality.kl_mean;
@@ -59,7 +64,7 @@ Row best_of(const std::vector<Row>& rows, Better better) {
   return best;
 }
 
-std::string times_text(double factor) { return fmt::format("{:.2f} times", factor); }
+std::string times_text(const Rate& a, const Rate& b) { return fmt::format("{:.2f} times", a.median / b.median); }
 
 class Recommender {
  public:
@@ -96,19 +101,22 @@ class Recommender {
       if (static_cast<double>(row->bytes) <= same_size * static_cast<double>(least)) smallest.push_back(row);
     // Of equally small ones the faster, unless one of them is surely closer and about as fast.
     chosen_ = best_of(smallest, [](Row a, Row b) {
-      if (decode(a) > same_speed * decode(b)) return true;
-      if (decode(b) > same_speed * decode(a)) return false;
-      if (prompt(a) > same_speed * prompt(b)) return true;
-      if (prompt(b) > same_speed * prompt(a)) return false;
+      for (const auto& rate : {decode, prompt}) {
+        if (surely_faster(rate(a), rate(b))) return true;
+        if (surely_faster(rate(b), rate(a))) return false;
+      }
       return kl(a) < kl(b);
     });
     out_.headline = fmt::format("Use {}: {} instead of {}, and the loss is small.", chosen_->name(),
                                 bytes_text(static_cast<double>(chosen_->bytes)),
                                 bytes_text(static_cast<double>(report_.baseline.bytes)));
-    const char* tie = smallest.size() > 1 ? ", the fastest of those of this size" : "";
     out_.reasons.push_back(
-        fmt::format("It is the smallest{} whose KL lies below the bound of {} nats with its whole interval: {}.", tie,
+        fmt::format("It is the smallest whose KL lies below the bound of {} nats with its whole interval: {}.",
                     out_.kl_bound, kl_with_interval(chosen_)));
+    if (smallest.size() > 1) {
+      out_.reasons.push_back(fmt::format("{} within the bound have this size; it is the fastest of them, or as fast and closer.",
+                                         smallest.size()));
+    }
   }
 
   void closest_of_all() {
@@ -129,9 +137,9 @@ class Recommender {
         q.perplexity_increase.low, q.perplexity_increase.high, clear ? "" : ": not significant",
         percent_text(q.top1_agreement.value)));
     out_.reasons.push_back(
-        fmt::format("Decoding runs at {} tokens a second, {} the unquantized model's speed; a prompt at {}, {}.",
-                    significant_text(decode(chosen_)), times_text(decode(chosen_) / decode(&report_.baseline)),
-                    significant_text(prompt(chosen_)), times_text(prompt(chosen_) / prompt(&report_.baseline))));
+        fmt::format("Decoding runs at {} tokens a second, {} the unquantized model's speed; a prompt is read at {}, {}.",
+                    significant_text(decode(chosen_).median), times_text(decode(chosen_), decode(&report_.baseline)),
+                    significant_text(prompt(chosen_).median), times_text(prompt(chosen_), prompt(&report_.baseline))));
   }
 
   void advise(std::vector<Advice>& list, Row row, std::string reason) {
@@ -142,19 +150,15 @@ class Recommender {
 
   void add_alternatives() {
     const std::vector<Row>& pool = within_.empty() ? rows_ : within_;
-    Row fastest = best_of(pool, [](Row a, Row b) { return decode(a) > decode(b); });
-    if (decode(fastest) > same_speed * decode(chosen_)) {
+    const auto faster = [&](const Rate& (*rate)(Row), const char* aim) {
+      Row fastest = best_of(pool, [&](Row a, Row b) { return rate(a).median > rate(b).median; });
+      if (!surely_faster(rate(fastest), rate(chosen_))) return;
       advise(out_.alternatives, fastest,
-             fmt::format("for speed: decoding is {} as fast, at KL {} and {}", times_text(decode(fastest) / decode(chosen_)),
+             fmt::format("{} {} as fast, at KL {} and {}", aim, times_text(rate(fastest), rate(chosen_)),
                          significant_text(kl(fastest)), bytes_text(static_cast<double>(fastest->bytes))));
-    }
-    Row prompt_fastest = best_of(pool, [](Row a, Row b) { return prompt(a) > prompt(b); });
-    if (prompt(prompt_fastest) > same_speed * prompt(chosen_)) {
-      advise(out_.alternatives, prompt_fastest,
-             fmt::format("for long prompts: they are read {} as fast, at KL {} and {}",
-                         times_text(prompt(prompt_fastest) / prompt(chosen_)), significant_text(kl(prompt_fastest)),
-                         bytes_text(static_cast<double>(prompt_fastest->bytes))));
-    }
+    };
+    faster(decode, "for speed: decoding is");
+    faster(prompt, "for long prompts: they are read");
     Row closest = best_of(rows_, [](Row a, Row b) { return kl(a) < kl(b); });
     if (closest != chosen_ && surely_farther(closest, chosen_)) {
       advise(out_.alternatives, closest,
@@ -174,8 +178,8 @@ class Recommender {
     for (Row row : rows_) {
       for (Row other : rows_) {
         if (other == row || static_cast<double>(other->bytes) > same_size * static_cast<double>(row->bytes)) continue;
-        if (same_speed * decode(other) < decode(row) || same_speed * prompt(other) < prompt(row)) continue;
-        if (!surely_farther(other, row)) continue;
+        if (surely_faster(decode(row), decode(other)) || surely_faster(prompt(row), prompt(other))) continue;
+        if (kl(row) < worth_a_warning * kl(other) || !surely_farther(other, row)) continue;
         advise(out_.avoid, row,
                fmt::format("{} is no larger, no slower and closer to the unquantized model (KL {} against {})", other->name(),
                            significant_text(kl(other)), significant_text(kl(row))));

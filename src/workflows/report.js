@@ -17,7 +17,8 @@
   // A KL of exactly 0 has no place on a logarithmic axis: it is drawn at the lower end.
   const positive = rows.map(row => row.kl_mean).concat(rows.map(row => row.kl_mean_interval[0])).filter(kl => kl > 0);
   const bound = report.recommendation.kl_bound;
-  const lowest = Math.min(...positive, bound) / 1.6, highest = Math.max(...positive, ...rows.map(r => r.kl_mean_interval[1]), bound) * 1.6;
+  const lowest = Math.min(...positive, bound) / 2;
+  const highest = Math.max(...positive, ...rows.map(row => row.kl_mean_interval[1]), bound) * 6;  // room for labels
 
   // Interval bars, the line of the bound, and labels that keep clear of each other.
   const annotations = {
@@ -69,34 +70,44 @@
       }
       const overlap = (a, b) => Math.max(0, Math.min(a.right, b.right) - Math.max(a.left, b.left)) *
           Math.max(0, Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top));
-      ctx.textBaseline = 'middle';
+      // A label names the format; colour and shape show the activations. Points of one format that touch share a label.
+      const labels = [];
       for (const point of points.sort((a, b) => a.y - b.y)) {
         const px = x.getPixelForValue(point.x), py = y.getPixelForValue(point.y);
-        const width = ctx.measureText(point.row.name).width;
+        const text = point.row.format + point.row.name.slice(point.row.scheme.length);
+        if (!labels.some(label => label.text === text && Math.hypot(label.px - px, label.py - py) < 14)) labels.push({text, px, py});
+      }
+      ctx.textBaseline = 'middle';
+      for (const {text, px, py} of labels) {
+        const width = ctx.measureText(text).width;
         let best = null;
-        for (const [dx, dy] of [[14, 0], [-14 - width, 0], [14, -15], [14, 15], [-14 - width, -15], [-14 - width, 15], [-width / 2, -24],
-                                [-width / 2, 24], [14, -30], [14, 30], [-14 - width, -30], [-14 - width, 30], [14, 45], [-14 - width, 45]]) {
-          const box = {left: px + dx - 2, right: px + dx + width + 2, top: py + dy - 7, bottom: py + dy + 7};
+        for (const [dx, dy] of offsets) {
+          const left = dx > 0 ? px + dx : px + dx - width;
+          const box = {left: left - 2, right: left + width + 2, top: py + dy - 7, bottom: py + dy + 7, dx, dy};
           const outside = box.left < chartArea.left || box.right > chartArea.right || box.top < chartArea.top || box.bottom > chartArea.bottom;
           const cost = taken.reduce((sum, other) => sum + overlap(box, other), outside ? 1e5 : 0);
-          if (best === null || cost < best.cost) best = {cost, box, dx, dy};
+          if (best === null || cost < best.cost) best = {...box, cost};
           if (cost === 0) break;
         }
-        taken.push(best.box);
-        if (Math.abs(best.dy) > 20) {
-          ctx.strokeStyle = color('line');
-          ctx.lineWidth = 1;
+        taken.push(best);
+        if (Math.hypot(best.dx, best.dy) > 30) {
+          ctx.strokeStyle = color('muted');
+          ctx.lineWidth = 0.7;
           ctx.beginPath();
           ctx.moveTo(px, py);
-          ctx.lineTo(best.dx > 0 ? best.box.left : best.dx < -width / 2 ? best.box.right : px, py + best.dy);
+          ctx.lineTo(best.dx > 0 ? best.left : best.right, py + best.dy);
           ctx.stroke();
         }
         ctx.fillStyle = color('text');
-        ctx.fillText(point.row.name, px + best.dx, py + best.dy);
+        ctx.fillText(text, best.left + 2, py + best.dy);
       }
       ctx.restore();
     },
   };
+
+  // Where a label may stand from its point, nearest first: to the right (x > 0) or to the left.
+  const offsets = [14, -14, 34, -34, 60, 90].flatMap(x => [0, 15, -15, 30, -30, 45, -45, 60, -60, 80, -80, 100].map(y => [x, y]))
+      .sort((a, b) => Math.hypot(...a) - Math.hypot(...b));
 
   const axis = (title, more) => ({
     title: {display: true, text: title, color: color('muted')},

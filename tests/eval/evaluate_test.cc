@@ -131,7 +131,7 @@ TEST_F(EvaluateTest, AnotherVocabularyIsRefused) {
 }
 
 TEST_F(EvaluateTest, ASinkThatFailsEndsTheEvaluation) {
-  const auto sink = [](int64_t, View<const float, 2>) -> Result<> { return fail({.what = "disk full"}); };
+  const auto sink = [](int64_t, View<const float, 2>) -> Result<> { return fail({"disk full", {}, {}, {}, {}}); };
   const auto out = evaluate(context_.get(), model_, windows_, {.baseline = nullptr, .sink = sink}, progress_);
   ASSERT_FALSE(out);
   EXPECT_EQ(out.error().what, "disk full");

@@ -1,0 +1,153 @@
+// The program on a real, small model, from one command to the next.
+#include <gtest/gtest.h>
+
+#include "apps/support/program.h"
+#include "base/cpu.h"
+#include "base/support/scratch_folder.h"
+
+namespace farthing {
+namespace {
+
+std::vector<std::string> run_arguments(std::vector<std::string> more) {
+  std::vector<std::string> out{"run", stories(), "-p", "Once upon a time", "-n", "40"};
+  out.insert(out.end(), more.begin(), more.end());
+  return out;
+}
+
+TEST(EndToEnd, GreedyTextIsTheStory) {
+  const ProgramRun run = farthing(run_arguments({"--temp", "0"}));
+  ASSERT_EQ(run.status, 0) << run.err;
+  EXPECT_EQ(run.out.rfind(", there was a little girl named Lily.", 0), 0u) << run.out;
+  EXPECT_NE(run.err.find("tokens/s"), std::string::npos) << run.err;
+}
+
+TEST(EndToEnd, TheSameSeedGivesTheSameTextForAnyThreadsAndInstructions) {
+  const ProgramRun first = farthing(run_arguments({"--seed", "7", "--threads", "1"}));
+  ASSERT_EQ(first.status, 0) << first.err;
+  EXPECT_EQ(farthing(run_arguments({"--seed", "7", "--threads", "2"})).out, first.out);
+  for (const Isa isa : supported_isas()) {
+    const ProgramSettings forced{
+        .input = {},
+        .environment = {{"FARTHING_FORCE_ISA", std::string(isa_name(isa))}},
+        .folder = {}};
+    EXPECT_EQ(farthing(run_arguments({"--seed", "7"}), forced).out, first.out) << isa_name(isa);
+  }
+  EXPECT_NE(farthing(run_arguments({"--seed", "8"})).out, first.out);
+}
+
+TEST(EndToEnd, ThePromptMayComeFromAFileOrFromStandardInput) {
+  ScratchFolder folder;
+  write_all(folder / "prompt", "Once upon a time");
+  const std::string direct = farthing(run_arguments({"--temp", "0"})).out;
+  const std::vector<std::string> rest{"-n", "40", "--temp", "0"};
+  std::vector<std::string> from_file{"run", stories(), "-f", (folder / "prompt").string()};
+  from_file.insert(from_file.end(), rest.begin(), rest.end());
+  EXPECT_EQ(farthing(from_file).out, direct);
+  std::vector<std::string> from_input{"run", stories(), "-p", "-"};
+  from_input.insert(from_input.end(), rest.begin(), rest.end());
+  EXPECT_EQ(
+      farthing(from_input, {.input = "Once upon a time", .environment = {}, .folder = {}}).out,
+      direct);
+}
+
+TEST(EndToEnd, APromptLongerThanTheContextIsAnError) {
+  std::string prompt;
+  for (int i = 0; i < 600; ++i) prompt += "once ";
+  const ProgramRun run = farthing({"run", stories(), "-p", prompt});
+  EXPECT_EQ(run.status, 1);
+  EXPECT_NE(run.err.find("the prompt is longer than the model's context"), std::string::npos)
+      << run.err;
+  EXPECT_NE(run.err.find("at most 512 tokens"), std::string::npos) << run.err;
+}
+
+TEST(EndToEnd, AQuantizedDirectoryComputesWhatQuantizingWhileLoadingDoes) {
+  ScratchFolder folder;
+  const std::string quantized = (folder / "q").string();
+  ASSERT_EQ(farthing({"quantize", stories(), "-o", quantized, "--format", "int4_g32"}).status, 0);
+  const ProgramRun stored =
+      farthing({"run", quantized, "-p", "The dog", "-n", "30", "--json", "--temp", "0"});
+  const ProgramRun loaded = farthing({"run", stories(), "-p", "The dog", "-n", "30", "--json",
+                                      "--temp", "0", "--format", "int4_g32"});
+  ASSERT_EQ(stored.status, 0) << stored.err;
+  const auto without_timings = [](const std::string& json) {
+    return json.substr(0, json.find("\"timings\""));
+  };
+  EXPECT_EQ(without_timings(stored.out),
+            without_timings(loaded.out));  // log-probabilities in all their digits
+}
+
+TEST(EndToEnd, AModelHasNoDistanceFromItsSavedLogits) {
+  ScratchFolder folder;
+  const std::string logits = (folder / "logits.npy").string();
+  const std::vector<std::string> windows{"--tokens", "256", "--context", "64"};
+  std::vector<std::string> save{"eval", stories(), "--save-logits", logits};
+  save.insert(save.end(), windows.begin(), windows.end());
+  ASSERT_EQ(farthing(save).status, 0);
+  std::vector<std::string> against{"eval", stories(), "--against", logits, "--json"};
+  against.insert(against.end(), windows.begin(), windows.end());
+  const ProgramRun run = farthing(against);
+  ASSERT_EQ(run.status, 0) << run.err;
+  EXPECT_NE(run.out.find("\"kl_mean\": {\n    \"value\": 0.0,"), std::string::npos) << run.out;
+  EXPECT_NE(run.out.find("\"top1_agreement\": {\n    \"value\": 1.0,"), std::string::npos)
+      << run.out;
+}
+
+TEST(EndToEnd, SavedLogitsOfOtherWindowsAreRefused) {
+  ScratchFolder folder;
+  const std::string logits = (folder / "logits.npy").string();
+  ASSERT_EQ(
+      farthing({"eval", stories(), "--save-logits", logits, "--tokens", "128", "--context", "64"})
+          .status,
+      0);
+  const ProgramRun run =
+      farthing({"eval", stories(), "--against", logits, "--tokens", "128", "--context", "32"});
+  EXPECT_EQ(run.status, 1);
+  EXPECT_NE(run.err.find("not of these windows"), std::string::npos) << run.err;
+}
+
+TEST(EndToEnd, EvalWorksInAnyFolder) {
+  ScratchFolder folder;
+  const ProgramRun run = farthing({"eval", stories(), "--tokens", "64", "--context", "64"},
+                                  {.input = {}, .environment = {}, .folder = folder.path()});
+  EXPECT_EQ(run.status, 0) << run.err;
+  EXPECT_NE(run.out.find("perplexity"), std::string::npos);
+}
+
+TEST(EndToEnd, AWindowLongerThanTheContextIsAnError) {
+  const ProgramRun run = farthing({"eval", stories(), "--context", "513"});
+  EXPECT_EQ(run.status, 1);
+  EXPECT_NE(run.err.find("use --context 512"), std::string::npos) << run.err;
+}
+
+TEST(EndToEnd, TheForcedInstructionSetIsTheOneThatRuns) {
+  for (const Isa isa : supported_isas()) {
+    const ProgramRun run =
+        farthing({"kernels", stories(), "--format", "int4_g32@int8_block32"},
+                 {.input = {},
+                  .environment = {{"FARTHING_FORCE_ISA", std::string(isa_name(isa))}},
+                  .folder = {}});
+    ASSERT_EQ(run.status, 0) << run.err;
+    EXPECT_NE(run.out.find("dot_" + std::string(isa_name(isa))), std::string::npos) << run.out;
+    EXPECT_NE(run.out.find("FARTHING_FORCE_ISA asks for these instructions"), std::string::npos)
+        << run.out;
+  }
+}
+
+TEST(EndToEnd, StrictRefusesTheFallbackThatItWouldTakeOtherwise) {
+  ScratchFolder folder;
+  // down_proj has k = 172, no multiple of q4_0's block of 32.
+  const ProgramRun strict = farthing(
+      {"quantize", stories(), "-o", (folder / "strict").string(), "--format", "q4_0", "--strict"});
+  EXPECT_EQ(strict.status, 1);
+  EXPECT_NE(strict.err.find("down_proj"), std::string::npos) << strict.err;
+  EXPECT_TRUE(folder.names().empty());
+  const ProgramRun lenient =
+      farthing({"quantize", stories(), "-o", (folder / "q").string(), "--format", "q4_0"});
+  EXPECT_EQ(lenient.status, 0) << lenient.err;
+  EXPECT_NE(lenient.out.find("stored as f16: model.layers.0.mlp.down_proj.weight"),
+            std::string::npos)
+      << lenient.out;
+}
+
+}  // namespace
+}  // namespace farthing

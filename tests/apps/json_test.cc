@@ -1,0 +1,110 @@
+// --json of every command: one valid JSON document on standard output, with the facts that the text
+// shows.
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "apps/command_line.h"
+#include "apps/support/program.h"
+#include "base/support/scratch_folder.h"
+#include "formats/format.h"
+#include "kernels/matmul/matmul.h"
+
+namespace farthing {
+namespace {
+
+nlohmann::json json_of(std::vector<std::string> arguments) {
+  arguments.emplace_back("--json");
+  const ProgramRun run = farthing(arguments);
+  EXPECT_EQ(run.status, 0) << run.err;
+  auto json = nlohmann::json::parse(run.out, nullptr, false);
+  EXPECT_FALSE(json.is_discarded()) << run.out;
+  return json;
+}
+
+TEST(Json, FormatsListsTheRegistry) {
+  const auto json = json_of({"formats"});
+  ASSERT_EQ(json.size(), all_formats().size());
+  for (size_t i = 0; i < json.size(); ++i) {
+    const Format& format = all_formats()[i];
+    EXPECT_EQ(json[i]["name"], format.name);
+    EXPECT_EQ(json[i]["bits_per_weight"], bits_per_weight(format, 4096, 4096));
+    EXPECT_EQ(json[i]["source"], format.source);
+    EXPECT_EQ(json[i]["activations"].size(), format.grid ? 2u : 1u) << format.name;
+  }
+}
+
+TEST(Json, KernelsListsEveryKernelOfTheMatrixProduct) {
+  const auto json = json_of({"kernels"});
+  std::vector<std::string> listed;
+  for (const auto& kernel : json["kernels"])
+    if (kernel["operation"] == "matmul") listed.push_back(kernel["name"]);
+  std::vector<std::string> known;
+  for (const MatmulKernel& kernel : matmul_kernels()) known.emplace_back(kernel.name);
+  EXPECT_EQ(listed, known);
+}
+
+TEST(Json, KernelsOfAModelCountsEachLinearOnce) {
+  const auto json = json_of({"kernels", stories(), "--format", "int4_g32"});
+  int64_t linears = 0;
+  for (const auto& layer : json["layers"]) linears += layer["count"].get<int64_t>();
+  EXPECT_EQ(linears, 5 * 7 + 1);  // five blocks of seven, and the head
+}
+
+TEST(Json, InspectCountsParametersAndRanges) {
+  const auto json = json_of({"inspect", stories(), "--ranges"});
+  EXPECT_EQ(json["config"]["hidden_size"], 64);
+  int64_t parameters = 0, vanished = 0;
+  for (const auto& tensor : json["tensors"]) {
+    int64_t values = 1;
+    for (const auto& size : tensor["shape"]) values *= size.get<int64_t>();
+    parameters += values;
+    vanished += tensor["ranges"]["fp8_e4m3"]["vanished"].get<int64_t>();
+    EXPECT_LE(tensor["minimum"], tensor["maximum"]);
+  }
+  EXPECT_EQ(json["parameters"], parameters);
+  EXPECT_EQ(json["ranges"]["fp8_e4m3"]["vanished"], vanished);
+  EXPECT_GT(vanished, 0);
+}
+
+TEST(Json, QuantizeReportsEveryLinear) {
+  ScratchFolder folder;
+  const auto json =
+      json_of({"quantize", stories(), "-o", (folder / "q").string(), "--format", "int4_g32"});
+  EXPECT_EQ(json["layers"].size(), 35u);
+  EXPECT_LT(json["bytes_after"], json["bytes_before"]);
+  EXPECT_EQ(json["scheme"], "int4_g32");
+}
+
+TEST(Json, EvalStatesItsProtocol) {
+  const auto json = json_of({"eval", stories(), "--tokens", "300", "--context", "128"});
+  EXPECT_EQ(json["windows"], 2);
+  EXPECT_EQ(json["context"], 128);
+  EXPECT_EQ(json["stride"], 128);
+  EXPECT_EQ(json["bos"], false);
+  EXPECT_EQ(json["scored_tokens"], 2 * 127);
+  EXPECT_LE(json["perplexity"]["low"], json["perplexity"]["value"]);
+}
+
+TEST(Json, CompareHasARowForEachFormat) {
+  const auto json = json_of(
+      {"compare", stories(), "--formats", "f16,int8_row", "--tokens", "256", "--context", "128"});
+  EXPECT_EQ(json["rows"].size(), 2u);
+}
+
+TEST(Json, RunHoldsTheTokensThatMakeTheText) {
+  const auto json =
+      json_of({"run", stories(), "-p", "Once upon a time", "-n", "12", "--temp", "0"});
+  EXPECT_EQ(json["tokens"].size(), 12u);
+  EXPECT_EQ(json["logprobs"].size(), 12u);
+  EXPECT_EQ(json["finish"], "most_tokens");
+  for (const auto& log_probability : json["logprobs"]) EXPECT_LE(log_probability, 0);
+}
+
+TEST(Json, IsCoveredHereForEveryCommand) {
+  // A new command fails here until it has a test above.
+  EXPECT_EQ(all_commands().size(), 7u);
+}
+
+}  // namespace
+}  // namespace farthing
