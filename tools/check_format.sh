@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Refuses C++ of src/, tests/ and bench/ that clang-format-14 would write otherwise; --fix rewrites it.
+# Refuses C++ of src/, tests/, bench/ and tools/ that clang-format-14 would write otherwise; --fix rewrites it.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 mode=(--dry-run --Werror)
@@ -18,7 +18,7 @@ if ! command -v clang-format-14 > /dev/null; then
 fi
 cd "$root"
 folders=()
-for folder in src tests bench; do
+for folder in src tests bench tools; do
   [ ! -d "$folder" ] || folders+=("$folder")
 done
 mapfile -d '' -t files < <(find "${folders[@]}" \( -name data -o -name corpus \) -prune -o \

@@ -35,7 +35,7 @@ struct EncodeReport {
   int64_t overflowed_scales = 0;  // scales or values beyond the stored type: the quantizer refuses the tensor
   int64_t flushed_groups = 0;     // groups so small that their scale rounds to zero: stored as zeros
   int64_t zero_groups = 0;        // groups of zeros: scale 1, codes 0
-  int64_t clipped = 0;            // weights beyond the grid's ends by more than half a step
+  int64_t clipped = 0;            // weights beyond the grid's ends by a step or more
   EncodeReport& operator+=(const EncodeReport& other);
 };
 

@@ -106,7 +106,7 @@ struct IntegerGroup {
     for (int64_t i = begin; i < end; ++i) {
       const float steps = empty ? 0.0f : values[i - begin] / scale;
       const float inside = steps < lowest_step ? lowest_step : steps > highest_step ? highest_step : steps;
-      report.clipped += steps - inside > 0.5f || inside - steps > 0.5f;
+      report.clipped += steps - inside >= 1.0f || inside - steps >= 1.0f;
       Codes::set(codes, i, static_cast<int>(round_even(inside)) + zero);
     }
     return report;

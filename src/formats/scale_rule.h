@@ -42,7 +42,7 @@ constexpr std::optional<ScaleRule> find_scale_rule(std::string_view name) {
 struct Extremes {
   float low = 0, high = 0;  // 0 is always inside
   bool finite = true;
-  float amax() const { return high > -low ? high : -low; }
+  float amax() const { return -low > high ? -low : high; }  // +0 of zeros
 };
 
 inline Extremes extremes_of(const float* values, int64_t count) {

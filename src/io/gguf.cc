@@ -142,8 +142,7 @@ Result<> place_tensors(std::vector<GgufFile::Entry>& tensors, const std::string&
                        int64_t data_begin, int64_t alignment, int64_t file_bytes) {
   std::vector<const GgufFile::Entry*> order;
   for (GgufFile::Entry& tensor : tensors) {
-    if (tensor.begin % alignment != 0 || data_begin > file_bytes ||
-        tensor.end > file_bytes - data_begin) {
+    if (tensor.begin % alignment != 0 || tensor.end > file_bytes - data_begin) {
       return fail(
           {.what = "a tensor lies outside of the file, or not where it may begin",
            .where = fmt::format("{}, tensor {}", where, tensor.name),

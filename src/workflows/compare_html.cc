@@ -149,7 +149,7 @@ std::string row_html(const CompareRow& row, bool baseline, bool chosen) {
 std::string table_html(const CompareReport& report) {
   constexpr const char* columns[] = {"Bits per weight", "Size", "Peak memory", "Perplexity", "KL mean, nats",
                                      "KL 99th percentile", "Same top\u20111", "Prompt, tokens/s", "Decode, tokens/s",
-                                     "Quantizing, s"};
+                                     "Quan\u00adtize, s"};
   std::string out = "<thead><tr><th data-sort=\"text\">Format</th>";
   for (const char* column : columns) out += fmt::format("<th data-sort=\"number\">{}</th>", column);
   out += "</tr></thead>\n<tbody>\n" + row_html(report.baseline, true, false);
@@ -183,6 +183,13 @@ std::string facts_html(const CompareReport& report) {
   return out + "</dl>";
 }
 
+// The last part of a path: "models/stories260k/" is stories260k.
+std::string file_name(const std::string& path) {
+  std::filesystem::path clean = std::filesystem::path(path).lexically_normal();
+  if (!clean.has_filename()) clean = clean.parent_path();
+  return clean.filename().empty() ? path : clean.filename().string();
+}
+
 // The template with every {{name}} replaced; what is put in is not searched again.
 std::string filled(std::string_view page, const std::vector<std::pair<std::string_view, std::string>>& parts) {
   std::string out;
@@ -208,8 +215,7 @@ std::string filled(std::string_view page, const std::vector<std::pair<std::strin
 
 std::string compare_html(const CompareReport& report) {
   const MeasuringPlace& place = report.place;
-  const std::string model = std::filesystem::path(report.model).lexically_normal().string();
-  const std::string name = escaped(model.empty() ? report.model : model);
+  const std::string name = escaped(file_name(report.model));
   const Speed& speed = report.baseline.speed;
   return filled(
       embedded::report_html,

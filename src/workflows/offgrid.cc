@@ -322,7 +322,7 @@ std::string marker_text(const Checkpoint& from, const OffGridOptions& options,
   json.field("tokens", report.tokens)
       .field("relative_logit_difference", report.relative_difference);
   json.field("same_top_token", report.same_top_token).end_object();
-  return json.take() + "\n";
+  return json.take();
 }
 
 }  // namespace

@@ -157,7 +157,7 @@
     return new Chart(document.getElementById(id + '-chart'), {
       type: 'bar',
       data: {
-        labels: all.map(row => row.name),
+        labels: all.map(row => row.name.replace('@int8_block32', '@int8')),
         datasets: [{data: all.map(row => row[field]), backgroundColor: all.map(row => color(paint(row))), barPercentage: 0.8, categoryPercentage: 0.9}],
       },
       plugins: [{
@@ -196,6 +196,13 @@
   const select = document.getElementById('layer-kind');
   for (const kind of ['all, weighted by size', ...layerKinds]) select.add(new Option(kind, kind));
 
+  // A colour between the two ends of the scale.
+  function mixed(share) {
+    const parts = name => [1, 3, 5].map(at => parseInt(color(name).slice(at, at + 2), 16));
+    const low = parts('heat-low'), high = parts('heat-high');
+    return 'rgb(' + low.map((part, i) => Math.round(part + share * (high[i] - part))).join(' ') + ')';
+  }
+
   function drawLayers() {
     const all = select.selectedIndex === 0;
     const value = (map, block) => {
@@ -219,7 +226,7 @@
         const cell = row.insertCell();
         const share = error > 0 && high > low ? (Math.log(error) - low) / (high - low) : 0;
         cell.className = 'cell';
-        cell.style.background = 'color-mix(in srgb, var(--heat-high) ' + (100 * share).toFixed(0) + '%, var(--heat-low))';
+        cell.style.background = mixed(share);
         cell.title = map.format + ', block ' + blocks[j] + ': ' + significant(error);
       });
     });

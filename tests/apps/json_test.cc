@@ -101,9 +101,19 @@ TEST(Json, RunHoldsTheTokensThatMakeTheText) {
   for (const auto& log_probability : json["logprobs"]) EXPECT_LE(log_probability, 0);
 }
 
+TEST(Json, BenchCountsTokensASecond) {
+  const auto json =
+      json_of({"bench", stories(), "-p", "40", "-n", "5", "-r", "1", "--format", "q8_0"});
+  EXPECT_EQ(json["prompt_tokens"], 40);
+  EXPECT_EQ(json["decode_tokens"], 5);
+  EXPECT_EQ(json["format"], "q8_0");
+  EXPECT_GT(json["prompt_tokens_per_second"], 0);
+  EXPECT_GT(json["decode_tokens_per_second"], 0);
+}
+
 TEST(Json, IsCoveredHereForEveryCommand) {
   // A new command fails here until it has a test above.
-  EXPECT_EQ(all_commands().size(), 7u);
+  EXPECT_EQ(all_commands().size(), 8u);
 }
 
 }  // namespace

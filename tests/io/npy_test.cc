@@ -67,7 +67,7 @@ TEST(Npy, BadHeadersAreRefused) {
        {"", "{", "{}", "{'descr': '<f4', 'fortran_order': False}",
         "{'descr': '<f4', 'shape': (3,)}", "{'descr': '<f4', 'shape': (-2,)}",
         "{'descr': '<f4', 'shape': (2 2)}", "{'descr': '<f4', 'shape': (2,",
-        "{'descr': '<f4', 'shape': (1,1,1,1,2)}", "{'descr': '<f4', 'shape': (2,), 'shape': (2,)}",
+        "{'descr': '<f4', 'shape': (1,1,1,1,2)}", "{'descr': '<f4', 'shape': (2,), 'shape': ()}",
         "{'descr': '<f4', 'shape': (2,), 'x': 1}", "{'descr': '<f4', 'shape': (2,)} x",
         "{'descr: (2,)}", "{'descr': '>f4', 'shape': (2,)}",
         "{'descr': '<f4', 'shape': (4611686018427387906,)}",

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "text/pipeline/spec.h"
 #include "text/support/fixtures.h"
 
 namespace farthing {
@@ -48,6 +49,19 @@ TEST_P(TokenizerVariant, DecodesAsHuggingFace) {
 
 TEST_P(TokenizerVariant, IsWrittenAsItWasRead) {
   EXPECT_EQ(tokenizer_to_json(load()), read_data(file() + ".json"));
+}
+
+TEST_P(TokenizerVariant, GivesTheSameWhenWrittenFromItsParts) {
+  tokenizer::Spec spec = load().spec();
+  spec.json.clear();
+  const std::string written =
+      tokenizer_to_json(make_tokenizer(std::move(spec), GetParam()).value());
+  const Tokenizer again = tokenizer_from_json(written, GetParam()).value();
+  testing::expect_same_tokens(again, read_vectors(file() + ".vectors"),
+                              {.add_special_tokens = true});
+  for (const auto& [text, ids] : read_vectors(file() + ".decoded")) {
+    EXPECT_EQ(again.decode(ids, {.skip_special_tokens = false}), text);
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(All, TokenizerVariant, ::testing::ValuesIn(variant_names()),

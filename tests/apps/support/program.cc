@@ -19,6 +19,11 @@ int status_of(int status) {
 
 [[noreturn]] void become_program(const std::vector<std::string>& arguments,
                                  const ProgramSettings& settings) {
+  // A test may run where a shell ignores or blocks these.
+  sigset_t none;
+  sigemptyset(&none);
+  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) std::signal(signal, SIG_DFL);
   for (const auto& [name, value] : settings.environment) ::setenv(name.c_str(), value.c_str(), 1);
   if (!settings.folder.empty() && ::chdir(settings.folder.c_str()) != 0) ::_exit(126);
   const std::string program = FARTHING_BUILD_DIR "/farthing";

@@ -1,0 +1,76 @@
+// farthing bench: how many tokens a second a model reads and writes.
+#include <fmt/format.h>
+
+#include "apps/command_line.h"
+#include "apps/open_model.h"
+#include "apps/output.h"
+#include "base/json_writer.h"
+#include "eval/speed.h"
+
+namespace farthing {
+namespace {
+
+struct Options {
+  std::string model;
+  std::optional<Scheme> format;
+  int64_t prompt_tokens = 512, decode_tokens = 128, repetitions = 3;
+};
+
+void declare(OptionList& list, Options& options) {
+  list.required("model,-m,--model", "MODEL", options.model, "The model to run");
+  list.parsed("--format", "SCHEME", options.format, parse_scheme,
+              "As if the model were quantized to this scheme");
+  list.integer("-p,--n-prompt", options.prompt_tokens, 1, 1 << 20, "Tokens of the prompt");
+  list.integer("-n,--n-gen", options.decode_tokens, 1, 1 << 20, "Tokens written behind it");
+  list.integer("-r,--repetitions", options.repetitions, 1, 1000,
+               "Runs; the median counts, after a short one to warm up");
+}
+
+Result<> run(const CommonOptions& common, const Options& options) {
+  const auto owner = TRY(open_context(common));
+  const auto checkpoint = TRY(Checkpoint::open(options.model));
+  const auto model = TRY(load_model(owner->get(), *checkpoint, options.format));
+  int64_t bytes = 0;
+  for (const LinearInfo& linear : model->linears()) bytes += linear.bytes;
+  const Speed speed = measure_speed(owner->get(), *model,
+                                    {.prompt_tokens = options.prompt_tokens,
+                                     .decode_tokens = options.decode_tokens,
+                                     .runs = static_cast<int>(options.repetitions)});
+  if (common.json) {
+    JsonWriter json(true);
+    json.begin_object().field("model", options.model).field("processor", cpu_model());
+    json.field("isa", isa_name(owner->get().isa)).field("threads", common.threads);
+    if (options.format) json.field("format", options.format->name());
+    json.field("bytes", bytes).field("repetitions", options.repetitions);
+    json.field("prompt_tokens", speed.prompt_tokens).field("decode_tokens", speed.decode_tokens);
+    json.field("prompt_tokens_per_second", speed.prompt_tokens_per_second);
+    json.field("decode_tokens_per_second", speed.decode_tokens_per_second).end_object();
+    return print(json.take());
+  }
+  const auto row = [](std::string test, double rate) {
+    return std::vector<std::string>{std::move(test), fmt::format("{:.1f}", rate)};
+  };
+  return print(fmt::format("{}, {}, {} threads; {} of linears, median of {} runs\n\n{}",
+                           cpu_model(), isa_name(owner->get().isa), common.threads,
+                           size_text(static_cast<double>(bytes)), options.repetitions,
+                           table_text({{"test", "tokens/s"},
+                                       row(fmt::format("prompt of {}", speed.prompt_tokens),
+                                           speed.prompt_tokens_per_second),
+                                       row(fmt::format("decode of {}", speed.decode_tokens),
+                                           speed.decode_tokens_per_second)})));
+}
+
+}  // namespace
+
+Command bench_command() {
+  return make_command<Options>(
+      {.name = "bench",
+       .summary = "measures how many tokens a second a model reads and writes",
+       .details = "Prompt: all tokens in one pass into an empty cache. Decode: one by one behind "
+                  "it.\nBoth of one sequence; shortened where the model has fewer positions.",
+       .example = "  farthing bench models/stories260k -p 128 -n 64\n"
+                  "  farthing bench model.gguf -p 512 -n 128 -r 5 --threads 2 --json"},
+      declare, run);
+}
+
+}  // namespace farthing

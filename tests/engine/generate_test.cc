@@ -1,0 +1,179 @@
+// The loop of generation, on a model whose logits are known and on the small real one.
+#include "engine/generate.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+
+#include "base/progress.h"
+#include "model/checkpoint.h"
+
+namespace farthing {
+namespace {
+
+Context& context() {
+  static ContextOwner owner(2, supported_isas().back());
+  return owner.get();
+}
+
+ModelConfig counting_config() {
+  ModelConfig config;
+  config.layers = config.heads = config.kv_heads = 1;
+  config.head_dim = 16;
+  config.vocabulary_size = 8;
+  config.max_positions = 6;
+  return config;
+}
+
+// Behind token t, token t + 1 (mod 8) is certain.
+class CountingModel : public Model {
+ public:
+  explicit CountingModel(float logit = 100) : Model(counting_config()), logit_(logit) {}
+  std::vector<LinearInfo> linears() const override { return {}; }
+  void reserve_positions(int64_t) const override {}
+  void forward(Context&, Sequence& sequence, std::span<const int32_t> tokens,
+               View<float, 2> logits) const override {
+    sequence.length += static_cast<int64_t>(tokens.size());
+    for (int64_t r = 0; r < logits.rows; ++r) {
+      for (int64_t i = 0; i < 8; ++i) logits.row(r)[i] = 0;
+      logits.row(r)[(tokens[tokens.size() - static_cast<size_t>(logits.rows - r)] + 1) % 8] =
+          logit_;
+    }
+  }
+
+ private:
+  float logit_;
+};
+
+std::vector<int32_t> ids(const Generation& made) {
+  std::vector<int32_t> out;
+  for (const SampledToken& token : made.tokens) out.push_back(token.id);
+  return out;
+}
+
+bool go_on(const SampledToken&) { return true; }
+
+using Ids = std::vector<int32_t>;
+
+TEST(Generate, EndsAfterTheWantedTokens) {
+  const auto made = generate(context(), CountingModel(), Ids{2}, {.most_tokens = 3}, go_on);
+  ASSERT_TRUE(made) << made.error().text();
+  EXPECT_EQ(ids(*made), (Ids{3, 4, 5}));
+  EXPECT_EQ(made->finish, Finish::most_tokens);
+}
+
+TEST(Generate, NoTokensCanBeWanted) {
+  const auto made = generate(context(), CountingModel(), Ids{2}, {.most_tokens = 0}, go_on);
+  ASSERT_TRUE(made) << made.error().text();
+  EXPECT_TRUE(made->tokens.empty());
+}
+
+TEST(Generate, EndsBeforeAStopToken) {
+  const auto made = generate(context(), CountingModel(), Ids{2},
+                             {.most_tokens = 5, .stop_tokens = {4, 7}}, go_on);
+  ASSERT_TRUE(made);
+  EXPECT_EQ(ids(*made), Ids{3});
+  EXPECT_EQ(made->finish, Finish::stop_token);
+}
+
+TEST(Generate, EndsWhenTheContextIsFull) {
+  // Six positions hold the prompt of 2 and four tokens; a fifth is made from the last position and
+  // not fed back.
+  const auto made = generate(context(), CountingModel(), Ids{0, 1}, {.most_tokens = 100}, go_on);
+  ASSERT_TRUE(made);
+  EXPECT_EQ(ids(*made), (Ids{2, 3, 4, 5, 6}));
+  EXPECT_EQ(made->finish, Finish::context_full);
+}
+
+TEST(Generate, EndsWhenTheCallerHasEnough) {
+  Ids seen;
+  const auto made =
+      generate(context(), CountingModel(), Ids{0}, {}, [&](const SampledToken& token) {
+        seen.push_back(token.id);
+        return seen.size() < 2;
+      });
+  ASSERT_TRUE(made);
+  EXPECT_EQ(seen, (Ids{1, 2}));
+  EXPECT_EQ(ids(*made), seen);
+  EXPECT_EQ(made->finish, Finish::caller);
+}
+
+TEST(Generate, RefusesWhatIsNoPrompt) {
+  EXPECT_FALSE(generate(context(), CountingModel(), Ids{}, {}, go_on));
+  EXPECT_FALSE(generate(context(), CountingModel(), Ids{8}, {}, go_on));
+  EXPECT_FALSE(generate(context(), CountingModel(), Ids{-1}, {}, go_on));
+  EXPECT_TRUE(generate(context(), CountingModel(), Ids{0, 1, 2, 3, 4, 5}, {}, go_on));
+  const auto made = generate(context(), CountingModel(), Ids{0, 1, 2, 3, 4, 5, 6}, {}, go_on);
+  ASSERT_FALSE(made);
+  EXPECT_EQ(made.error().got, "7 tokens");
+  EXPECT_EQ(made.error().wanted, "at most 6 tokens");
+}
+
+TEST(Generate, NanLogitsAreAnError) {
+  const auto made = generate(context(), CountingModel(std::numeric_limits<float>::quiet_NaN()),
+                             Ids{0}, {}, go_on);
+  ASSERT_FALSE(made);
+  EXPECT_EQ(made.error().got, "1 NaN among 8 logits");
+}
+
+std::unique_ptr<Model> stories_model() {
+  auto checkpoint = Checkpoint::open(FARTHING_SOURCE_DIR "/models/stories260k");
+  EXPECT_TRUE(checkpoint) << checkpoint.error().text();
+  NoProgress progress;
+  auto model = build_model(context(), (*checkpoint)->config(), **checkpoint, progress);
+  EXPECT_TRUE(model) << model.error().text();
+  return std::move(*model);
+}
+
+TEST(Generate, ContinuingATextAgreesWithOnePromptOfAllItsTokens) {
+  const auto model = stories_model();
+  // A prompt of more than one piece of 256 tokens.
+  Ids prompt;
+  for (int32_t i = 0; i < 300; ++i) prompt.push_back(3 + i * 37 % 500);
+  const GenerateOptions options{.sampling = {.temperature = 0}, .most_tokens = 20};
+  const auto whole = generate(context(), *model, prompt, options, go_on);
+  ASSERT_TRUE(whole);
+  // Any beginning of the result, taken as the prompt, leads to the same rest with the same bits.
+  for (const size_t cut : {1u, 7u, 19u}) {
+    Ids longer = prompt;
+    for (size_t i = 0; i < cut; ++i) longer.push_back(whole->tokens[i].id);
+    const auto rest = generate(
+        context(), *model, longer,
+        {.sampling = options.sampling, .most_tokens = 20 - static_cast<int64_t>(cut)}, go_on);
+    ASSERT_TRUE(rest);
+    ASSERT_EQ(rest->tokens.size(), 20 - cut);
+    for (size_t i = 0; i < rest->tokens.size(); ++i) {
+      EXPECT_EQ(rest->tokens[i].id, whole->tokens[cut + i].id);
+      EXPECT_EQ(rest->tokens[i].log_probability, whole->tokens[cut + i].log_probability);
+    }
+  }
+}
+
+TEST(Generate, LogProbabilitiesAreThoseOfTheWholeSequence) {
+  const auto model = stories_model();
+  const Ids prompt{1, 403, 407};
+  const auto made =
+      generate(context(), *model, prompt, {.sampling = {.seed = 4}, .most_tokens = 30}, go_on);
+  ASSERT_TRUE(made);
+  Ids sequence = prompt;
+  for (const SampledToken& token : made->tokens) sequence.push_back(token.id);
+  const int64_t n = model->config().vocabulary_size, m = static_cast<int64_t>(sequence.size());
+  Tensor logits(DType::f32, {m, n});
+  Sequence state = model->new_sequence(m);
+  model->forward(context(), state, sequence, logits.view<float>());
+  for (size_t i = 0; i < made->tokens.size(); ++i) {
+    const float* row = logits.view<float>().row(static_cast<int64_t>(prompt.size() + i) - 1);
+    const auto again = next_token_distribution(context(), {row, static_cast<size_t>(n)}, {}, {});
+    ASSERT_TRUE(again);
+    for (const Candidate& candidate : *again) {
+      if (candidate.token != made->tokens[i].id) continue;
+      // Two ways to the same number: exp and a division against a subtraction of a logarithm, each
+      // within 2^-22 of it.
+      EXPECT_NEAR(std::log(candidate.probability), made->tokens[i].log_probability, 0x1p-18);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace farthing

@@ -1,0 +1,355 @@
+// What every number format must keep, over the registry.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <map>
+#include <vector>
+
+#include "base/random.h"
+#include "formats/format.h"
+
+namespace farthing {
+namespace {
+
+std::vector<float> random_values(int64_t count, float scale, uint64_t stream = 1) {
+  std::vector<float> out(static_cast<size_t>(count));
+  for (int64_t i = 0; i < count; ++i)
+    out[static_cast<size_t>(i)] = scale * random_normal(11, stream, static_cast<uint64_t>(i));
+  return out;
+}
+
+ScaleRule default_rule(const Format& format) {
+  return format.scale_rules.empty() ? ScaleRule::half_step : format.scale_rules.front();
+}
+
+struct Encoded {
+  QuantizedTensor q;
+  EncodeReport report;
+};
+
+Encoded encode(const Format& format, const std::vector<float>& values, int64_t k, ScaleRule rule,
+               DType scale_dtype = DType::f16) {
+  const auto n = static_cast<int64_t>(values.size()) / k;
+  Encoded out{QuantizedTensor::allocate(format, n, k, scale_dtype), {}};
+  out.report = format.encode_tile(out.q, {0, n, 0, k}, values.data(), k, rule);
+  return out;
+}
+Encoded encode(const Format& format, const std::vector<float>& values, int64_t k) {
+  return encode(format, values, k, default_rule(format));
+}
+
+bool same_bytes(const Tensor& a, const Tensor& b) {
+  return a.bytes() == b.bytes() &&
+         std::memcmp(a.data(), b.data(), static_cast<size_t>(a.bytes())) == 0;
+}
+bool same_planes(const QuantizedTensor& a, const QuantizedTensor& b) {
+  bool same = a.planes.size() == b.planes.size();
+  for (size_t p = 0; same && p < a.planes.size(); ++p) same = same_bytes(a.planes[p], b.planes[p]);
+  return same;
+}
+
+std::vector<float> values_of(const Tensor& tensor) {
+  return {tensor.as<float>(), tensor.as<float>() + tensor.shape().elements()};
+}
+
+// Whether the one group of `q` uses its lowest and its highest code.
+bool spans_all_codes(const QuantizedTensor& q) {
+  std::vector<uint8_t> codes(static_cast<size_t>(q.k));
+  q.format->codes_tile(q, {0, 1, 0, q.k}, codes.data(), q.k);
+  const auto [low, high] = std::minmax_element(codes.begin(), codes.end());
+  return *low == 0 && *high == (1 << q.format->grid->bits) - 1;
+}
+
+bool is_own_integer(const Format& format) { return format.name.starts_with("int"); }
+
+class Conformance : public ::testing::TestWithParam<std::string> {
+ protected:
+  const Format& format() const { return *find_format(GetParam()); }
+};
+class OnIntegerGrid : public Conformance {};
+class OwnInteger : public Conformance {};
+
+// Of a group encoded by half_step the extreme, 7.5 steps, is not on the grid: the decoded group has
+// another scale, and there is no fixed point. All other rules put the extremes on codes, so that
+// encoding finds the scale again.
+TEST_P(Conformance, EncodeOfDecodeReturnsTheSameBytes) {
+  const std::vector<ScaleRule> no_scale = {ScaleRule::half_step};
+  const auto rules =
+      format().scale_rules.empty() ? std::span<const ScaleRule>(no_scale) : format().scale_rules;
+  for (const ScaleRule rule : rules) {
+    if (rule == ScaleRule::half_step && !format().plain) continue;
+    SCOPED_TRACE(scale_rule_name(rule));
+    int64_t same = 0;
+    constexpr int64_t groups = 400;
+    for (int64_t i = 0; i < groups; ++i) {
+      const Encoded once =
+          encode(format(), random_values(128, 0.05f, static_cast<uint64_t>(i)), 128, rule);
+      const Encoded twice = encode(format(), values_of(once.q.decode()), 128, rule);
+      const bool equal = same_planes(once.q, twice.q);
+      // With zero points both ends are rounded: where the zero takes one and the highest code the
+      // other, 14 steps are left.
+      EXPECT_TRUE(equal ||
+                  (rule == ScaleRule::min_max && format().grid && !spans_all_codes(once.q)))
+          << i;
+      same += equal;
+    }
+    EXPECT_GE(same, groups * 95 / 100);
+  }
+}
+
+TEST_P(Conformance, ARowDoesNotDependOnTheTile) {
+  const int64_t n = 7, k = 256;
+  const auto values = random_values(n * k, 0.05f);
+  const Encoded whole = encode(format(), values, k);
+  QuantizedTensor pieces = QuantizedTensor::allocate(format(), n, k);
+  const int64_t step = format().grid && format().grid->group == 0 ? k : 128;
+  for (int64_t n0 = 0; n0 < n; n0 += 3)
+    for (int64_t k0 = 0; k0 < k; k0 += step)
+      format().encode_tile(pieces, {n0, std::min(n0 + 3, n), k0, k0 + step},
+                           &values[static_cast<size_t>(n0 * k + k0)], k, default_rule(format()));
+  EXPECT_TRUE(same_planes(whole.q, pieces));
+}
+
+TEST_P(Conformance, ATileDecodesAsThePartOfTheWhole) {
+  const int64_t n = 9, k = 576;
+  const QuantizedTensor q = encode(format(), random_values(n * k, 0.05f), k).q;
+  const Tensor whole = q.decode();
+  for (uint64_t trial = 0; trial < 200; ++trial) {
+    const auto pick = [&](uint64_t index, int64_t below) {
+      return static_cast<int64_t>(random_bits(3, trial, index) % static_cast<uint64_t>(below));
+    };
+    const int64_t n0 = pick(0, n), n1 = n0 + 1 + pick(1, n - n0);
+    const int64_t k0 = 32 * pick(2, k / 32), k1 = k0 + 1 + pick(3, k - k0),
+                  stride = k1 - k0 + pick(4, 5);
+    std::vector<float> tile(static_cast<size_t>((n1 - n0) * stride), 77.0f);
+    format().decode_tile(q, {n0, n1, k0, k1}, tile.data(), stride);
+    for (int64_t i = n0; i < n1; ++i)
+      for (int64_t j = k0; j < k0 + stride; ++j) {
+        const float got = tile[static_cast<size_t>((i - n0) * stride + j - k0)];
+        ASSERT_EQ(got, j < k1 ? whole.as<float>()[i * k + j] : 77.0f)
+            << i << ", " << j;  // nothing beyond the tile
+      }
+  }
+}
+
+TEST_P(OnIntegerGrid, CodesAndParametersGiveTheDecodedValues) {
+  const IntegerGrid& grid = *format().grid;
+  const int64_t n = 5, k = 576;
+  const QuantizedTensor q = encode(format(), random_values(n * k, 0.05f), k).q;
+  const Tensor whole = q.decode();
+  const int64_t k0 = 64;
+  std::vector<uint8_t> codes(static_cast<size_t>(n * k));
+  format().codes_tile(q, {0, n, k0, k}, codes.data(), k);
+  std::vector<float> scales(static_cast<size_t>(n));
+  std::vector<int32_t> zeros(static_cast<size_t>(n));
+  for (int64_t j = k0; j < k; ++j) {
+    format().group_parameters(q, 0, n, j / grid.group_size(k), scales.data(), zeros.data());
+    for (int64_t i = 0; i < n; ++i) {
+      const int code = codes[static_cast<size_t>(i * k + j - k0)];
+      EXPECT_LT(code, 1 << grid.bits);
+      EXPECT_GE(zeros[static_cast<size_t>(i)], 0);
+      EXPECT_LT(zeros[static_cast<size_t>(i)], 1 << grid.bits);
+      if (!grid.zero_points) {
+        EXPECT_EQ(zeros[static_cast<size_t>(i)], grid.middle());
+      }
+      const float value =
+          scales[static_cast<size_t>(i)] * static_cast<float>(code - zeros[static_cast<size_t>(i)]);
+      ASSERT_EQ(value, whole.as<float>()[i * k + j]) << i << ", " << j;
+    }
+  }
+}
+
+TEST_P(OnIntegerGrid, TheErrorIsAtMostHalfAStep) {
+  const IntegerGrid& grid = *format().grid;
+  const int64_t n = 8, k = 576;
+  const auto values = random_values(n * k, 0.05f);
+  const Encoded out = encode(format(), values, k);
+  const Tensor decoded = out.q.decode();
+  std::vector<float> scales(static_cast<size_t>(n));
+  std::vector<int32_t> zeros(static_cast<size_t>(n));
+  EXPECT_EQ(out.report.clipped, 0);
+  for (int64_t j = 0; j < k; ++j) {
+    format().group_parameters(out.q, 0, n, j / grid.group_size(k), scales.data(), zeros.data());
+    for (int64_t i = 0; i < n; ++i) {
+      const float step = std::fabs(scales[static_cast<size_t>(i)]);
+      // Rounding the scale to f16 moves the code's value by up to 2^-11 of it: 16 (or 256) codes
+      // from the zero point at most. Codes that come from the unrounded scale (GGUF), and extremes,
+      // are off by so much more. q4_0 has no code +8: a whole step at the positive end.
+      const float reach = GetParam() == "q4_0" ? 1.0f : 0.5f;
+      const float slack = static_cast<float>(1 << grid.bits) * 0x1p-11f;
+      ASSERT_LE(std::fabs(decoded.as<float>()[i * k + j] - values[static_cast<size_t>(i * k + j)]),
+                step * (reach + slack))
+          << i << ", " << j;
+    }
+  }
+}
+
+TEST_P(Conformance, BitsPerWeightCountEverythingThatIsStored) {
+  const std::map<std::string, double> nominal = {{"f32", 32},
+                                                 {"f16", 16},
+                                                 {"bf16", 16},
+                                                 {"int8_row", 8 + 16.0 / 512},
+                                                 {"int4_g32", 4.5},
+                                                 {"int4_g128", 4.125},
+                                                 {"int4_g128_asym", 4.15625},
+                                                 {"q4_0", 4.5},
+                                                 {"q4_1", 5},
+                                                 {"q8_0", 8.5}};
+  const auto expected = nominal.find(GetParam());
+  const QuantizedTensor q = QuantizedTensor::allocate(format(), 3, 512);
+  if (expected != nominal.end()) {
+    EXPECT_EQ(q.bits_per_weight(), expected->second);
+  }
+  EXPECT_EQ(bits_per_weight(format(), 3, 512), q.bits_per_weight());
+  int64_t bytes = 0;
+  const auto specs = format().planes(3, 512, DType::f16);
+  for (size_t p = 0; p < specs.size(); ++p) {
+    EXPECT_EQ(q.planes[p].shape(), specs[p].shape);
+    EXPECT_EQ(q.planes[p].dtype(), specs[p].dtype);
+    bytes += q.planes[p].bytes();
+  }
+  EXPECT_EQ(bytes, q.bytes());
+}
+
+// 576 = 4 * 128 + 64: the last group's scale comes from its own weights alone.
+TEST_P(Conformance, AShorterLastGroupIsAGroupOfItsOwn) {
+  if (format().grid && format().grid->group == 0) return;  // one group a row: there is no last one
+  const int64_t n = 4, k = 576;
+  auto values = random_values(n * k, 0.05f);
+  for (int64_t i = 0; i < n; ++i)
+    values[static_cast<size_t>(i * k + 500)] = 9.0f;  // an extreme of the group before
+  std::vector<float> tail;
+  for (int64_t i = 0; i < n; ++i) {
+    const auto row = values.begin() + i * k;
+    tail.insert(tail.end(), row + 512, row + k);
+  }
+  const Tensor whole = encode(format(), values, k).q.decode(),
+               alone = encode(format(), tail, 64).q.decode();
+  for (int64_t i = 0; i < n; ++i)
+    EXPECT_EQ(std::memcmp(whole.as<float>() + i * k + 512, alone.as<float>() + i * 64,
+                          64 * sizeof(float)),
+              0);
+}
+
+TEST_P(Conformance, ZerosDecodeToZeros) {
+  const Encoded out = encode(format(), std::vector<float>(3 * 256, 0.0f), 256);
+  for (const float value : values_of(out.q.decode())) EXPECT_EQ(value, 0.0f);
+  if (!format().plain) {
+    const int64_t group = format().grid ? format().grid->group_size(256) : format().block;
+    EXPECT_EQ(out.report.zero_groups, 3 * 256 / group);
+  }
+  EXPECT_EQ(out.report.flushed_groups, 0);
+}
+
+TEST_P(Conformance, NonfiniteWeightsAreCounted) {
+  for (const float bad : {NAN, INFINITY, -INFINITY}) {
+    auto values = random_values(4 * 256, 0.05f);
+    EXPECT_EQ(encode(format(), values, 256).report.nonfinite, 0);
+    values[300] = values[900] = bad;  // rows 1 and 3
+    EXPECT_EQ(encode(format(), values, 256).report.nonfinite, 2) << bad;
+  }
+}
+
+TEST_P(Conformance, WhatTheStoredTypeCannotHoldIsCounted) {
+  auto values = random_values(2 * 256, 0.05f);
+  EXPECT_EQ(encode(format(), values, 256).report.overflowed_scales, 0);
+  // f32 holds it; rounded to bf16, or divided by a code and rounded to f16, it is beyond the range.
+  values[40] = std::numeric_limits<float>::max();
+  EXPECT_EQ(encode(format(), values, 256).report.overflowed_scales, GetParam() == "f32" ? 0 : 1);
+}
+
+// The least half is 2^-24; half of it rounds to zero.
+TEST_P(OnIntegerGrid, GroupsTooSmallForTheirScaleAreCounted) {
+  auto values = random_values(2 * 256, 0.05f);
+  for (size_t i = 256; i < 512; ++i) values[i] = 0x1p-40f * random_normal(5, 6, i);
+  const Encoded out = encode(format(), values, 256);
+  EXPECT_EQ(out.report.flushed_groups, 256 / format().grid->group_size(256));
+  EXPECT_EQ(out.report.zero_groups, 0);
+  const auto decoded = values_of(out.q.decode());
+  for (size_t i = 256; i < 512; ++i) EXPECT_EQ(decoded[i], 0.0f);
+}
+
+// Among the subnormal halves the scale loses bits: 1.4 * 2^-24 is stored as 2^-24, and the extremes
+// lie 1.4 times as many steps out as the grid reaches.
+TEST_P(OwnInteger, WeightsBeyondTheGridAreCounted) {
+  const IntegerGrid& grid = *format().grid;
+  const auto steps = static_cast<float>(grid.zero_points ? 2 * grid.middle() - 1 : grid.middle()) -
+                     (grid.zero_points ? 0 : 0.5f);
+  const float extreme = steps * 1.4f * 0x1p-24f;
+  std::vector<float> values(128, 0.0f);
+  values[5] = extreme;
+  values[6] = grid.zero_points ? 0 : -extreme;
+  values[7] = 7.4f * 0x1p-24f;
+  const Encoded out = encode(format(), values, 128);
+  EXPECT_EQ(out.report.clipped, grid.zero_points ? 1 : 2);
+  const auto decoded = values_of(out.q.decode());
+  const auto middle = static_cast<float>(grid.middle());
+  EXPECT_EQ(decoded[5], (grid.zero_points ? 2 * middle - 1 : middle - 1) * 0x1p-24f);
+  EXPECT_EQ(decoded[6], grid.zero_points ? 0 : -middle * 0x1p-24f);
+  EXPECT_EQ(decoded[7], 7 * 0x1p-24f);
+}
+
+TEST_P(OwnInteger, AZeroGroupHasScaleOne) {
+  for (const float tiny : {0.0f, 0x1p-60f}) {  // of zeros, and flushed
+    const Encoded out = encode(format(), std::vector<float>(256, tiny), 256);
+    float scale = 0;
+    int32_t zero = -1;
+    format().group_parameters(out.q, 0, 1, 0, &scale, &zero);
+    EXPECT_EQ(scale, 1.0f);
+    std::vector<uint8_t> codes(256);
+    format().codes_tile(out.q, {0, 1, 0, 256}, codes.data(), 256);
+    for (const uint8_t code : codes) EXPECT_EQ(code, zero);
+  }
+}
+
+// Scales of a foreign checkpoint keep their type.
+TEST_P(OwnInteger, ScalesMayBeOfAnyFloatType) {
+  for (const DType dtype : {DType::f16, DType::bf16, DType::f32}) {
+    const auto values = random_values(2 * 256, 0.05f);
+    const Encoded out = encode(format(), values, 256, default_rule(format()), dtype);
+    EXPECT_EQ(out.q.planes[1].dtype(), dtype);
+    float scale = 0;
+    int32_t zero = 0;
+    format().group_parameters(out.q, 0, 1, 0, &scale, &zero);
+    const auto* stored = reinterpret_cast<const uint16_t*>(out.q.planes[1].data());
+    if (dtype == DType::f16) {
+      EXPECT_EQ(scale, f32_from_f16(*stored));
+    }
+    if (dtype == DType::bf16) {
+      EXPECT_EQ(scale, f32_from_bf16(*stored));
+    }
+    if (dtype == DType::f32) {
+      EXPECT_EQ(scale, out.q.planes[1].as<float>()[0]);
+    }
+    const Tensor decoded = out.q.decode();
+    const int64_t group = format().grid->group_size(256);
+    for (int64_t i = 0; i < group; ++i)
+      EXPECT_NEAR(decoded.as<float>()[i], values[static_cast<size_t>(i)],
+                  scale * (0.5f + 256 * 0x1p-8f));
+  }
+}
+
+template <class Wanted>
+std::vector<std::string> names_of(const Wanted& wanted) {
+  std::vector<std::string> out;
+  for (const Format& format : all_formats())
+    if (wanted(format)) out.emplace_back(format.name);
+  return out;
+}
+const auto name_itself = [](const auto& info) { return info.param; };
+
+INSTANTIATE_TEST_SUITE_P(All, Conformance,
+                         ::testing::ValuesIn(names_of([](const Format&) { return true; })),
+                         name_itself);
+INSTANTIATE_TEST_SUITE_P(All, OnIntegerGrid, ::testing::ValuesIn(names_of([](const Format& f) {
+                           return f.grid.has_value();
+                         })),
+                         name_itself);
+INSTANTIATE_TEST_SUITE_P(All, OwnInteger, ::testing::ValuesIn(names_of(is_own_integer)),
+                         name_itself);
+
+}  // namespace
+}  // namespace farthing

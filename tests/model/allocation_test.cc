@@ -1,0 +1,88 @@
+// A decode step allocates nothing, counted by this program's own operator new and by the library's
+// count of storages.
+#include <atomic>
+#include <cstdlib>
+#include <new>
+
+#include "base/cpu.h"
+#include "model/support/models.h"
+
+namespace {
+
+std::atomic<bool> counting = false;
+std::atomic<int> allocations = 0;
+
+void* allocate(std::size_t size, std::size_t alignment) {
+  if (counting) ++allocations;
+  const std::size_t rounded = (size + alignment - 1) / alignment * alignment;
+  void* memory = std::aligned_alloc(alignment, rounded == 0 ? alignment : rounded);
+  if (memory == nullptr) throw std::bad_alloc();
+  return memory;
+}
+
+}  // namespace
+
+void* operator new(std::size_t size) { return allocate(size, alignof(std::max_align_t)); }
+void* operator new[](std::size_t size) { return allocate(size, alignof(std::max_align_t)); }
+void* operator new(std::size_t size, std::align_val_t alignment) {
+  return allocate(size, static_cast<std::size_t>(alignment));
+}
+void* operator new[](std::size_t size, std::align_val_t alignment) {
+  return allocate(size, static_cast<std::size_t>(alignment));
+}
+void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete[](void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+void operator delete[](void* memory, std::size_t) noexcept { std::free(memory); }
+void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
+void operator delete[](void* memory, std::align_val_t) noexcept { std::free(memory); }
+void operator delete(void* memory, std::size_t, std::align_val_t) noexcept { std::free(memory); }
+void operator delete[](void* memory, std::size_t, std::align_val_t) noexcept { std::free(memory); }
+
+namespace farthing {
+namespace {
+
+TEST(AllocationCounters, Count) {
+  allocations = 0;
+  counting = true;
+  delete new int(3);
+  counting = false;
+  EXPECT_EQ(allocations, 1);
+  reset_peak_memory();
+  const auto before = memory_use().peak_bytes;
+  Tensor(DType::u8, {4096});
+  EXPECT_EQ(memory_use().peak_bytes, before + 4096);
+}
+
+class Allocation : public ::testing::TestWithParam<std::string> {};
+
+TEST_P(Allocation, ADecodeStepAllocatesNothing) {
+  ContextOwner owner(2, choose_isa().value());
+  const auto model = testing::stories260k(owner.get(), GetParam());
+  const int64_t vocabulary = model->config().vocabulary_size;
+  const auto tokens = testing::some_tokens(300, vocabulary);
+  Tensor logits(DType::f32, {1, vocabulary});
+  Sequence sequence = model->new_sequence(300);
+  // The first steps fill the workspace; what they needed is enough for the longest sequence.
+  const auto prompt = std::span(tokens).first(20);
+  model->forward(owner.get(), sequence, prompt, logits.view<float>());
+  reset_peak_memory();
+  const auto before = memory_use().peak_bytes;
+  allocations = 0;
+  counting = true;
+  for (size_t i = 20; i < tokens.size(); ++i)
+    model->forward(owner.get(), sequence, {&tokens[i], 1}, logits.view<float>());
+  counting = false;
+  EXPECT_EQ(allocations, 0);
+  EXPECT_EQ(memory_use().peak_bytes, before);
+}
+
+INSTANTIATE_TEST_SUITE_P(Schemes, Allocation,
+                         ::testing::Values("f32", "bf16", "int4_g128_asym", "int8_row@int8_block32",
+                                           "q4_0"),
+                         [](const auto& info) {
+                           return info.param.substr(0, info.param.find('@'));
+                         });
+
+}  // namespace
+}  // namespace farthing

@@ -1,0 +1,357 @@
+// Checkpoints: the same model from both file formats, and what is said of damaged ones.
+#include "model/checkpoint.h"
+
+#include <cmath>
+#include <cstring>
+
+#include "base/cpu.h"
+#include "base/support/scratch_folder.h"
+#include "io/safetensors.h"
+#include "model/support/models.h"
+#include "model/support/tiny_model.h"
+
+namespace farthing {
+namespace {
+
+using testing::TinyModel;
+
+class CheckpointFile : public ::testing::Test {
+ protected:
+  // The error of opening and building it, if there is one.
+  std::optional<Error> error_of(const std::filesystem::path& path) {
+    ContextOwner owner(1, Isa::portable);
+    auto model = testing::load_model(owner.get(), path);
+    if (model) return std::nullopt;
+    return model.error();
+  }
+  Error error_as_hugging_face(const TinyModel& model) {
+    model.write_hugging_face(folder_ / "hf");
+    const auto error = error_of(folder_ / "hf");
+    EXPECT_TRUE(error.has_value()) << "it was opened";
+    return error.value_or(Error{});
+  }
+  Error error_as_gguf(const TinyModel& model) {
+    model.write_gguf(folder_ / "model.gguf");
+    const auto error = error_of(folder_ / "model.gguf");
+    EXPECT_TRUE(error.has_value()) << "it was opened";
+    return error.value_or(Error{});
+  }
+  std::vector<float> logits(const std::filesystem::path& path) {
+    ContextOwner owner(1, Isa::portable);
+    const auto model = testing::load_model(owner.get(), path);
+    EXPECT_TRUE(model.has_value()) << model.error().text();
+    const auto tokens = testing::some_tokens(20, (*model)->config().vocabulary_size);
+    return testing::logits_of(owner.get(), **model, tokens, 20);
+  }
+
+  ScratchFolder folder_;
+};
+
+TEST_F(CheckpointFile, BothFormatsAreTheSameModel) {
+  for (const bool tied : {true, false}) {
+    const TinyModel model(tied);
+    model.write_hugging_face(folder_ / "hf");
+    model.write_gguf(folder_ / "model.gguf");
+    const auto a = logits(folder_ / "hf"), b = logits(folder_ / "model.gguf");
+    EXPECT_EQ(std::memcmp(a.data(), b.data(), a.size() * sizeof(float)), 0) << tied;
+    float largest = 0;
+    for (const float x : a) largest = std::max(largest, std::fabs(x));
+    EXPECT_GT(largest, 0.1f);
+  }
+}
+
+TEST_F(CheckpointFile, SixteenBitWeightsAreTheirValues) {
+  TinyModel model;
+  TinyModel rounded;
+  for (auto& [name, tensor] : model.tensors) {
+    Tensor halves(DType::f16, tensor.shape());
+    for (int64_t i = 0; i < tensor.shape().elements(); ++i) {
+      halves.as<uint16_t>()[i] = f16_from_f32(tensor.as<float>()[i]);
+      rounded.tensor(name).as<float>()[i] = f32_from_f16(halves.as<uint16_t>()[i]);
+    }
+    tensor = halves;
+  }
+  model.write_hugging_face(folder_ / "f16");
+  rounded.write_hugging_face(folder_ / "f32");
+  const auto a = logits(folder_ / "f16"), b = logits(folder_ / "f32");
+  EXPECT_EQ(std::memcmp(a.data(), b.data(), a.size() * sizeof(float)), 0);
+}
+
+TEST_F(CheckpointFile, NoModelAtThePath) {
+  const auto error = error_of(folder_ / "nothing");
+  ASSERT_TRUE(error.has_value());
+  EXPECT_EQ(error->what, "there is no model at this path");
+  EXPECT_NE(error->where.find("nothing"), std::string::npos);
+}
+
+TEST_F(CheckpointFile, MissingTensor) {
+  for (const std::string name :
+       {"model.layers.1.mlp.up_proj.weight", "model.layers.0.input_layernorm.weight",
+        "model.norm.weight", "model.embed_tokens.weight"}) {
+    TinyModel model;
+    model.remove_tensor(name);
+    const Error error = error_as_hugging_face(model);
+    EXPECT_EQ(error.what, "the model has no such tensor");
+    EXPECT_EQ(error.wanted, name);
+  }
+  TinyModel model;
+  model.remove_tensor("model.layers.1.mlp.up_proj.weight");
+  EXPECT_NE(error_as_gguf(model).text().find("blk.1.ffn_up.weight"), std::string::npos);
+}
+
+TEST_F(CheckpointFile, UntiedModelWithoutAHead) {
+  TinyModel model;
+  model.set("tie_word_embeddings", "false");
+  EXPECT_EQ(error_as_hugging_face(model).wanted, "lm_head.weight");
+}
+
+TEST_F(CheckpointFile, WrongShape) {
+  for (const std::string name :
+       {"model.layers.0.self_attn.k_proj.weight", "model.layers.1.mlp.down_proj.weight",
+        "model.norm.weight", "model.embed_tokens.weight"}) {
+    TinyModel model;
+    const bool is_vector = model.tensor(name).shape().rank() == 1;
+    model.tensor(name) = Tensor(DType::f32, is_vector ? Shape{31} : Shape{31, 24});
+    for (const Error& error : {error_as_hugging_face(model), error_as_gguf(model)}) {
+      if (name == "model.embed_tokens.weight" && error.where.find("gguf") != std::string::npos) {
+        EXPECT_EQ(error.wanted, "[31, 32]");  // the vocabulary is what the tensor has
+        continue;
+      }
+      EXPECT_EQ(error.what, "a tensor has the wrong shape") << error.text();
+      EXPECT_EQ(error.got, is_vector ? "[31]" : "[31, 24]");
+      EXPECT_NE(error.where.find("weight"), std::string::npos);
+    }
+  }
+}
+
+TEST_F(CheckpointFile, ElementTypeThatWeightsCannotHave) {
+  TinyModel model;
+  model.tensor("model.layers.0.mlp.gate_proj.weight") = Tensor(DType::i32, {64, 32});
+  const Error error = error_as_hugging_face(model);
+  EXPECT_EQ(error.what, "a tensor has an element type that weights cannot have");
+  EXPECT_EQ(error.got, "I32");
+  const Error gguf = error_as_gguf(model);
+  EXPECT_EQ(gguf.what, "a tensor has a type that is not read");
+  EXPECT_EQ(gguf.got, "I32");
+  EXPECT_NE(gguf.where.find("blk.0.ffn_gate.weight"), std::string::npos);
+}
+
+TEST_F(CheckpointFile, WeightsThatAreNotFinite) {
+  for (const float bad : {NAN, INFINITY}) {
+    TinyModel model;
+    model.tensor("model.layers.1.self_attn.o_proj.weight").as<float>()[77] = bad;
+    for (const Error& error : {error_as_hugging_face(model), error_as_gguf(model)}) {
+      EXPECT_EQ(error.what, "the checkpoint holds weights that are not finite numbers");
+      EXPECT_EQ(error.got, "1 values or scales that are NaN or infinite");
+      EXPECT_NE(error.where.find("o_proj"), std::string::npos);
+    }
+  }
+}
+
+TEST_F(CheckpointFile, UnknownArchitecture) {
+  TinyModel model;
+  model.set("architectures", "[\"GptForBirds\"]");
+  model.gguf_strings["general.architecture"] = "gptforbirds";
+  const Error error = error_as_hugging_face(model);
+  EXPECT_EQ(error.what, "unknown model architecture");
+  EXPECT_EQ(error.got, "GptForBirds");
+  EXPECT_NE(error.wanted.find("LlamaForCausalLM"), std::string::npos);
+  const Error gguf = error_as_gguf(model);
+  EXPECT_EQ(gguf.what, "unknown model architecture");
+  EXPECT_EQ(gguf.got, "gptforbirds");
+}
+
+struct Lie {
+  std::string field, value, what, where;
+};
+
+// None of these may crash, or allocate what the file cannot justify.
+TEST_F(CheckpointFile, ConfigurationsThatLie) {
+  const std::string size = "a size in the model's configuration makes no sense";
+  const std::string constant = "a constant in the model's configuration makes no sense";
+  const std::string variant = "this variant of the architecture is not supported";
+  const std::string missing = "the model has no such tensor",
+                    shape = "a tensor has the wrong shape";
+  const Lie lies[] = {
+      {"hidden_size", "0", size, "hidden_size"},
+      {"hidden_size", "-32", size, "hidden_size"},
+      {"hidden_size", "4611686018427387904", size, "hidden_size"},
+      {"hidden_size", "64", shape, "embed_tokens"},
+      {"intermediate_size", "1000000", shape, "mlp"},
+      {"intermediate_size", "1048577", size, "intermediate_size"},
+      {"num_hidden_layers", "3", missing, ""},
+      {"num_hidden_layers", "4097", size, "num_hidden_layers"},
+      {"num_attention_heads", "0", size, "num_attention_heads"},
+      {"num_attention_heads", "3", "the attention heads do not fit together", ""},
+      {"num_key_value_heads", "5", size, "num_key_value_heads"},
+      {"num_key_value_heads", "0", size, "num_key_value_heads"},
+      {"head_dim", "7", "the attention heads do not fit together", ""},
+      {"head_dim", "258", size, "head_dim"},
+      {"head_dim", "16", shape, "q_proj"},
+      {"vocab_size", "16777216", shape, "embed_tokens"},
+      {"vocab_size", "16777217", size, "vocab_size"},
+      {"max_position_embeddings", "0", size, "max_position_embeddings"},
+      {"rms_norm_eps", "0", constant, ""},
+      {"rms_norm_eps", "-0.001", constant, ""},
+      {"rope_theta", "0", constant, ""},
+      {"rope_scaling", "{\"rope_type\": \"yarn\", \"factor\": 2.0}", "unknown kind of rope scaling",
+       "rope_scaling"},
+      {"rope_scaling", "{\"rope_type\": \"linear\", \"factor\": -2.0}",
+       "the rope scaling in the model's configuration makes no sense", ""},
+      {"hidden_act", "\"gelu\"", variant, "hidden_act"},
+      {"attention_bias", "true", variant, "attention_bias"},
+      {"mlp_bias", "true", variant, "mlp_bias"},
+  };
+  for (const Lie& lie : lies) {
+    SCOPED_TRACE(lie.field + " = " + lie.value);
+    TinyModel model;
+    model.set(lie.field, lie.value);
+    reset_peak_memory();
+    const auto before = memory_use().peak_bytes;
+    const Error error = error_as_hugging_face(model);
+    EXPECT_EQ(error.what, lie.what) << error.text();
+    EXPECT_NE(error.where.find(lie.where), std::string::npos) << error.text();
+    EXPECT_FALSE(error.remedy.empty());
+    EXPECT_LT(memory_use().peak_bytes - before, 1 << 20);
+  }
+}
+
+TEST_F(CheckpointFile, FieldsThatAreMissingOrOfAnotherType) {
+  for (const char* field : {"architectures", "hidden_size", "intermediate_size",
+                            "num_hidden_layers", "num_attention_heads", "vocab_size"}) {
+    for (const char* value : {"", "\"many\"", "[[]]"}) {
+      TinyModel model;
+      model.set(field, value);
+      EXPECT_NE(error_as_hugging_face(model).text().find(field), std::string::npos)
+          << field << " " << value;
+    }
+  }
+}
+
+TEST_F(CheckpointFile, GgufMetadataThatLies) {
+  const std::string size = "a size in the model's configuration makes no sense";
+  for (const auto& [key, value] :
+       std::map<std::string, uint32_t>{{"llama.embedding_length", 0},
+                                       {"llama.feed_forward_length", 4294967295u},
+                                       {"llama.block_count", 100000},
+                                       {"llama.attention.head_count", 0},
+                                       {"llama.attention.head_count_kv", 77},
+                                       {"llama.attention.key_length", 1000}}) {
+    TinyModel model;
+    model.gguf_numbers[key] = value;
+    EXPECT_EQ(error_as_gguf(model).what, size) << key;
+  }
+  TinyModel model;
+  model.gguf_numbers.erase("llama.block_count");
+  EXPECT_NE(error_as_gguf(model).text().find("llama.block_count"), std::string::npos);
+}
+
+// A directory as `farthing quantize` writes it, with something changed.
+class QuantizedDirectory : public CheckpointFile {
+ protected:
+  QuantizedDirectory() {
+    TinyModel().write_hugging_face(folder_ / "hf");
+    ContextOwner owner(1, Isa::portable);
+    const auto from = Checkpoint::open(folder_ / "hf").value();
+    QuantizeOptions options;
+    options.scheme = parse_scheme("int4_g32").value();
+    options.method = find_algorithm("rtn");
+    NoProgress progress;
+    const auto written = quantize_checkpoint(owner.get(), *from, options, folder_ / "q", progress);
+    EXPECT_TRUE(written.has_value()) << written.error().text();
+  }
+  // With `from` replaced by `to` in config.json.
+  Error error_with_config(const std::string& from, const std::string& to) {
+    const auto path = folder_ / "q" / "config.json";
+    std::string text = read_all(path);
+    const size_t at = text.find(from);
+    EXPECT_NE(at, std::string::npos) << from;
+    write_all(path, text.replace(at, from.size(), to));
+    const auto error = error_of(folder_ / "q");
+    EXPECT_TRUE(error.has_value()) << "it was opened";
+    return error.value_or(Error{});
+  }
+  // With one tensor replaced, or removed where `tensor` is empty.
+  Error error_with_tensor(const std::string& name, const Tensor& tensor) {
+    const auto path = folder_ / "q" / "model.safetensors";
+    std::vector<std::pair<std::string, Tensor>> tensors;
+    {
+      const auto file = SafetensorsFile::open(path).value();
+      for (const auto& entry : file.entries()) {
+        if (entry.name != name) tensors.emplace_back(entry.name, file.tensor(entry));
+        if (entry.name == name && tensor) tensors.emplace_back(name, tensor);
+      }
+      EXPECT_TRUE(write_safetensors(path, tensors).has_value());
+    }
+    const auto error = error_of(folder_ / "q");
+    EXPECT_TRUE(error.has_value()) << "it was opened";
+    return error.value_or(Error{});
+  }
+  const std::string linear_ = "model.layers.0.mlp.gate_proj.weight";
+};
+
+TEST_F(QuantizedDirectory, GivesTheLogitsOfQuantizingInMemory) {
+  ContextOwner owner(1, Isa::portable);
+  const auto model = testing::load_model(owner.get(), folder_ / "hf", "int4_g32").value();
+  const auto a = testing::logits_of(owner.get(), *model, testing::some_tokens(20, 40), 20),
+             b = logits(folder_ / "q");
+  EXPECT_EQ(std::memcmp(a.data(), b.data(), a.size() * sizeof(float)), 0);
+}
+
+TEST_F(QuantizedDirectory, OfALaterVersion) {
+  const Error error = error_with_config("\"version\": 1", "\"version\": 2");
+  EXPECT_EQ(error.what, "a quantized checkpoint of a dialect that is not read");
+  EXPECT_EQ(error.got, "quant_method farthing, version 2");
+}
+
+TEST_F(QuantizedDirectory, OfAnotherDialect) {
+  EXPECT_EQ(error_with_config("\"quant_method\": \"farthing\"", "\"quant_method\": \"gptq\"").what,
+            "a quantized checkpoint of a dialect that is not read");
+}
+
+TEST_F(QuantizedDirectory, WithAnUnknownScheme) {
+  const Error error = error_with_config("int4_g32@f32", "int5_g32@f32");
+  EXPECT_EQ(error.what, "unknown number format");
+  EXPECT_NE(error.where.find("quantization_config.linears"), std::string::npos);
+}
+
+TEST_F(QuantizedDirectory, ThatNamesALinearTheModelDoesNotHave) {
+  const Error error = error_with_config("model.layers.0.mlp.gate_proj.weight",
+                                        "model.layers.9.mlp.gate_proj.weight");
+  EXPECT_EQ(error.what, "the quantization section names a linear that the model does not have");
+  EXPECT_EQ(error.got, "model.layers.9.mlp.gate_proj.weight");
+}
+
+TEST_F(QuantizedDirectory, WithoutAPlane) {
+  const Error error = error_with_tensor(linear_ + ".scales", {});
+  EXPECT_EQ(error.what, "the model has no such tensor");
+  EXPECT_EQ(error.wanted, linear_ + ".scales");
+}
+
+TEST_F(QuantizedDirectory, WithAPlaneOfTheWrongShape) {
+  const Error error = error_with_tensor(linear_ + ".codes", Tensor(DType::u8, {64, 15}));
+  EXPECT_EQ(error.what, "a tensor has the wrong shape");
+  EXPECT_EQ(error.got, "[64, 15]");
+  EXPECT_EQ(error.wanted, "[64, 16]");
+}
+
+TEST_F(QuantizedDirectory, WithAPlaneOfTheWrongType) {
+  EXPECT_EQ(error_with_tensor(linear_ + ".codes", Tensor(DType::i8, {64, 16})).what,
+            "a plane of a quantized matrix has the wrong element type");
+}
+
+TEST_F(QuantizedDirectory, WithScalesOfIntegers) {
+  EXPECT_EQ(error_with_tensor(linear_ + ".scales", Tensor(DType::i32, {64, 1})).what,
+            "a plane of a quantized matrix has the wrong element type");
+}
+
+TEST_F(QuantizedDirectory, WithAScaleThatIsNotFinite) {
+  Tensor scales(DType::f16, {64, 1});
+  scales.as<uint16_t>()[3] = 0x7c00;
+  const Error error = error_with_tensor(linear_ + ".scales", scales);
+  EXPECT_EQ(error.what, "the checkpoint holds weights that are not finite numbers");
+  EXPECT_NE(error.where.find(linear_), std::string::npos);
+}
+
+}  // namespace
+}  // namespace farthing
