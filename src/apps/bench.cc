@@ -26,6 +26,16 @@ void declare(OptionList& list, Options& options) {
                "Runs; the median counts, after a short one to warm up");
 }
 
+void write_rate(JsonWriter& json, std::string_view name, const Rate& rate) {
+  json.field(name, rate.median).key(fmt::format("{}_range", name));
+  json.begin_array().value(rate.slowest).value(rate.fastest).end_array();
+}
+
+std::vector<std::string> row(std::string test, const Rate& rate) {
+  return {std::move(test), fmt::format("{:.1f}", rate.median), fmt::format("{:.1f}", rate.slowest),
+          fmt::format("{:.1f}", rate.fastest)};
+}
+
 Result<> run(const CommonOptions& common, const Options& options) {
   const auto owner = TRY(open_context(common));
   const auto checkpoint = TRY(Checkpoint::open(options.model));
@@ -43,21 +53,19 @@ Result<> run(const CommonOptions& common, const Options& options) {
     if (options.format) json.field("format", options.format->name());
     json.field("bytes", bytes).field("repetitions", options.repetitions);
     json.field("prompt_tokens", speed.prompt_tokens).field("decode_tokens", speed.decode_tokens);
-    json.field("prompt_tokens_per_second", speed.prompt_tokens_per_second);
-    json.field("decode_tokens_per_second", speed.decode_tokens_per_second).end_object();
+    write_rate(json, "prompt_tokens_per_second", speed.prompt);
+    write_rate(json, "decode_tokens_per_second", speed.decode);
+    json.end_object();
     return print(json.take());
   }
-  const auto row = [](std::string test, double rate) {
-    return std::vector<std::string>{std::move(test), fmt::format("{:.1f}", rate)};
-  };
+  const std::vector<std::vector<std::string>> rows{
+      {"test", "tokens/s", "slowest", "fastest"},
+      row(fmt::format("prompt of {}", speed.prompt_tokens), speed.prompt),
+      row(fmt::format("decode of {}", speed.decode_tokens), speed.decode)};
   return print(fmt::format("{}, {}, {} threads; {} of linears, median of {} runs\n\n{}",
                            cpu_model(), isa_name(owner->get().isa), common.threads,
                            size_text(static_cast<double>(bytes)), options.repetitions,
-                           table_text({{"test", "tokens/s"},
-                                       row(fmt::format("prompt of {}", speed.prompt_tokens),
-                                           speed.prompt_tokens_per_second),
-                                       row(fmt::format("decode of {}", speed.decode_tokens),
-                                           speed.decode_tokens_per_second)})));
+                           table_text(rows)));
 }
 
 }  // namespace

@@ -12,7 +12,7 @@
 namespace farthing {
 
 struct GenerateOptions {
-  SamplingParameters sampling;
+  SamplingParameters sampling = {};
   int64_t most_tokens = 128;
   std::vector<int32_t> stop_tokens = {};  // end the text; not part of it
   uint64_t stream = 0;               // which request it is, for the random numbers

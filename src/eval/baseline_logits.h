@@ -17,7 +17,8 @@ class BaselineLogits {
  public:
   virtual ~BaselineLogits() = default;
   virtual int64_t vocabulary_size() const = 0;
-  // The logits of the scored positions of a window, [context - 1, vocabulary]; valid until the next call.
+  // The logits of the scored positions of a window, [context - 1, vocabulary]; valid until the next
+  // call.
   virtual Result<View<const float, 2>> window(int64_t index, std::span<const int32_t> tokens) = 0;
 };
 
@@ -37,7 +38,8 @@ class RunningBaseline : public BaselineLogits {
 class SavedBaseline : public BaselineLogits {
  public:
   // Fails unless the array is for these windows.
-  static Result<SavedBaseline> open(const std::filesystem::path& path, const Windows& windows, int64_t vocabulary_size);
+  static Result<SavedBaseline> open(const std::filesystem::path& path, const Windows& windows,
+                                    int64_t vocabulary_size);
   int64_t vocabulary_size() const override { return array_.shape()[2]; }
   Result<View<const float, 2>> window(int64_t index, std::span<const int32_t> tokens) override;
 
@@ -46,8 +48,8 @@ class SavedBaseline : public BaselineLogits {
   Tensor array_;
 };
 
-// Logits on disk while a comparison runs: 32 windows of 511 positions with 49152 floats take 3.2 GB. The file
-// has no name, so nothing is left behind however the program ends.
+// Logits on disk while a comparison runs: 32 windows of 511 positions with 49152 floats take 3.2
+// GB. The file has no name, so nothing is left behind however the program ends.
 class SpilledBaseline : public BaselineLogits {
  public:
   // Reserves the space in `folder`; fails where the disk has not enough.
@@ -64,7 +66,9 @@ class SpilledBaseline : public BaselineLogits {
 
  private:
   SpilledBaseline() = default;
-  int64_t window_bytes() const { return positions_ * vocabulary_size_ * static_cast<int64_t>(sizeof(float)); }
+  int64_t window_bytes() const {
+    return positions_ * vocabulary_size_ * static_cast<int64_t>(sizeof(float));
+  }
   int descriptor_ = -1;
   int64_t positions_ = 0, vocabulary_size_ = 0;
   std::filesystem::path folder_;

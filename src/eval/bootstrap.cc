@@ -19,7 +19,8 @@ Draw draw_windows(int64_t windows, int resample) {
   for (int64_t i = 0; i < windows; ++i) {
     const uint64_t bits = random_bits(0, static_cast<uint64_t>(resample), static_cast<uint64_t>(i));
     // The high half of a 64 by 64 bit product: uniform over the windows to within 2^-58.
-    ++times[static_cast<size_t>(static_cast<unsigned __int128>(bits) * static_cast<uint64_t>(windows) >> 64)];
+    ++times[static_cast<size_t>(
+        static_cast<unsigned __int128>(bits) * static_cast<uint64_t>(windows) >> 64)];
   }
   return times;
 }
@@ -42,14 +43,17 @@ std::vector<double> window_sums(const ScoredWindows& scores, Field field) {
   return sums;
 }
 
-// The 99th percentile of KL over a draw. The tokens are sorted once, highest first, and a draw's copies are counted
-// from the top: about a hundredth of the tokens are visited.
+// The 99th percentile of KL over a draw. The tokens are sorted once, highest first, and a draw's
+// copies are counted from the top: about a hundredth of the tokens are visited.
 class TailOfKl {
  public:
-  explicit TailOfKl(const ScoredWindows& scores) : tokens_(static_cast<int64_t>(scores.tokens.size())) {
+  explicit TailOfKl(const ScoredWindows& scores)
+      : tokens_(static_cast<int64_t>(scores.tokens.size())) {
     for (size_t i = 0; i < scores.tokens.size(); ++i)
-      sorted_.push_back({scores.tokens[i].kl, static_cast<int32_t>(static_cast<int64_t>(i) / scores.per_window)});
-    std::stable_sort(sorted_.begin(), sorted_.end(), [](const Entry& a, const Entry& b) { return a.kl > b.kl; });
+      sorted_.push_back(
+          {scores.tokens[i].kl, static_cast<int32_t>(static_cast<int64_t>(i) / scores.per_window)});
+    std::stable_sort(sorted_.begin(), sorted_.end(),
+                     [](const Entry& a, const Entry& b) { return a.kl > b.kl; });
   }
 
   double p99(const Draw& draw) const {
@@ -83,7 +87,8 @@ Estimate estimate(double value, std::vector<double> resampled) {
     const double position = share * static_cast<double>(resampled.size() - 1);
     const auto below = static_cast<size_t>(position);
     const size_t above = std::min(below + 1, resampled.size() - 1);
-    return resampled[below] + (resampled[above] - resampled[below]) * (position - static_cast<double>(below));
+    return resampled[below] +
+           (resampled[above] - resampled[below]) * (position - static_cast<double>(below));
   };
   return {value, at(0.025), at(0.975)};
 }
@@ -93,8 +98,10 @@ Estimate estimate(double value, std::vector<double> resampled) {
 Quality summarize(const ScoredWindows& scores, int resamples) {
   const int64_t windows = scores.count(), tokens = windows * scores.per_window;
   CHECK(windows > 0 && resamples > 0);
-  const auto nll = window_sums(scores, &TokenScore::nll), nll_baseline = window_sums(scores, &TokenScore::baseline_nll);
-  const auto kl = window_sums(scores, &TokenScore::kl), top1 = window_sums(scores, &TokenScore::top1);
+  const auto nll = window_sums(scores, &TokenScore::nll),
+             nll_baseline = window_sums(scores, &TokenScore::baseline_nll);
+  const auto kl = window_sums(scores, &TokenScore::kl),
+             top1 = window_sums(scores, &TokenScore::top1);
   const TailOfKl tail(scores);
 
   struct Statistics {
@@ -102,8 +109,8 @@ Quality summarize(const ScoredWindows& scores, int resamples) {
   };
   const auto statistics = [&](const Draw& draw) {
     const double perplexity = std::exp(mean_of(nll, draw, tokens));
-    return Statistics{perplexity, perplexity - std::exp(mean_of(nll_baseline, draw, tokens)), mean_of(kl, draw, tokens),
-                      tail.p99(draw), mean_of(top1, draw, tokens)};
+    return Statistics{perplexity, perplexity - std::exp(mean_of(nll_baseline, draw, tokens)),
+                      mean_of(kl, draw, tokens), tail.p99(draw), mean_of(top1, draw, tokens)};
   };
   std::vector<Statistics> resampled;
   for (int i = 0; i < resamples; ++i) resampled.push_back(statistics(draw_windows(windows, i)));
@@ -113,8 +120,8 @@ Quality summarize(const ScoredWindows& scores, int resamples) {
     for (const Statistics& s : resampled) values.push_back(s.*field);
     return estimate(all.*field, std::move(values));
   };
-  return {of(&Statistics::perplexity), of(&Statistics::increase), of(&Statistics::kl_mean), of(&Statistics::kl_p99),
-          of(&Statistics::top1)};
+  return {of(&Statistics::perplexity), of(&Statistics::increase), of(&Statistics::kl_mean),
+          of(&Statistics::kl_p99), of(&Statistics::top1)};
 }
 
 std::vector<double> kl_of_windows(const ScoredWindows& scores) {
@@ -129,7 +136,8 @@ Estimate paired_difference(std::span<const double> a, std::span<const double> b,
   std::vector<double> differences;
   for (size_t i = 0; i < a.size(); ++i) differences.push_back(b[i] - a[i]);
   std::vector<double> resampled;
-  for (int i = 0; i < resamples; ++i) resampled.push_back(mean_of(differences, draw_windows(windows, i), windows));
+  for (int i = 0; i < resamples; ++i)
+    resampled.push_back(mean_of(differences, draw_windows(windows, i), windows));
   return estimate(mean_of(differences, Draw(a.size(), 1), windows), std::move(resampled));
 }
 

@@ -22,7 +22,8 @@ struct ScoredWindows {
   std::vector<TokenScore> tokens;
   int64_t count() const { return static_cast<int64_t>(tokens.size()) / per_window; }
   std::span<const TokenScore> window(int64_t i) const {
-    return std::span(tokens).subspan(static_cast<size_t>(i * per_window), static_cast<size_t>(per_window));
+    return std::span(tokens).subspan(static_cast<size_t>(i * per_window),
+                                     static_cast<size_t>(per_window));
   }
 };
 
@@ -33,17 +34,20 @@ struct Quality {
   Estimate top1_agreement;       // share of tokens
 };
 
-// Resamples whole windows with replacement: the tokens of one window depend on each other. The i-th resample draws the
-// same windows for every model (seed 0), and perplexity_increase uses both models' windows of the same draw: that is
-// the pairing. Intervals are percentile intervals (2.5 % to 97.5 % of `resamples`), as in Efron and Tibshirani, "An
-// Introduction to the Bootstrap", chapter 13. With one window they have no width. The percentile of KL interpolates
-// between the two nearest tokens, as numpy.percentile.
+// Resamples whole windows with replacement: the tokens of one window depend on each other. The i-th
+// resample draws the same windows for every model (seed 0), and perplexity_increase uses both
+// models' windows of the same draw: that is the pairing. Intervals are percentile intervals (2.5 %
+// to 97.5 % of `resamples`), as in Efron and Tibshirani, "An Introduction to the Bootstrap",
+// chapter 13. With one window they have no width. The percentile of KL interpolates between the two
+// nearest tokens, as numpy.percentile.
 Quality summarize(const ScoredWindows& scores, int resamples = default_resamples);
 
 // The mean KL of each window.
 std::vector<double> kl_of_windows(const ScoredWindows& scores);
 
-// The mean of b - a over windows that two models were both measured on: significant where 0 lies outside.
-Estimate paired_difference(std::span<const double> a, std::span<const double> b, int resamples = default_resamples);
+// The mean of b - a over windows that two models were both measured on: significant where 0 lies
+// outside.
+Estimate paired_difference(std::span<const double> a, std::span<const double> b,
+                           int resamples = default_resamples);
 
 }  // namespace farthing

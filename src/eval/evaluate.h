@@ -19,9 +19,9 @@ struct EvaluateOptions {
   LogitSink sink = {};                 // may be empty
 };
 
-// Scores every window; one window's logits are in memory at a time (two with a baseline). Progress counts windows.
-// Fails where the vocabularies differ or a logit is not finite.
-Result<ScoredWindows> evaluate(Context& context, Scorer& scorer, const Windows& windows, const EvaluateOptions& options,
-                               Progress& progress);
+// Scores every window; one window's logits are in memory at a time (two with a baseline). Progress
+// counts windows. Fails where the vocabularies differ or a logit is not finite.
+Result<ScoredWindows> evaluate(Context& context, Scorer& scorer, const Windows& windows,
+                               const EvaluateOptions& options, Progress& progress);
 
 }  // namespace farthing

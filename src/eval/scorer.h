@@ -14,7 +14,8 @@ class Scorer {
  public:
   virtual ~Scorer() = default;
   virtual int64_t vocabulary_size() const = 0;
-  // The logits behind every token of a window that starts with an empty context, [tokens, vocabulary].
+  // The logits behind every token of a window that starts with an empty context, [tokens,
+  // vocabulary].
   virtual Result<> score(std::span<const int32_t> window, View<float, 2> logits) = 0;
 };
 

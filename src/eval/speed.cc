@@ -25,11 +25,13 @@ Speed measure_speed(Context& context, const Model& model, const SpeedOptions& op
   Speed speed;
   speed.runs = options.runs;
   speed.prompt_tokens = std::max<int64_t>(1, std::min(options.prompt_tokens, positions / 2));
-  speed.decode_tokens = std::max<int64_t>(1, std::min(options.decode_tokens, positions - speed.prompt_tokens));
+  speed.decode_tokens =
+      std::max<int64_t>(1, std::min(options.decode_tokens, positions - speed.prompt_tokens));
   const int64_t vocabulary = model.config().vocabulary_size;
   // Which tokens does not matter: every token costs the same.
   std::vector<int32_t> tokens;
-  for (int64_t i = 0; i < speed.prompt_tokens; ++i) tokens.push_back(static_cast<int32_t>(i * 7919 % vocabulary));
+  for (int64_t i = 0; i < speed.prompt_tokens; ++i)
+    tokens.push_back(static_cast<int32_t>(i * 7919 % vocabulary));
   const std::span<const int32_t> prompt(tokens);
   Tensor logits(DType::f32, {1, vocabulary});
   const auto seconds_of = [](const auto& work) {
@@ -44,7 +46,8 @@ Speed measure_speed(Context& context, const Model& model, const SpeedOptions& op
     const auto part = warming_up ? prompt.first((prompt.size() + 7) / 8) : prompt;
     const double prompt_time =
         seconds_of([&] { model.forward(context, sequence, part, logits.view<float>()); });
-    const int64_t steps = warming_up ? std::min<int64_t>(4, speed.decode_tokens) : speed.decode_tokens;
+    const int64_t steps =
+        warming_up ? std::min<int64_t>(4, speed.decode_tokens) : speed.decode_tokens;
     const double decode_time = seconds_of([&] {
       for (int64_t i = 0; i < steps; ++i) {
         const auto at = static_cast<size_t>(i % speed.prompt_tokens);

@@ -26,7 +26,8 @@ struct Speed {
   Rate prompt, decode;
 };
 
-// Each run: a prompt into an empty cache, then tokens one by one behind it. A short run before them warms up.
+// Each run: a prompt into an empty cache, then tokens one by one behind it. A short run before them
+// warms up.
 Speed measure_speed(Context& context, const Model& model, const SpeedOptions& options = {});
 
 }  // namespace farthing

@@ -11,19 +11,22 @@
 namespace farthing {
 namespace {
 
-constexpr int64_t chunk = 256;  // logits at a time: their exponentials stay in the first-level cache
-constexpr int lanes = 8;        // partial sums
+constexpr int64_t chunk =
+    256;                  // logits at a time: their exponentials stay in the first-level cache
+constexpr int lanes = 8;  // partial sums
 
-// Two doubles, what every x86-64 has registers for. Compilers do not vectorise the comparison below by themselves.
+// Two doubles, what every x86-64 has registers for. Compilers do not vectorise the comparison below
+// by themselves.
 using Pair [[gnu::vector_size(16)]] = double;
 using BitPair [[gnu::vector_size(16)]] = uint64_t;
 
-// exp(x) for x <= 0; relative error below 1e-14 down to -700, where it stays. 2^n e^r with |r| <= ln(2) / 2, and e^r
-// by its Taylor series to r^11.
+// exp(x) for x <= 0; relative error below 1e-14 down to -700, where it stays. 2^n e^r with |r| <=
+// ln(2) / 2, and e^r by its Taylor series to r^11.
 inline Pair exp_of_nonpositive(Pair x) {
   const Pair lowest = {-700.0, -700.0};
   x = x < lowest ? lowest : x;
-  // Adding 1.5 * 2^52 rounds to a whole number and leaves it in the low bits; 1023 is the exponent's bias.
+  // Adding 1.5 * 2^52 rounds to a whole number and leaves it in the low bits; 1023 is the
+  // exponent's bias.
   constexpr double to_whole = 0x1.8p52 + 1023;
   const Pair shifted = x * 0x1.71547652b82fep+0 + to_whole;
   const Pair n = shifted - to_whole;
@@ -31,8 +34,10 @@ inline Pair exp_of_nonpositive(Pair x) {
   const Pair r2 = r * r, r4 = r2 * r2;
   const Pair low = (1.0 + r) + r2 * (1.0 / 2 + r * (1.0 / 6));
   const Pair middle = (1.0 / 24 + r * (1.0 / 120)) + r2 * (1.0 / 720 + r * (1.0 / 5040));
-  const Pair high = (1.0 / 40320 + r * (1.0 / 362880)) + r2 * (1.0 / 3628800 + r * (1.0 / 39916800));
-  return (low + r4 * (middle + r4 * high)) * reinterpret_cast<Pair>(reinterpret_cast<BitPair>(shifted) << 52);
+  const Pair high =
+      (1.0 / 40320 + r * (1.0 / 362880)) + r2 * (1.0 / 3628800 + r * (1.0 / 39916800));
+  return (low + r4 * (middle + r4 * high)) *
+         reinterpret_cast<Pair>(reinterpret_cast<BitPair>(shifted) << 52);
 }
 
 // out[i] = exp(-below[i]); of an odd last value, the one behind it is computed too.
@@ -70,14 +75,17 @@ Top top_of(const float* logits, int64_t size) {
   std::fill(best, best + width, logits[0]);
   int64_t i = 0;
   for (; i + width <= size; i += width)
-    for (int lane = 0; lane < width; ++lane) best[lane] = best[lane] < logits[i + lane] ? logits[i + lane] : best[lane];
+    for (int lane = 0; lane < width; ++lane)
+      best[lane] = best[lane] < logits[i + lane] ? logits[i + lane] : best[lane];
   float value = *std::max_element(best, best + width);
   for (; i < size; ++i) value = std::max(value, logits[i]);
   return {value, std::find(logits, logits + size, value) - logits};
 }
 
 // How far a logit lies below the highest one.
-inline double below(Top top, float logit) { return static_cast<double>(top.value) - static_cast<double>(logit); }
+inline double below(Top top, float logit) {
+  return static_cast<double>(top.value) - static_cast<double>(logit);
+}
 
 TokenScore score(const float* logits, int64_t size, int32_t next) {
   const Top top = top_of(logits, size);
@@ -132,11 +140,13 @@ Result<> score_rows(Context& context, View<const float, 2> logits, std::span<con
     }
   });
   if (bad_row >= 0) {
-    return fail({.what = "the model computes logits that are not finite",
-                 .where = fmt::format("position {} of a window", bad_row.load()),
-                 .got = "NaN or infinity",
-                 .wanted = "finite logits",
-                 .remedy = "check the weights with `farthing inspect`; a format with a wider range may help"});
+    return fail(
+        {.what = "the model computes logits that are not finite",
+         .where = fmt::format("position {} of a window", bad_row.load()),
+         .got = "NaN or infinity",
+         .wanted = "finite logits",
+         .remedy =
+             "check the weights with `farthing inspect`; a format with a wider range may help"});
   }
   return {};
 }
@@ -145,12 +155,14 @@ Result<> score_rows(Context& context, View<const float, 2> logits, std::span<con
 
 Result<> score_tokens(Context& context, View<const float, 2> logits, std::span<const int32_t> next,
                       std::span<TokenScore> out) {
-  return score_rows(context, logits, next, out,
-                    [&](int64_t i, int32_t token) { return score(logits.row(i), logits.columns, token); });
+  return score_rows(context, logits, next, out, [&](int64_t i, int32_t token) {
+    return score(logits.row(i), logits.columns, token);
+  });
 }
 
-Result<> score_tokens_against(Context& context, View<const float, 2> baseline, View<const float, 2> logits,
-                              std::span<const int32_t> next, std::span<TokenScore> out) {
+Result<> score_tokens_against(Context& context, View<const float, 2> baseline,
+                              View<const float, 2> logits, std::span<const int32_t> next,
+                              std::span<TokenScore> out) {
   CHECK(baseline.rows == logits.rows && baseline.columns == logits.columns);
   return score_rows(context, logits, next, out, [&](int64_t i, int32_t token) {
     return score_against(baseline.row(i), logits.row(i), logits.columns, token);

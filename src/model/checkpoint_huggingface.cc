@@ -154,6 +154,13 @@ class HuggingFaceCheckpoint : public Checkpoint {
     return {};
   }
 
+  // A tied model's one table may be stored under the head's name.
+  std::string name_in_file(const std::string& name) const {
+    const bool head = config_.tied_embeddings && name == "model.embed_tokens.weight" && directory_.find(name) == nullptr &&
+                      directory_.find("lm_head.weight") != nullptr;
+    return head ? "lm_head.weight" : name;
+  }
+
   Error shape_error(const std::string& name, const Shape& got, const Shape& wanted) const {
     return {.what = "a tensor has the wrong shape",
             .where = fmt::format("{}, tensor {}", path_.string(), name),
@@ -178,8 +185,9 @@ class HuggingFaceCheckpoint : public Checkpoint {
     out.weight.n = spec.n;
     out.weight.k = spec.k;
     if (found == schemes_.end() || found->second.weights->plain) {
-      Tensor tensor = TRY(float_tensor(spec.name));
-      if (tensor.shape() != Shape{spec.n, spec.k}) return fail(shape_error(spec.name, tensor.shape(), {spec.n, spec.k}));
+      const std::string name = name_in_file(spec.name);
+      Tensor tensor = TRY(float_tensor(name));
+      if (tensor.shape() != Shape{spec.n, spec.k}) return fail(shape_error(name, tensor.shape(), {spec.n, spec.k}));
       for (const Format& format : all_formats())
         if (format.plain == tensor.dtype()) out.weight.format = &format;
       out.weight.planes.push_back(std::move(tensor));

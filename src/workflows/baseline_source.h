@@ -1,4 +1,5 @@
-// BaselineSource: a checkpoint's weights as they are stored, run with activations that are not rounded, and counted.
+// BaselineSource: a checkpoint's weights as they are stored, run with activations that are not
+// rounded, and counted.
 #pragma once
 
 #include "model/model.h"
@@ -16,7 +17,9 @@ class BaselineSource : public WeightSource {
     linear_weights_ += spec.n * spec.k;
     return counted(std::move(out));
   }
-  Result<StoredLinear> table(const LinearSpec& spec) override { return counted(TRY(base_.table(spec))); }
+  Result<StoredLinear> table(const LinearSpec& spec) override {
+    return counted(TRY(base_.table(spec)));
+  }
   Result<Tensor> vector(const VectorSpec& spec) override {
     Tensor out = TRY(base_.vector(spec));
     bytes_ += out.bytes();
@@ -26,7 +29,9 @@ class BaselineSource : public WeightSource {
   // Of what was handed out so far.
   int64_t bytes() const { return bytes_; }
   double bits_per_weight() const {
-    return linear_weights_ == 0 ? 0 : 8.0 * static_cast<double>(linear_bytes_) / static_cast<double>(linear_weights_);
+    return linear_weights_ == 0
+               ? 0
+               : 8.0 * static_cast<double>(linear_bytes_) / static_cast<double>(linear_weights_);
   }
   // Whether a linear was in a format that is not plain floats.
   bool quantized() const { return quantized_; }

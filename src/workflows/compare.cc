@@ -13,7 +13,7 @@
 #include "model/checkpoint.h"
 #include "quant/quantize.h"
 #include "workflows/baseline_source.h"
-#include "workflows/report_folder.h"
+#include "workflows/report/folder.h"
 #include "workflows/stage_progress.h"
 
 namespace farthing {
@@ -37,7 +37,8 @@ Result<std::vector<QuantizeOptions>> plan_rows(const CompareOptions& options) {
                      .wanted = "one of " + algorithm_names(),
                      .remedy = "leave --methods away for rtn"});
       }
-      QuantizeOptions row{.scheme = scheme, .method = method, .scale_rule = options.scale_rule, .tables = tables};
+      QuantizeOptions row{
+          .scheme = scheme, .method = method, .scale_rule = options.scale_rule, .tables = tables};
       // Formats without a scale (f16) may stand among those that the rule is for.
       if (scheme.weights->scale_rules.empty()) row.scale_rule.reset();
       TRY(check_options(row));
@@ -67,7 +68,8 @@ std::string date_now() {
 }
 
 // The text's windows, for this model.
-Result<Windows> windows_for(const Checkpoint& checkpoint, const EvaluationText& text, const WindowOptions& options) {
+Result<Windows> windows_for(const Checkpoint& checkpoint, const EvaluationText& text,
+                            const WindowOptions& options) {
   const ModelConfig& config = checkpoint.config();
   if (options.context > config.max_positions) {
     return fail({.what = "the windows are longer than the model's context",
@@ -83,8 +85,10 @@ Result<Windows> windows_for(const Checkpoint& checkpoint, const EvaluationText& 
 std::optional<std::string> offgrid_note(const fs::path& model) {
   std::error_code ignored;
   if (!fs::exists(model / "farthing-offgrid.json", ignored)) return std::nullopt;
-  return "The weights were moved off the 4-bit grid of an earlier quantization before they were measured: channels were "
-         "permuted and gently rescaled, without changing what the model computes (farthing-offgrid.json). On that grid, "
+  return "The weights were moved off the 4-bit grid of an earlier quantization before they were "
+         "measured: channels were "
+         "permuted and gently rescaled, without changing what the model computes "
+         "(farthing-offgrid.json). On that grid, "
          "formats that share it would look better than they are.";
 }
 
@@ -98,13 +102,16 @@ MeasuringProtocol describe(const Windows& windows, const EvaluationText& text) {
 }
 
 std::vector<std::string> fallbacks_of(const std::vector<LayerReport>& layers) {
-  std::map<std::pair<std::string, std::string>, std::vector<std::string>> names;  // by format and reason
+  std::map<std::pair<std::string, std::string>, std::vector<std::string>>
+      names;  // by format and reason
   for (const LayerReport& layer : layers)
     if (!layer.fallback.empty()) names[{layer.format, layer.fallback}].push_back(layer.name);
   std::vector<std::string> out;
   for (const auto& [why, linears] : names) {
-    const std::string more = linears.size() == 1 ? "" : fmt::format(" and {} more", linears.size() - 1);
-    out.push_back(fmt::format("{}{} stored as {}: {}", linears.front(), more, why.first, why.second));
+    const std::string more =
+        linears.size() == 1 ? "" : fmt::format(" and {} more", linears.size() - 1);
+    out.push_back(
+        fmt::format("{}{} stored as {}: {}", linears.front(), more, why.first, why.second));
   }
   return out;
 }
@@ -112,8 +119,8 @@ std::vector<std::string> fallbacks_of(const std::vector<LayerReport>& layers) {
 // Everything that the rows of one comparison share.
 class Comparison {
  public:
-  Comparison(Context& context, const CompareOptions& options, Checkpoint& checkpoint, Windows windows,
-             SpilledBaseline spill, Progress& progress, double stages)
+  Comparison(Context& context, const CompareOptions& options, Checkpoint& checkpoint,
+             Windows windows, SpilledBaseline spill, Progress& progress, double stages)
       : context_(context),
         options_(options),
         checkpoint_(checkpoint),
@@ -129,11 +136,12 @@ class Comparison {
     row.format = "as stored";
     row.activations = activations_name(Activations::f32);
     BaselineSource source(checkpoint_);
-    const ScoredWindows scores = TRY(measure(source, "unquantized", 1, nullptr,
-                                   [&](int64_t window, View<const float, 2> logits) {
-                                     return spill_.write(window, logits.rows_from(0, windows_.scored()));
-                                   },
-                                   row));
+    const ScoredWindows scores = TRY(measure(
+        source, "unquantized", 1, nullptr,
+        [&](int64_t window, View<const float, 2> logits) {
+          return spill_.write(window, logits.rows_from(0, windows_.scored()));
+        },
+        row));
     row.quality = summarize(scores);
     row.bits_per_weight = source.bits_per_weight();
     row.bytes = source.bytes();
@@ -169,8 +177,8 @@ class Comparison {
 
  private:
   // Loads, times and scores a model; memory and speed go into the row.
-  Result<ScoredWindows> measure(WeightSource& source, const std::string& label, double weight, BaselineLogits* baseline,
-                                LogitSink sink, CompareRow& row) {
+  Result<ScoredWindows> measure(WeightSource& source, const std::string& label, double weight,
+                                BaselineLogits* baseline, LogitSink sink, CompareRow& row) {
     // Scratch memory of its own: its peak is not one of the models before.
     Workspace workspace;
     Context context{context_.pool, context_.isa, workspace};
@@ -185,7 +193,8 @@ class Comparison {
     row.speed = measure_speed(context, *model, options_.speed);
     row.peak_memory_bytes = memory_use().peak_bytes - before;
     ModelScorer scorer(context, *model);
-    return evaluate(context, scorer, windows_, {.baseline = baseline, .sink = std::move(sink)}, scoring);
+    return evaluate(context, scorer, windows_, {.baseline = baseline, .sink = std::move(sink)},
+                    scoring);
   }
 
   Context& context_;
@@ -239,15 +248,19 @@ Result<CompareReport> compare(Context& context, const CompareOptions& options, P
 
   double stages = 1;
   for (const QuantizeOptions& plan : plans) stages += work_of(plan.scheme);
-  Comparison comparison(context, options, *checkpoint, std::move(windows), std::move(spill), progress, stages);
+  Comparison comparison(context, options, *checkpoint, std::move(windows), std::move(spill),
+                        progress, stages);
   bool quantized = false;
   report.baseline = TRY(comparison.baseline(quantized));
   if (quantized) {
     report.notes.push_back(
-        "The model is quantized already: what is called unquantized here is the checkpoint's own weights, run with "
-        "activations that are not rounded. What its first quantization cost is not part of these numbers.");
+        "The model is quantized already: what is called unquantized here is the checkpoint's own "
+        "weights, run with "
+        "activations that are not rounded. What its first quantization cost is not part of these "
+        "numbers.");
   }
-  for (const QuantizeOptions& plan : plans) report.rows.push_back(comparison.candidate(plan, work_of(plan.scheme)));
+  for (const QuantizeOptions& plan : plans)
+    report.rows.push_back(comparison.candidate(plan, work_of(plan.scheme)));
   progress.update(stages, stages, "done");
 
   const auto failed = [](const CompareRow& row) { return !row.error.empty(); };

@@ -1,4 +1,5 @@
-// Comparing formats: quantizes a model to each and measures quality, size and speed against the unquantized one.
+// Comparing formats: quantizes a model to each and measures quality, size and speed against the
+// unquantized one.
 #pragma once
 
 #include <filesystem>
@@ -16,11 +17,11 @@ namespace farthing {
 
 struct CompareOptions {
   std::filesystem::path model;
-  std::vector<std::string> formats;             // schemes; empty: default_schemes()
+  std::vector<std::string> formats;  // schemes; empty: default_schemes()
   std::vector<std::string> methods = {"rtn"};
-  std::optional<ScaleRule> scale_rule;          // each format's default where it is absent
-  std::optional<std::string> tables;            // the scheme of embedding and head; absent: as they are
-  std::optional<std::filesystem::path> text;    // absent: the built-in excerpt of WikiText-2
+  std::optional<ScaleRule> scale_rule;  // each format's default where it is absent
+  std::optional<std::string> tables;    // the scheme of embedding and head; absent: as they are
+  std::optional<std::filesystem::path> text;  // absent: the built-in excerpt of WikiText-2
   WindowOptions windows;
   SpeedOptions speed;
   double kl_bound = 0.05;                       // what the recommendation calls a small loss, nats
@@ -31,9 +32,10 @@ struct CompareOptions {
 // Every format but f32 and q4_1, and each integer format with 8-bit activations too.
 std::vector<std::string> default_schemes();
 
-// Runs the comparison and writes the report's files. One model is in memory at a time; the baseline's logits wait in
-// an unnamed temporary file in the output folder (without one, in the system's folder for such). A scheme that fails
-// gets a row with its error; if all fail, the first error is returned. On failure no file is left.
+// Runs the comparison and writes the report's files. One model is in memory at a time; the
+// baseline's logits wait in an unnamed temporary file in the output folder (without one, in the
+// system's folder for such). A scheme that fails gets a row with its error; if all fail, the first
+// error is returned. On failure no file is left.
 Result<CompareReport> compare(Context& context, const CompareOptions& options, Progress& progress);
 
 }  // namespace farthing

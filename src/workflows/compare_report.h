@@ -17,7 +17,7 @@ namespace farthing {
 struct MeasuringProtocol {
   int64_t context = 0;  // tokens of a window; the stride is the same, and there is no BOS
   int64_t windows = 0;
-  int64_t scored = 0;  // positions of a window
+  int64_t scored = 0;   // positions of a window
   std::string summary;  // in words
   std::string text, text_digest;
 
@@ -36,16 +36,18 @@ struct MeasuringPlace {
 struct CompareRow {
   std::string scheme;  // "int4_g128@int8_block32"
   std::string format, activations, method, scale_rule;
-  double bits_per_weight = 0;         // of the linears of the blocks (and of the tables where they are quantized)
-  int64_t bytes = 0;                  // of everything, as stored
-  int64_t peak_memory_bytes = 0;      // allocated while loading, reading a prompt and decoding
+  double bits_per_weight =
+      0;              // of the linears of the blocks (and of the tables where they are quantized)
+  int64_t bytes = 0;  // of everything, as stored
+  int64_t peak_memory_bytes = 0;  // allocated while loading, reading a prompt and decoding
   Quality quality;
-  std::vector<double> window_kl;      // mean KL of each window, for paired differences
+  std::vector<double> window_kl;  // mean KL of each window, for paired differences
   Speed speed;
   double quantize_seconds = 0;
   std::vector<LayerReport> layers;
-  std::vector<std::string> fallbacks;  // linears that got another format and why, a sentence for each reason
-  std::string error;                   // why there are no numbers; else empty
+  std::vector<std::string>
+      fallbacks;      // linears that got another format and why, a sentence for each reason
+  std::string error;  // why there are no numbers; else empty
 
   // What tells the row from the others: the scheme, and the method where it is not "rtn".
   std::string name() const;
@@ -57,7 +59,7 @@ struct Advice {
 };
 
 struct Recommendation {
-  double kl_bound = 0;   // nats: the upper end of the KL's interval must lie below it
+  double kl_bound = 0;  // nats: the upper end of the KL's interval must lie below it
   bool within_bound = false;
   std::string name;      // of the recommended row
   std::string headline;  // the recommendation in one sentence

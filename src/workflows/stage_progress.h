@@ -10,7 +10,8 @@
 
 namespace farthing {
 
-// Reports a stage's own progress to the whole job's: the stage covers `weight` of the `total`, from `begin`.
+// Reports a stage's own progress to the whole job's: the stage covers `weight` of the `total`, from
+// `begin`.
 class StageProgress : public Progress {
  public:
   StageProgress(Progress& whole, double begin, double weight, double total, std::string label)

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "apps/command_line.h"
 #include "apps/support/program.h"
@@ -111,9 +112,19 @@ TEST(Json, BenchCountsTokensASecond) {
   EXPECT_GT(json["decode_tokens_per_second"], 0);
 }
 
-TEST(Json, IsCoveredHereForEveryCommand) {
-  // A new command fails here until it has a test above.
-  EXPECT_EQ(all_commands().size(), 8u);
+TEST(Json, BenchHasBothSpeeds) {
+  const auto json = json_of({"bench", stories(), "-p", "16", "-n", "4", "-r", "1"});
+  EXPECT_EQ(json["prompt_tokens"], 16);
+  EXPECT_EQ(json["decode_tokens"], 4);
+  EXPECT_GT(json["prompt_tokens_per_second"], 0);
+  EXPECT_GT(json["decode_tokens_per_second"], 0);
+}
+
+TEST(Json, IsTestedAboveForEveryCommand) {
+  const std::set<std::string_view> tested{"formats", "kernels", "inspect", "quantize",
+                                          "eval",    "compare", "run",     "bench"};
+  for (const Command& command : all_commands())
+    EXPECT_TRUE(tested.contains(command.text.name)) << command.text.name;
 }
 
 }  // namespace

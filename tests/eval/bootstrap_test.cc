@@ -11,7 +11,8 @@
 namespace farthing {
 namespace {
 
-// Tokens with normal NLL around 3 and KL = squared normal, and a part that all tokens of a window share.
+// Tokens with normal NLL around 3 and KL = squared normal, and a part that all tokens of a window
+// share.
 ScoredWindows random_scores(int64_t windows, int64_t per_window, uint64_t seed) {
   ScoredWindows out{per_window, {}};
   for (int64_t w = 0; w < windows; ++w) {
@@ -50,7 +51,8 @@ TEST(Bootstrap, PercentileOfADrawCountsEveryCopy) {
   // With one window drawn from one, and with equal windows, every resample is the whole: no width.
   ScoredWindows scores = random_scores(1, 200, 1);
   const auto tokens = scores.tokens;
-  for (int copy = 0; copy < 3; ++copy) scores.tokens.insert(scores.tokens.end(), tokens.begin(), tokens.end());
+  for (int copy = 0; copy < 3; ++copy)
+    scores.tokens.insert(scores.tokens.end(), tokens.begin(), tokens.end());
   const Quality quality = summarize(scores);
   EXPECT_EQ(quality.kl_p99.low, quality.kl_p99.value);
   EXPECT_EQ(quality.kl_p99.high, quality.kl_p99.value);
@@ -65,7 +67,8 @@ TEST(Bootstrap, IsTheSameEveryTime) {
 }
 
 TEST(Bootstrap, PairingRemovesWhatBothModelsShare) {
-  // The model's NLL is the baseline's plus 0.01 everywhere: the increase is known far better than the perplexity.
+  // The model's NLL is the baseline's plus 0.01 everywhere: the increase is known far better than
+  // the perplexity.
   ScoredWindows scores = random_scores(32, 50, 1);
   for (TokenScore& token : scores.tokens) token.nll += 0.01;
   const Quality quality = summarize(scores);
@@ -83,20 +86,23 @@ TEST(Bootstrap, ADifferenceThatEveryWindowSharesIsSignificant) {
   const Estimate difference = paired_difference(kl_of_windows(a), kl_of_windows(b));
   EXPECT_NEAR(difference.value, 0.001, 1e-12);
   EXPECT_NEAR(difference.low, 0.001, 1e-12);
-  const Estimate none = paired_difference(kl_of_windows(a), kl_of_windows(random_scores(32, 50, 2)));
+  const Estimate none =
+      paired_difference(kl_of_windows(a), kl_of_windows(random_scores(32, 50, 2)));
   EXPECT_LT(none.low, 0);
   EXPECT_GT(none.high, 0);
 }
 
 TEST(Bootstrap, IntervalsCoverTheTruth) {
-  // 32 windows, true mean KL 0.02 (0.01 times the variance of a sum of two normals), true mean NLL 3. A percentile interval
-  // over 32 windows covers somewhat less than 95 %: its width misses the factor sqrt(32 / 31) and Student's t against the
-  // normal quantile (2.04 against 1.96), together about 1 %, and KL is skewed. Over 300 data sets the share that covers has a
-  // standard deviation of 1.3 %: 0.86 is beyond 5 of them below 0.93, and 0.995 is 3.5 above 0.95.
+  // 32 windows, true mean KL 0.02 (0.01 times the variance of a sum of two normals), true mean
+  // NLL 3. A percentile interval over 32 windows covers somewhat less than 95 %: its width misses
+  // the factor sqrt(32 / 31) and Student's t against the normal quantile (2.04 against 1.96),
+  // together about 1 %, and KL is skewed. Over 300 data sets the share that covers has a standard
+  // deviation of 1.3 %: 0.86 is beyond 5 of them below 0.93, and 0.995 is 3.5 above 0.95.
   int kl_covered = 0, nll_covered = 0;
   constexpr int sets = 300;
   for (int set = 0; set < sets; ++set) {
-    const Quality quality = summarize(random_scores(32, 30, static_cast<uint64_t>(1000 + set)), 400);
+    const Quality quality =
+        summarize(random_scores(32, 30, static_cast<uint64_t>(1000 + set)), 400);
     kl_covered += quality.kl_mean.low <= 0.02 && 0.02 <= quality.kl_mean.high;
     nll_covered += std::log(quality.perplexity.low) <= 3 && 3 <= std::log(quality.perplexity.high);
   }

@@ -1,4 +1,5 @@
-// Tests of the evaluation loop and of the three sources of the baseline's logits, with a scorer that is a formula.
+// Tests of the evaluation loop and of the three sources of the baseline's logits, with a scorer
+// that is a formula.
 #include "eval/evaluate.h"
 
 #include <gtest/gtest.h>
@@ -24,8 +25,10 @@ class FormulaScorer : public Scorer {
   Result<> score(std::span<const int32_t> window, View<float, 2> logits) override {
     for (int64_t i = 0; i < logits.rows; ++i)
       for (int64_t j = 0; j < logits.columns; ++j) {
-        const auto stream = static_cast<uint64_t>(window[static_cast<size_t>(i)]), index = static_cast<uint64_t>(j);
-        logits.row(i)[j] = 3 * random_normal(1, stream, index) + noise_ * random_normal(2, stream, index);
+        const auto stream = static_cast<uint64_t>(window[static_cast<size_t>(i)]),
+                   index = static_cast<uint64_t>(j);
+        logits.row(i)[j] =
+            3 * random_normal(1, stream, index) + noise_ * random_normal(2, stream, index);
       }
     return {};
   }
@@ -37,7 +40,9 @@ class FormulaScorer : public Scorer {
 
 class EvaluateTest : public testing::Test {
  protected:
-  EvaluateTest() : folder_(fs::temp_directory_path() / ("farthing_evaluate_test_" + std::to_string(::getpid()))) {
+  EvaluateTest()
+      : folder_(fs::temp_directory_path() /
+                ("farthing_evaluate_test_" + std::to_string(::getpid()))) {
     fs::create_directories(folder_);
     std::vector<int32_t> tokens(60);
     std::iota(tokens.begin(), tokens.end(), 3);
@@ -131,8 +136,11 @@ TEST_F(EvaluateTest, AnotherVocabularyIsRefused) {
 }
 
 TEST_F(EvaluateTest, ASinkThatFailsEndsTheEvaluation) {
-  const auto sink = [](int64_t, View<const float, 2>) -> Result<> { return fail({"disk full", {}, {}, {}, {}}); };
-  const auto out = evaluate(context_.get(), model_, windows_, {.baseline = nullptr, .sink = sink}, progress_);
+  const auto sink = [](int64_t, View<const float, 2>) -> Result<> {
+    return fail({"disk full", {}, {}, {}, {}});
+  };
+  const auto out =
+      evaluate(context_.get(), model_, windows_, {.baseline = nullptr, .sink = sink}, progress_);
   ASSERT_FALSE(out);
   EXPECT_EQ(out.error().what, "disk full");
 }

@@ -40,15 +40,17 @@ long double kl_by_definition(const float* b, const float* q, int64_t size) {
   return kl;
 }
 
-// Spread 4 keeps exp() of every logit (at most 24) in range; differences are of order 1. Rounding: 1e-14 relative in
-// each exponential, up to 49152 / 8 * 2^-53 = 7e-13 in a partial sum; the terms' magnitudes add up to less than 50.
+// Spread 4 keeps exp() of every logit (at most 24) in range; differences are of order 1. Rounding:
+// 1e-14 relative in each exponential, up to 49152 / 8 * 2^-53 = 7e-13 in a partial sum; the terms'
+// magnitudes add up to less than 50.
 constexpr double tolerance = 50 * 1e-12;
 
 TEST(TokenScores, KlAndNllAreThoseOfTheDefinition) {
   ContextOwner context(2, Isa::portable);
   for (const int64_t columns : {1, 7, 16, 255, 256, 257, 1000, 49152}) {
     const Rows b = random_rows(3, columns, 4, 1), q = random_rows(3, columns, 4, 2);
-    const std::vector<int32_t> next{0, static_cast<int32_t>(columns / 2), static_cast<int32_t>(columns - 1)};
+    const std::vector<int32_t> next{0, static_cast<int32_t>(columns / 2),
+                                    static_cast<int32_t>(columns - 1)};
     std::vector<TokenScore> scores(3);
     ASSERT_TRUE(score_tokens_against(context.get(), b.view(), q.view(), next, scores));
     for (int64_t i = 0; i < 3; ++i) {
@@ -57,7 +59,8 @@ TEST(TokenScores, KlAndNllAreThoseOfTheDefinition) {
       long double z = 0;
       for (int64_t j = 0; j < columns; ++j) z += std::exp(static_cast<long double>(row[j]));
       EXPECT_NEAR(scores[at].nll, static_cast<double>(std::log(z) - row[next[at]]), tolerance);
-      EXPECT_NEAR(scores[at].kl, static_cast<double>(kl_by_definition(b.view().row(i), row, columns)), tolerance);
+      EXPECT_NEAR(scores[at].kl,
+                  static_cast<double>(kl_by_definition(b.view().row(i), row, columns)), tolerance);
     }
   }
 }
@@ -69,7 +72,8 @@ TEST(TokenScores, TwoTokensByHand) {
   const int32_t next[] = {1};
   TokenScore score[1];
   ASSERT_TRUE(score_tokens_against(context.get(), {b, 1, 2, 2}, {q, 1, 2, 2}, next, score));
-  EXPECT_NEAR(score[0].kl, 0.75 * std::log(1.5) - 0.25 * std::log(2.0), 1e-7);  // log(3) was rounded to float
+  EXPECT_NEAR(score[0].kl, 0.75 * std::log(1.5) - 0.25 * std::log(2.0),
+              1e-7);  // log(3) was rounded to float
   EXPECT_NEAR(score[0].nll, std::log(2.0), 1e-15);
   EXPECT_TRUE(score[0].top1);  // of equal logits the first counts
 }
@@ -102,7 +106,8 @@ TEST(TokenScores, AnotherMostLikelyTokenIsNoAgreement) {
 }
 
 TEST(TokenScores, LogitsFarApartStayFinite) {
-  // The second token's probability underflows; KL is the difference of the log-probabilities of the first.
+  // The second token's probability underflows; KL is the difference of the log-probabilities of the
+  // first.
   ContextOwner context(1, Isa::portable);
   const float b[] = {1e30f, 0}, q[] = {0, 1000};
   const int32_t next[] = {0};
@@ -114,14 +119,16 @@ TEST(TokenScores, LogitsFarApartStayFinite) {
 
 TEST(TokenScores, NanAndInfinityAreErrors) {
   ContextOwner context(1, Isa::portable);
-  for (const float bad : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
+  for (const float bad :
+       {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
     for (const size_t place : {size_t{0}, size_t{20}, size_t{299}}) {
       const Rows b = random_rows(2, 300, 1, 1);
       Rows q = b;
       q.values[300 + place] = bad;
       const std::vector<int32_t> next{1, 1};
       std::vector<TokenScore> scores(2);
-      EXPECT_FALSE(score_tokens_against(context.get(), b.view(), q.view(), next, scores)) << bad << " at " << place;
+      EXPECT_FALSE(score_tokens_against(context.get(), b.view(), q.view(), next, scores))
+          << bad << " at " << place;
       EXPECT_FALSE(score_tokens(context.get(), q.view(), next, scores)) << bad << " at " << place;
     }
   }

@@ -32,7 +32,8 @@ TEST(Windows, FewerThanAskedForAreNamedInTheProtocol) {
   const auto windows = Windows::cut(counting(29), {.tokens = 40, .context = 10}, "text");
   ASSERT_TRUE(windows);
   EXPECT_EQ(windows->count(), 2);
-  EXPECT_NE(windows->protocol().find("too short for the 4 windows"), std::string::npos) << windows->protocol();
+  EXPECT_NE(windows->protocol().find("too short for the 4 windows"), std::string::npos)
+      << windows->protocol();
 }
 
 TEST(Windows, ATextShorterThanOneWindowIsRefused) {

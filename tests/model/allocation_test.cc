@@ -60,17 +60,18 @@ TEST_P(Allocation, ADecodeStepAllocatesNothing) {
   ContextOwner owner(2, choose_isa().value());
   const auto model = testing::stories260k(owner.get(), GetParam());
   const int64_t vocabulary = model->config().vocabulary_size;
-  const auto tokens = testing::some_tokens(300, vocabulary);
+  const auto tokens = testing::some_tokens(270, vocabulary);
   Tensor logits(DType::f32, {1, vocabulary});
-  Sequence sequence = model->new_sequence(300);
-  // The first steps fill the workspace; what they needed is enough for the longest sequence.
-  const auto prompt = std::span(tokens).first(20);
+  Sequence sequence = model->new_sequence(270);
+  // The prompt fills the workspace; the steps behind it pass the ends of a page (64 positions) and
+  // of a partition (256).
+  const auto prompt = std::span(tokens).first(240);
   model->forward(owner.get(), sequence, prompt, logits.view<float>());
   reset_peak_memory();
   const auto before = memory_use().peak_bytes;
   allocations = 0;
   counting = true;
-  for (size_t i = 20; i < tokens.size(); ++i)
+  for (size_t i = 240; i < tokens.size(); ++i)
     model->forward(owner.get(), sequence, {&tokens[i], 1}, logits.view<float>());
   counting = false;
   EXPECT_EQ(allocations, 0);

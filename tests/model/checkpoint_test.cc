@@ -99,6 +99,16 @@ TEST_F(CheckpointFile, MissingTensor) {
   EXPECT_NE(error_as_gguf(model).text().find("blk.1.ffn_up.weight"), std::string::npos);
 }
 
+TEST_F(CheckpointFile, ATiedTableMayHaveTheHeadsName) {
+  TinyModel model;
+  model.write_hugging_face(folder_ / "embedding");
+  const Tensor table = model.tensor("model.embed_tokens.weight");
+  model.remove_tensor("model.embed_tokens.weight");
+  model.tensors.emplace_back("lm_head.weight", table);
+  model.write_hugging_face(folder_ / "head");
+  EXPECT_EQ(logits(folder_ / "embedding"), logits(folder_ / "head"));
+}
+
 TEST_F(CheckpointFile, UntiedModelWithoutAHead) {
   TinyModel model;
   model.set("tie_word_embeddings", "false");

@@ -12,7 +12,7 @@
 namespace farthing {
 namespace {
 
-constexpr const char* schemes[] = {
+const std::string schemes[] = {
     "f32",  "bf16", "int8_row", "int4_g32", "int4_g128_asym", "int4_g128@int8_block32",
     "q4_0", "q8_0"};
 

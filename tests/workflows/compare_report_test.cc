@@ -16,7 +16,8 @@ CompareReport finished(std::vector<CompareRow> rows) {
 }
 
 CompareReport small_report() {
-  return finished({example_row("int8_row", 100, 0.01, 20), failed_row("f16", "the weights are too large for f16")});
+  return finished({example_row("int8_row", 100, 0.01, 20),
+                   failed_row("f16", "the weights are too large for f16")});
 }
 
 JsonObject parsed(const CompareReport& report) {
@@ -34,23 +35,42 @@ std::string part_of(const std::string& text, const std::string& begin, const std
 
 TEST(CompareJson, HoldsEveryFieldOfTheContract) {
   const JsonObject json = parsed(small_report());
-  for (const char* name : {"model", "protocol.context", "protocol.stride", "protocol.bos", "protocol.tokens", "protocol.text",
-                           "protocol.text_xxh3_128", "machine.cpu", "machine.isa", "machine.threads", "program", "date",
-                           "notes", "baseline.perplexity", "baseline.bytes", "baseline.prompt_tokens_per_second",
-                           "recommendation.name", "recommendation.headline", "recommendation.reasons"})
+  for (const char* name :
+       {"model", "protocol.context", "protocol.stride", "protocol.bos", "protocol.tokens",
+        "protocol.text", "protocol.text_xxh3_128", "machine.cpu", "machine.isa", "machine.threads",
+        "program", "date", "notes", "baseline.perplexity", "baseline.bytes",
+        "baseline.prompt_tokens_per_second", "recommendation.name", "recommendation.headline",
+        "recommendation.reasons"})
     EXPECT_TRUE(json.has(name)) << name;
   const auto rows = json.objects("rows");
   ASSERT_TRUE(rows);
   ASSERT_EQ(rows->size(), 2u);
-  for (const char* name :
-       {"format", "activations", "method", "scale_rule", "bits_per_weight", "bytes", "peak_memory_bytes", "perplexity",
-        "perplexity_interval", "perplexity_increase", "kl_mean", "kl_mean_interval", "kl_p99", "kl_p99_interval",
-        "top1_agreement", "top1_agreement_interval", "prompt_tokens_per_second", "decode_tokens_per_second",
-        "quantize_seconds", "fallbacks", "layers"})
+  for (const char* name : {"format",
+                           "activations",
+                           "method",
+                           "scale_rule",
+                           "bits_per_weight",
+                           "bytes",
+                           "peak_memory_bytes",
+                           "perplexity",
+                           "perplexity_interval",
+                           "perplexity_increase",
+                           "kl_mean",
+                           "kl_mean_interval",
+                           "kl_p99",
+                           "kl_p99_interval",
+                           "top1_agreement",
+                           "top1_agreement_interval",
+                           "prompt_tokens_per_second",
+                           "decode_tokens_per_second",
+                           "quantize_seconds",
+                           "fallbacks",
+                           "layers"})
     EXPECT_TRUE(rows->at(0).has(name)) << name;
   EXPECT_EQ(*json.integer("protocol.tokens"), 16384);
   EXPECT_EQ(*json.boolean("protocol.bos"), false);
-  EXPECT_EQ(*rows->at(0).numbers("kl_mean_interval"), (std::vector<double>{0.97 * 0.01, 1.03 * 0.01}));
+  EXPECT_EQ(*rows->at(0).numbers("kl_mean_interval"),
+            (std::vector<double>{0.97 * 0.01, 1.03 * 0.01}));
   EXPECT_EQ(*rows->at(0).objects("layers")->at(0).number("relative_squared_error"), 0.0125);
   EXPECT_TRUE(rows->at(0).is_null("error"));
   EXPECT_EQ(*rows->at(1).string("error"), "the weights are too large for f16");
@@ -58,10 +78,12 @@ TEST(CompareJson, HoldsEveryFieldOfTheContract) {
 
 TEST(CompareHtml, FetchesNothing) {
   const std::string html = compare_html(small_report());
-  for (const char* fetch : {" src=", " href=", "@import", "url(", "fetch(", "XMLHttpRequest", "import(", "<link", "<iframe"})
+  for (const char* fetch : {" src=", " href=", "@import", "url(", "fetch(", "XMLHttpRequest",
+                            "import(", "<link", "<iframe"})
     EXPECT_EQ(html.find(fetch), std::string::npos) << fetch;
   EXPECT_NE(html.find("Chart.js v3"), std::string::npos);
-  EXPECT_EQ(html.find("{{"), html.find("{{", html.find("Chart.js v3")));  // no place of the template is left empty
+  EXPECT_EQ(html.find("{{"),
+            html.find("{{", html.find("Chart.js v3")));  // no place of the template is left empty
 }
 
 TEST(CompareHtml, HostileNamesStayText) {
@@ -77,7 +99,8 @@ TEST(CompareHtml, HostileNamesStayText) {
   EXPECT_EQ(html.find("<!--"), std::string::npos);
   EXPECT_EQ(html.find("\"'<"), std::string::npos);
   // The data still reads back as what it was.
-  const std::string data = part_of(html, "<script type=\"application/json\" id=\"report-data\">", "</script>");
+  const std::string data =
+      part_of(html, "<script type=\"application/json\" id=\"report-data\">", "</script>");
   const auto json = JsonObject::parse(data, "data");
   ASSERT_TRUE(json) << json.error().text();
   EXPECT_EQ(*json->string("model"), hostile);
@@ -88,8 +111,9 @@ TEST(CompareHtml, ShowsRowsNotesErrorsAndTheRecommendation) {
   report.notes = {"moved off the grid"};
   const std::string html = compare_html(report);
   const std::string visible = html.substr(0, html.find("<script"));
-  for (const std::string part : {"int8_row", "the weights are too large for f16", "moved off the grid", "unquantized",
-                                 "A processor", "32 windows of 512 tokens", "0123456789abcdef"})
+  for (const std::string part :
+       {"int8_row", "the weights are too large for f16", "moved off the grid", "unquantized",
+        "A processor", "32 windows of 512 tokens", "0123456789abcdef"})
     EXPECT_NE(visible.find(part), std::string::npos) << part;
   EXPECT_NE(visible.find("Use int8_row: 100 MB instead of 500 MB"), std::string::npos);
 }
@@ -98,8 +122,9 @@ TEST(CompareText, ShowsRowsNotesErrorsAndTheRecommendation) {
   CompareReport report = small_report();
   report.notes = {"moved off the grid"};
   const std::string text = compare_text(report);
-  for (const std::string part : {"int8_row", "f16 was not measured: the weights are too large for f16",
-                                 "note: moved off the grid", "unquantized", "32 windows of 512 tokens", "Use int8_row"})
+  for (const std::string part :
+       {"int8_row", "f16 was not measured: the weights are too large for f16",
+        "note: moved off the grid", "unquantized", "32 windows of 512 tokens", "Use int8_row"})
     EXPECT_NE(text.find(part), std::string::npos) << part;
 }
 

@@ -16,7 +16,9 @@ namespace fs = std::filesystem;
 
 class CompareTest : public testing::Test {
  protected:
-  CompareTest() : folder_(fs::temp_directory_path() / ("farthing_compare_test_" + std::to_string(::getpid()))) {
+  CompareTest()
+      : folder_(fs::temp_directory_path() /
+                ("farthing_compare_test_" + std::to_string(::getpid()))) {
     fs::create_directories(folder_);
     options_.model = FARTHING_SOURCE_DIR "/models/stories260k";
     options_.formats = {"f16", "int8_row", "int4_g32@int8_block32"};
@@ -52,7 +54,8 @@ class CompareTest : public testing::Test {
 
   std::vector<std::string> names_in(const fs::path& folder) {
     std::vector<std::string> out;
-    for (const auto& entry : fs::directory_iterator(folder)) out.push_back(entry.path().filename().string());
+    for (const auto& entry : fs::directory_iterator(folder))
+      out.push_back(entry.path().filename().string());
     std::sort(out.begin(), out.end());
     return out;
   }
@@ -102,14 +105,16 @@ TEST_F(CompareTest, WritesTwoFilesAndLeavesOthersAlone) {
   fs::create_directories(folder_ / "out");
   std::ofstream(folder_ / "out/mine.txt") << "mine";
   ASSERT_TRUE(run());
-  EXPECT_EQ(names_in(folder_ / "out"), (std::vector<std::string>{"mine.txt", "report.html", "report.json"}));
+  EXPECT_EQ(names_in(folder_ / "out"),
+            (std::vector<std::string>{"mine.txt", "report.html", "report.json"}));
 }
 
 TEST_F(CompareTest, AFormatThatFailsKeepsTheOthers) {
   options_.model = model_with_a_large_weight();
   const auto report = run();
   ASSERT_TRUE(report) << report.error().text();
-  EXPECT_NE(report->rows[0].error.find("too large for f16"), std::string::npos) << report->rows[0].error;
+  EXPECT_NE(report->rows[0].error.find("too large for f16"), std::string::npos)
+      << report->rows[0].error;
   EXPECT_TRUE(report->rows[1].error.empty()) << report->rows[1].error;
   EXPECT_NE(report->recommendation.name, "f16");
 }
@@ -165,7 +170,9 @@ TEST_F(CompareTest, SaysThatAModelWasMovedOffItsGrid) {
 
 TEST(DefaultSchemes, AreWeightsOnlyAndWith8BitActivations) {
   const auto schemes = default_schemes();
-  const auto has = [&](const char* name) { return std::count(schemes.begin(), schemes.end(), name) == 1; };
+  const auto has = [&](const char* name) {
+    return std::count(schemes.begin(), schemes.end(), name) == 1;
+  };
   EXPECT_TRUE(has("f16") && has("int4_g128") && has("int4_g128@int8_block32") && has("q4_0"));
   EXPECT_FALSE(has("f32") || has("q4_1"));
   for (const std::string& scheme : schemes) EXPECT_TRUE(parse_scheme(scheme)) << scheme;

@@ -8,10 +8,13 @@
 namespace farthing {
 namespace {
 
-Recommendation recommend_among(std::vector<CompareRow> rows) { return recommend(example_report(std::move(rows)), 0.05); }
+Recommendation recommend_among(std::vector<CompareRow> rows) {
+  return recommend(example_report(std::move(rows)), 0.05);
+}
 
 const Advice* find(const std::vector<Advice>& list, const std::string& name) {
-  const auto at = std::find_if(list.begin(), list.end(), [&](const Advice& advice) { return advice.name == name; });
+  const auto at = std::find_if(list.begin(), list.end(),
+                               [&](const Advice& advice) { return advice.name == name; });
   return at == list.end() ? nullptr : &*at;
 }
 
@@ -21,8 +24,9 @@ bool any_contains(const std::vector<std::string>& texts, const std::string& part
 }
 
 TEST(Recommendation, IsTheSmallestWithinTheBound) {
-  const Recommendation r = recommend_among({example_row("large", 200, 0.001, 20), example_row("medium", 100, 0.01, 20),
-                                            example_row("small", 50, 0.2, 20)});
+  const Recommendation r =
+      recommend_among({example_row("large", 200, 0.001, 20), example_row("medium", 100, 0.01, 20),
+                       example_row("small", 50, 0.2, 20)});
   EXPECT_TRUE(r.within_bound);
   EXPECT_EQ(r.name, "medium");
   EXPECT_NE(r.headline.find("medium"), std::string::npos);
@@ -39,7 +43,8 @@ TEST(Recommendation, AnIntervalThatReachesBeyondTheBoundDoesNotCount) {
 }
 
 TEST(Recommendation, NoneWithinTheBoundIsSaid) {
-  const Recommendation r = recommend_among({example_row("bad", 50, 0.3, 20), example_row("worse", 40, 0.5, 20)});
+  const Recommendation r =
+      recommend_among({example_row("bad", 50, 0.3, 20), example_row("worse", 40, 0.5, 20)});
   EXPECT_FALSE(r.within_bound);
   EXPECT_EQ(r.name, "bad");
   EXPECT_NE(r.headline.find("None"), std::string::npos);
@@ -62,7 +67,8 @@ TEST(Recommendation, OfOneSizeAndSpeedTheCloserIsTaken) {
 }
 
 TEST(Recommendation, WhatAnotherBeatsInEverythingIsWarnedOf) {
-  const Recommendation r = recommend_among({example_row("good", 100, 0.01, 20), example_row("beaten", 120, 0.02, 20)});
+  const Recommendation r =
+      recommend_among({example_row("good", 100, 0.01, 20), example_row("beaten", 120, 0.02, 20)});
   ASSERT_NE(find(r.avoid, "beaten"), nullptr);
   EXPECT_NE(find(r.avoid, "beaten")->reason.find("good"), std::string::npos);
   EXPECT_EQ(find(r.avoid, "good"), nullptr);
@@ -71,14 +77,16 @@ TEST(Recommendation, WhatAnotherBeatsInEverythingIsWarnedOf) {
 TEST(Recommendation, ADifferenceWithinTheNoiseIsCalledSo) {
   CompareRow a = example_row("a", 100, 0.01, 20), b = example_row("b", 101, 0.01, 20);
   // Half of the windows favour the one, half the other.
-  for (size_t i = 0; i < b.window_kl.size(); ++i) b.window_kl[i] = a.window_kl[i] + (i % 2 == 0 ? 0.001 : -0.00099);
+  for (size_t i = 0; i < b.window_kl.size(); ++i)
+    b.window_kl[i] = a.window_kl[i] + (i % 2 == 0 ? 0.001 : -0.00099);
   EXPECT_TRUE(any_contains(recommend_among({a, b}).cautions, "not significant"));
   for (size_t i = 0; i < b.window_kl.size(); ++i) b.window_kl[i] = a.window_kl[i] + 0.001;
   EXPECT_FALSE(any_contains(recommend_among({a, b}).cautions, "not significant"));
 }
 
 TEST(Recommendation, FailedRowsAreLeftOut) {
-  const Recommendation r = recommend_among({failed_row("f16", "too large"), example_row("int8_row", 100, 0.01, 20)});
+  const Recommendation r =
+      recommend_among({failed_row("f16", "too large"), example_row("int8_row", 100, 0.01, 20)});
   EXPECT_EQ(r.name, "int8_row");
 }
 

@@ -9,7 +9,8 @@
 namespace farthing {
 
 // A row whose windows' KLs lie evenly within 10 % of `kl`.
-inline CompareRow example_row(const std::string& format, double megabytes, double kl, double decode) {
+inline CompareRow example_row(const std::string& format, double megabytes, double kl,
+                              double decode) {
   CompareRow row;
   row.scheme = row.format = format;
   row.activations = "f32";

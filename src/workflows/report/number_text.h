@@ -13,7 +13,11 @@ inline std::string significant_text(double value) {
   if (value == 0) return "0";
   const double magnitude = std::fabs(value);
   if (magnitude < 0.001) return fmt::format("{:.1e}", value);
-  const int decimals = magnitude >= 100 ? 0 : magnitude >= 10 ? 1 : magnitude >= 1 ? 2 : magnitude >= 0.1 ? 3 : 4;
+  const int decimals = magnitude >= 100   ? 0
+                       : magnitude >= 10  ? 1
+                       : magnitude >= 1   ? 2
+                       : magnitude >= 0.1 ? 3
+                                          : 4;
   return fmt::format("{:.{}f}", value, decimals);
 }
 
@@ -22,7 +26,8 @@ inline std::string bytes_text(double bytes) {
   const char* const units[] = {"B", "kB", "MB", "GB", "TB"};
   int unit = 0;
   for (; unit < 4 && bytes >= 999.5; ++unit) bytes /= 1000;
-  return unit == 0 ? fmt::format("{:.0f} B", bytes) : fmt::format("{} {}", significant_text(bytes), units[unit]);
+  return unit == 0 ? fmt::format("{:.0f} B", bytes)
+                   : fmt::format("{} {}", significant_text(bytes), units[unit]);
 }
 
 // "62.3 %"

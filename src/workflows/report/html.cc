@@ -1,4 +1,4 @@
-// The comparison as one HTML file: report.html with its style, its script and Chart.js inlined.
+// The comparison as one HTML file: page.html with its style, its script and Chart.js inlined.
 #include <fmt/format.h>
 
 #include <functional>
@@ -7,23 +7,35 @@
 
 #include "base/check.h"
 #include "workflows/compare_report.h"
-#include "workflows/number_text.h"
-#include "workflows/report_parts.h"
+#include "workflows/report/number_text.h"
+#include "workflows/report/page_parts.h"
 
 namespace farthing {
 namespace {
 
-// Text as HTML, in elements and in quoted attributes. Names come from outside: anything may stand in them.
+// Text as HTML, in elements and in quoted attributes. Names come from outside: anything may stand
+// in them.
 std::string escaped(std::string_view text) {
   std::string out;
   for (const char c : text) {
     switch (c) {
-      case '&': out += "&amp;"; break;
-      case '<': out += "&lt;"; break;
-      case '>': out += "&gt;"; break;
-      case '"': out += "&quot;"; break;
-      case '\'': out += "&#39;"; break;
-      default: out += c;
+      case '&':
+        out += "&amp;";
+        break;
+      case '<':
+        out += "&lt;";
+        break;
+      case '>':
+        out += "&gt;";
+        break;
+      case '"':
+        out += "&quot;";
+        break;
+      case '\'':
+        out += "&#39;";
+        break;
+      default:
+        out += c;
     }
   }
   return out;
@@ -44,7 +56,8 @@ std::string json_for_script(const std::string& json) {
 
 std::string notes_html(const std::vector<std::string>& notes) {
   std::string out;
-  for (const std::string& note : notes) out += fmt::format("<p class=\"note\"><b>Note.</b> {}</p>\n", escaped(note));
+  for (const std::string& note : notes)
+    out += fmt::format("<p class=\"note\"><b>Note.</b> {}</p>\n", escaped(note));
   return out;
 }
 
@@ -66,7 +79,8 @@ std::string advice_html(const Recommendation& r) {
   };
   add("For other aims", r.alternatives);
   add("Rather not", r.avoid);
-  if (!r.cautions.empty()) out += "<div><h3>How sure this is</h3>" + list_html(r.cautions) + "</div>";
+  if (!r.cautions.empty())
+    out += "<div><h3>How sure this is</h3>" + list_html(r.cautions) + "</div>";
   return out + "</div>";
 }
 
@@ -82,7 +96,8 @@ std::string tiles_html(const CompareReport& report) {
   const CompareRow& base = report.baseline;
   std::string out = "<div class=\"tiles\">";
   const auto tile = [&](const std::string& value, const std::string& text) {
-    out += fmt::format("<div class=\"tile\"><b>{}</b><span>{}</span></div>", escaped(value), escaped(text));
+    out += fmt::format("<div class=\"tile\"><b>{}</b><span>{}</span></div>", escaped(value),
+                       escaped(text));
   };
   tile(bytes_text(static_cast<double>(row->bytes)),
        fmt::format("{} of {} unquantized",
@@ -90,7 +105,9 @@ std::string tiles_html(const CompareReport& report) {
                    bytes_text(static_cast<double>(base.bytes))));
   tile(significant_text(row->quality.kl_mean.value), "nats mean KL from the unquantized model");
   tile(percent_text(row->quality.top1_agreement.value), "same most likely token");
-  const auto times = [](double now, double before) { return fmt::format("{:.2f}\u00d7", now / before); };
+  const auto times = [](double now, double before) {
+    return fmt::format("{:.2f}\u00d7", now / before);
+  };
   tile(times(row->speed.decode.median, base.speed.decode.median), "decode speed");
   tile(times(row->speed.prompt.median, base.speed.prompt.median), "prompt speed");
   return out + "</div>";
@@ -120,7 +137,9 @@ std::string row_html(const CompareRow& row, bool baseline, bool chosen) {
   if (chosen) out += "<small>recommended</small>";
   if (!row.fallbacks.empty()) out += "<small>with fallbacks</small>";
   out += "</td>";
-  if (!row.error.empty()) return out + fmt::format("<td class=\"failed\" colspan=\"10\">{}</td></tr>\n", escaped(row.error));
+  if (!row.error.empty())
+    return out +
+           fmt::format("<td class=\"failed\" colspan=\"10\">{}</td></tr>\n", escaped(row.error));
   const auto number = [](double value) { return significant_text(value); };
   const auto bytes = [](int64_t value) -> Cell {
     return {static_cast<double>(value), bytes_text(static_cast<double>(value)), {}};
@@ -130,26 +149,33 @@ std::string row_html(const CompareRow& row, bool baseline, bool chosen) {
   const Quality& q = row.quality;
   const auto perplexity = [](double value) { return fmt::format("{:.2f}", value); };
   Cell perplexity_cell = estimate_cell(q.perplexity, perplexity);
-  // The increase is paired: it is known far better than the perplexity, which varies from text to text.
+  // The increase is paired: it is known far better than the perplexity, which varies from text to
+  // text.
   if (!baseline)
-    perplexity_cell.interval = fmt::format("{:+.2f} \u2013 {:+.2f}", q.perplexity_increase.low, q.perplexity_increase.high);
+    perplexity_cell.interval = fmt::format("{:+.2f} \u2013 {:+.2f}", q.perplexity_increase.low,
+                                           q.perplexity_increase.high);
   out += cell_html(perplexity_cell);
   if (baseline) {
     out += "<td>\u2013</td><td>\u2013</td><td>\u2013</td>";
   } else {
     out += cell_html(estimate_cell(q.kl_mean, number)) + cell_html(estimate_cell(q.kl_p99, number));
-    out += cell_html(estimate_cell(q.top1_agreement, [](double value) { return fmt::format("{:.1f} %", 100 * value); }));
+    out += cell_html(estimate_cell(
+        q.top1_agreement, [](double value) { return fmt::format("{:.1f} %", 100 * value); }));
   }
   for (const double speed : {row.speed.prompt.median, row.speed.decode.median})
     out += cell_html({speed, significant_text(speed), {}});
-  out += baseline ? "<td>\u2013</td>" : cell_html({row.quantize_seconds, fmt::format("{:.1f}", row.quantize_seconds), {}});
+  out += baseline
+             ? "<td>\u2013</td>"
+             : cell_html({row.quantize_seconds, fmt::format("{:.1f}", row.quantize_seconds), {}});
   return out + "</tr>\n";
 }
 
 std::string table_html(const CompareReport& report) {
-  constexpr const char* columns[] = {"Bits per weight", "Size", "Peak memory", "Perplexity", "KL mean, nats",
-                                     "KL 99th percentile", "Same top\u20111", "Prompt, tokens/s", "Decode, tokens/s",
-                                     "Quan\u00adtize, s"};
+  constexpr const char* columns[] = {"Bits per weight",  "Size",
+                                     "Peak memory",      "Perplexity",
+                                     "KL mean, nats",    "KL 99th percentile",
+                                     "Same top\u20111",  "Prompt, tokens/s",
+                                     "Decode, tokens/s", "Quan\u00adtize, s"};
   std::string out = "<thead><tr><th data-sort=\"text\">Format</th>";
   for (const char* column : columns) out += fmt::format("<th data-sort=\"number\">{}</th>", column);
   out += "</tr></thead>\n<tbody>\n" + row_html(report.baseline, true, false);
@@ -161,8 +187,11 @@ std::string table_html(const CompareReport& report) {
 std::string remarks_html(const CompareReport& report) {
   std::vector<std::string> remarks;
   for (const CompareRow& row : report.rows)
-    for (const std::string& fallback : row.fallbacks) remarks.push_back(row.name() + ": " + fallback);
-  return remarks.empty() ? "" : "<div class=\"remarks\"><h3>Fallbacks</h3>" + list_html(remarks) + "</div>";
+    for (const std::string& fallback : row.fallbacks)
+      remarks.push_back(row.name() + ": " + fallback);
+  return remarks.empty()
+             ? ""
+             : "<div class=\"remarks\"><h3>Fallbacks</h3>" + list_html(remarks) + "</div>";
 }
 
 std::string facts_html(const CompareReport& report) {
@@ -175,9 +204,12 @@ std::string facts_html(const CompareReport& report) {
   fact("Model", report.model);
   fact("Windows", p.summary);
   fact("Text", fmt::format("{} (XXH3-128 {})", p.text, p.text_digest));
-  fact("Speed", fmt::format("one sequence, prompt of {} tokens, then {} tokens one by one; median of {} runs",
-                            speed.prompt_tokens, speed.decode_tokens, speed.runs));
-  fact("Machine", fmt::format("{}, {} kernels, {} threads", report.place.cpu, report.place.isa, report.place.threads));
+  fact(
+      "Speed",
+      fmt::format("one sequence, prompt of {} tokens, then {} tokens one by one; median of {} runs",
+                  speed.prompt_tokens, speed.decode_tokens, speed.runs));
+  fact("Machine", fmt::format("{}, {} kernels, {} threads", report.place.cpu, report.place.isa,
+                              report.place.threads));
   fact("Date", report.place.date);
   fact("Program", report.place.program);
   return out + "</dl>";
@@ -191,7 +223,8 @@ std::string file_name(const std::string& path) {
 }
 
 // The template with every {{name}} replaced; what is put in is not searched again.
-std::string filled(std::string_view page, const std::vector<std::pair<std::string_view, std::string>>& parts) {
+std::string filled(std::string_view page,
+                   const std::vector<std::pair<std::string_view, std::string>>& parts) {
   std::string out;
   for (;;) {
     const size_t begin = page.find("{{");
@@ -218,12 +251,13 @@ std::string compare_html(const CompareReport& report) {
   const std::string name = escaped(file_name(report.model));
   const Speed& speed = report.baseline.speed;
   return filled(
-      embedded::report_html,
+      embedded::page_html,
       {{"title", name + " \u2013 quantization report"},
-       {"css", std::string(embedded::report_css)},
+       {"css", std::string(embedded::page_css)},
        {"model", name},
        {"protocol", escaped(report.protocol.summary + ", on " + report.protocol.text)},
-       {"place", escaped(fmt::format("{}, {} threads \u00b7 {}", place.cpu, place.threads, place.date))},
+       {"place",
+        escaped(fmt::format("{}, {} threads \u00b7 {}", place.cpu, place.threads, place.date))},
        {"notes", notes_html(report.notes)},
        {"outcome", report.recommendation.within_bound ? "" : " none"},
        {"headline", escaped(report.recommendation.headline)},
@@ -232,14 +266,16 @@ std::string compare_html(const CompareReport& report) {
        {"advice", advice_html(report.recommendation)},
        {"table", table_html(report)},
        {"remarks", remarks_html(report)},
-       {"speed", escaped(fmt::format("One sequence on {} threads: a prompt of {} tokens, then {} tokens one by one. Median of "
-                                     "{} runs.",
-                                     place.threads, speed.prompt_tokens, speed.decode_tokens, speed.runs))},
+       {"speed",
+        escaped(fmt::format("One sequence on {} threads: a prompt of {} tokens, then {} tokens one "
+                            "by one. Median of "
+                            "{} runs.",
+                            place.threads, speed.prompt_tokens, speed.decode_tokens, speed.runs))},
        {"facts", facts_html(report)},
        {"footer", escaped(place.program + ". The numbers of this page are in report.json, too.")},
        {"data", json_for_script(compare_json(report))},
        {"chart", std::string(embedded::chart_js)},
-       {"js", std::string(embedded::report_js)}});
+       {"js", std::string(embedded::page_js)}});
 }
 
 }  // namespace farthing

@@ -17,9 +17,14 @@ void write_rate(JsonWriter& json, const std::string& name, const Rate& rate) {
 
 std::string layer_json(const LayerReport& layer) {
   JsonWriter json;
-  json.begin_object().field("name", layer.name).field("n", layer.n).field("k", layer.k).field("format", layer.format);
+  json.begin_object()
+      .field("name", layer.name)
+      .field("n", layer.n)
+      .field("k", layer.k)
+      .field("format", layer.format);
   json.field("bits_per_weight", layer.bits_per_weight).field("bytes", layer.bytes);
-  json.field("relative_squared_error", layer.relative_squared_error).field("clipped", layer.encode.clipped);
+  json.field("relative_squared_error", layer.relative_squared_error)
+      .field("clipped", layer.encode.clipped);
   if (!layer.fallback.empty()) json.field("fallback", layer.fallback);
   return json.end_object().take();
 }
@@ -45,7 +50,10 @@ void write_measurements(JsonWriter& json, const CompareRow& row, bool baseline) 
 }
 
 void write_row(JsonWriter& json, const CompareRow& row) {
-  json.begin_object().field("name", row.name()).field("scheme", row.scheme).field("format", row.format);
+  json.begin_object()
+      .field("name", row.name())
+      .field("scheme", row.scheme)
+      .field("format", row.format);
   json.field("activations", row.activations).field("method", row.method).key("scale_rule");
   row.scale_rule.empty() ? json.null() : json.value(row.scale_rule);
   json.key("error");
@@ -78,14 +86,19 @@ std::string compare_json(const CompareReport& report) {
   json.field("threads", report.place.threads).end_object();
 
   const MeasuringProtocol& protocol = report.protocol;
-  json.key("protocol").begin_object().field("summary", protocol.summary).field("context", protocol.context);
+  json.key("protocol")
+      .begin_object()
+      .field("summary", protocol.summary)
+      .field("context", protocol.context);
   json.field("stride", protocol.context).field("bos", false).field("tokens", protocol.tokens());
-  json.field("windows", protocol.windows).field("scored_tokens", protocol.windows * protocol.scored);
+  json.field("windows", protocol.windows)
+      .field("scored_tokens", protocol.windows * protocol.scored);
   json.field("text", protocol.text).field("text_xxh3_128", protocol.text_digest);
   json.field("interval", "95 %, percentiles of a paired bootstrap over windows");
   json.field("bootstrap_resamples", default_resamples);
   const Speed& speed = report.baseline.speed;
-  json.field("speed_prompt_tokens", speed.prompt_tokens).field("speed_decode_tokens", speed.decode_tokens);
+  json.field("speed_prompt_tokens", speed.prompt_tokens)
+      .field("speed_decode_tokens", speed.decode_tokens);
   json.field("speed_runs", speed.runs).end_object();
   write_strings(json, "notes", report.notes);
 

@@ -11,8 +11,8 @@ namespace farthing {
 
 class ReportFolder {
  public:
-  // Makes the folder if need be and shows that it can be written to, before time is spent. Without a path nothing will be
-  // written, and scratch() is the system's folder for temporary files.
+  // Makes the folder if need be and shows that it can be written to, before time is spent. Without
+  // a path nothing will be written, and scratch() is the system's folder for temporary files.
   static Result<ReportFolder> prepare(const std::optional<std::filesystem::path>& path);
   // Removes the folder if it was made in vain.
   ~ReportFolder();

@@ -1,5 +1,5 @@
 // The folder of a comparison's report.
-#include "workflows/report_folder.h"
+#include "workflows/report/folder.h"
 
 #include <utility>
 
@@ -32,7 +32,9 @@ Result<ReportFolder> ReportFolder::prepare(const std::optional<fs::path>& path) 
 }
 
 ReportFolder::ReportFolder(ReportFolder&& other) noexcept
-    : path_(std::move(other.path_)), scratch_(std::move(other.scratch_)), made_(std::exchange(other.made_, false)) {}
+    : path_(std::move(other.path_)),
+      scratch_(std::move(other.scratch_)),
+      made_(std::exchange(other.made_, false)) {}
 
 ReportFolder::~ReportFolder() {
   std::error_code ignored;

@@ -5,7 +5,7 @@
 #include <array>
 
 #include "workflows/compare_report.h"
-#include "workflows/number_text.h"
+#include "workflows/report/number_text.h"
 
 namespace farthing {
 namespace {
@@ -15,22 +15,26 @@ using Line = std::array<std::string, columns>;
 
 constexpr std::array<const char*, columns> heads[] = {
     {"", "bits/", "", "peak", "perplex-", "KL mean,", "95 %", "KL", "same", "prompt", "decode"},
-    {"format", "weight", "size", "memory", "ity", "nats", "interval", "99th", "top-1", "tok/s", "tok/s"}};
+    {"format", "weight", "size", "memory", "ity", "nats", "interval", "99th", "top-1", "tok/s",
+     "tok/s"}};
 
 Line line_of(const CompareRow& row, bool baseline) {
   const Quality& q = row.quality;
-  const auto kl = [&](double value) { return baseline ? std::string("-") : significant_text(value); };
-  return {row.name(),
-          fmt::format("{:.2f}", row.bits_per_weight),
-          bytes_text(static_cast<double>(row.bytes)),
-          bytes_text(static_cast<double>(row.peak_memory_bytes)),
-          fmt::format("{:.3f}", q.perplexity.value),
-          kl(q.kl_mean.value),
-          baseline ? "-" : significant_text(q.kl_mean.low) + " to " + significant_text(q.kl_mean.high),
-          kl(q.kl_p99.value),
-          baseline ? "-" : percent_text(q.top1_agreement.value),
-          significant_text(row.speed.prompt.median),
-          significant_text(row.speed.decode.median)};
+  const auto kl = [&](double value) {
+    return baseline ? std::string("-") : significant_text(value);
+  };
+  return {
+      row.name(),
+      fmt::format("{:.2f}", row.bits_per_weight),
+      bytes_text(static_cast<double>(row.bytes)),
+      bytes_text(static_cast<double>(row.peak_memory_bytes)),
+      fmt::format("{:.3f}", q.perplexity.value),
+      kl(q.kl_mean.value),
+      baseline ? "-" : significant_text(q.kl_mean.low) + " to " + significant_text(q.kl_mean.high),
+      kl(q.kl_p99.value),
+      baseline ? "-" : percent_text(q.top1_agreement.value),
+      significant_text(row.speed.prompt.median),
+      significant_text(row.speed.decode.median)};
 }
 
 void add_list(std::string& out, const char* title, const std::vector<Advice>& list) {
@@ -42,8 +46,9 @@ void add_list(std::string& out, const char* title, const std::vector<Advice>& li
 
 std::string compare_text(const CompareReport& report) {
   const MeasuringPlace& place = report.place;
-  std::string out = fmt::format("{}\n{}\non {}\n{}, {} kernels, {} thread{}\n", report.model, report.protocol.summary,
-                                report.protocol.text, place.cpu, place.isa, place.threads, place.threads == 1 ? "" : "s");
+  std::string out = fmt::format("{}\n{}\non {}\n{}, {} kernels, {} thread{}\n", report.model,
+                                report.protocol.summary, report.protocol.text, place.cpu, place.isa,
+                                place.threads, place.threads == 1 ? "" : "s");
   for (const std::string& note : report.notes) out += "note: " + note + "\n";
 
   std::vector<Line> lines;
@@ -66,7 +71,8 @@ std::string compare_text(const CompareReport& report) {
   }
   out += "\n";
   for (const CompareRow& row : report.rows) {
-    for (const std::string& fallback : row.fallbacks) out += fmt::format("{}: {}\n", row.name(), fallback);
+    for (const std::string& fallback : row.fallbacks)
+      out += fmt::format("{}: {}\n", row.name(), fallback);
     if (!row.error.empty()) out += fmt::format("{} was not measured: {}\n", row.name(), row.error);
   }
 
