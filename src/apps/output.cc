@@ -21,9 +21,11 @@ size_t width_of(std::string_view text) {
       std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xc0) != 0x80; }));
 }
 
-// Or a gap between numbers.
+// A number with its sign and unit, or a gap between numbers.
 bool is_number(std::string_view cell) {
-  return cell.find_first_not_of("0123456789.,+-e%x ") == std::string_view::npos;
+  if (cell.empty() || cell == "-") return true;
+  return cell.find_first_of("0123456789") != std::string_view::npos &&
+         cell.find_first_not_of("0123456789.,+-e%x ") == std::string_view::npos;
 }
 
 }  // namespace
