@@ -98,23 +98,33 @@ def git(folder, *arguments):
 
 def use_everywhere(folder):
     """Builds the program in `folder` and runs every command with the new format."""
-    run(folder, "scripts/build", "release", "farthing")
-    farthing, model, made = "build/release/farthing", "models/stories260k", "build/dummy"
+    model, made = "models/stories260k", "build/dummy"
     window = ("--context", "256", "--tokens", "512")
-    for command in (
-            ("formats",),
-            ("kernels",),
-            ("quantize", model, "--format", NAME, "-o", made),
-            ("inspect", made),
-            ("eval", made, "--against", model, *window),
-            ("eval", model, "--format", NAME, *window),
-            ("run", made, "--prompt", "Once upon a time", "-n", "8", "--temp", "0"),
-            ("run", model, "--format", NAME, "--prompt", "Once upon a time", "-n", "8", "--temp", "0"),
-            ("compare", model, "--formats", f"{NAME},q8_0", "-o", "build/report", *window)):
-        said = run(folder, farthing, *command, "--json")
-        json.loads(said)
-        if NAME not in said and command[0] != "kernels":
+    prompt = ("--prompt", "Once upon a time", "-n", "8", "--temp", "0")
+
+    def farthing(*command, names_it):
+        said = run(folder, "build/release/farthing", *command, "--json")
+        if names_it and NAME not in said:
             raise RuntimeError(f"farthing {' '.join(command)}: does not name {NAME}:\n{said}")
+        return json.loads(said)
+
+    run(folder, "scripts/build", "release", "farthing")
+    farthing("formats", names_it=True)
+    farthing("kernels", names_it=False)
+    farthing("quantize", model, "--format", NAME, "-o", made, names_it=True)
+    farthing("inspect", made, names_it=True)
+    farthing("kernels", made, names_it=True)
+    farthing("compare", model, "--formats", f"{NAME},q8_0", "-o", "build/report", *window, names_it=True)
+    stored = farthing("eval", made, "--against", model, *window, names_it=False)
+    quantized_now = farthing("eval", model, "--format", NAME, *window, names_it=True)
+    if stored["perplexity"] != quantized_now["perplexity"]:
+        raise RuntimeError(f"the stored model's perplexity is {stored['perplexity']}, the same format in memory "
+                           f"gives {quantized_now['perplexity']}")
+    stored = farthing("run", made, *prompt, names_it=False)
+    quantized_now = farthing("run", model, "--format", NAME, *prompt, names_it=False)
+    if not stored["text"] or stored["text"] != quantized_now["text"]:
+        raise RuntimeError(f"the stored model says {stored['text']!r}, the same format in memory "
+                           f"{quantized_now['text']!r}")
 
 
 def copy_tree(root, folder):

@@ -15,7 +15,7 @@ struct GenerateOptions {
   SamplingParameters sampling = {};
   int64_t most_tokens = 128;
   std::vector<int32_t> stop_tokens = {};  // end the text; not part of it
-  uint64_t stream = 0;               // which request it is, for the random numbers
+  uint64_t stream = 0;                    // which request it is, for the random numbers
 };
 
 enum class Finish { stop_token, most_tokens, context_full, caller };

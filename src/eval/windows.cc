@@ -60,7 +60,7 @@ Result<Windows> Windows::of_text(const Tokenizer& tokenizer, const EvaluationTex
   constexpr size_t uncertain = 64;
   const auto wanted = static_cast<size_t>(std::max<int64_t>(options.tokens, 0)) + uncertain;
   std::vector<int32_t> tokens;
-  for (size_t bytes = 8 * wanted;; bytes *= 2) {
+  for (size_t bytes = wanted;; bytes *= 2) {
     const bool whole = bytes >= text.text.size();
     tokens = tokenizer.encode(std::string_view(text.text).substr(0, bytes),
                               {.add_special_tokens = false, .parse_special = false});

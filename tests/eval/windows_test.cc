@@ -3,8 +3,10 @@
 
 #include <gtest/gtest.h>
 
-#include <fstream>
 #include <numeric>
+#include <string>
+
+#include "model/checkpoint.h"
 
 namespace farthing {
 namespace {
@@ -55,6 +57,22 @@ TEST(Windows, SizesThatHoldNoScoredPositionAreRefused) {
   EXPECT_FALSE(Windows::cut(counting(9), {.tokens = 9, .context = 1}, "text"));
   EXPECT_FALSE(Windows::cut(counting(9), {.tokens = 4, .context = 5}, "text"));
   EXPECT_FALSE(Windows::cut(counting(9), {.tokens = 4, .context = -5}, "text"));
+}
+
+TEST(Windows, OfALongTextAreThoseOfItsFirstTokens) {
+  const auto checkpoint = Checkpoint::open(FARTHING_SOURCE_DIR "/models/stories260k");
+  ASSERT_TRUE(checkpoint) << checkpoint.error().text();
+  const auto tokenizer = (*checkpoint)->tokenizer();
+  const auto text = load_text(std::nullopt);
+  ASSERT_TRUE(tokenizer && text);
+  const auto all = tokenizer->encode(text->text, {.parse_special = false});
+  const auto windows = Windows::of_text(*tokenizer, *text, {.tokens = 1024, .context = 128}, 512);
+  ASSERT_TRUE(windows) << windows.error().text();
+  ASSERT_EQ(windows->count(), 8);
+  for (int64_t i = 0; i < 1024; ++i)
+    ASSERT_EQ((*windows)[i / 128][static_cast<size_t>(i % 128)], all[static_cast<size_t>(i)]) << i;
+  // A model with fewer tokens than its tokenizer is an error, not a read beyond its embedding.
+  EXPECT_FALSE(Windows::of_text(*tokenizer, *text, {.tokens = 1024, .context = 128}, 100));
 }
 
 TEST(EvaluationText, WithoutAFileItIsTheExcerptInTheRepository) {

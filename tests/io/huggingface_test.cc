@@ -50,7 +50,7 @@ TEST_F(HuggingFace, ShardsAreJoinedByTheIndex) {
   ASSERT_TRUE(directory) << directory.error().text();
   EXPECT_EQ(directory->tokenizer_text(), std::nullopt);
   EXPECT_EQ(directory->entries().size(), 3u);
-  for (const std::string& name : {"a", "b", "c"}) {
+  for (const char* name : {"a", "b", "c"}) {
     EXPECT_EQ(directory->tensor(name)->as<float>()[0], name[0]);
     EXPECT_EQ(directory->find(name)->name, name);
   }

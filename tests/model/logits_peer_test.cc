@@ -5,6 +5,7 @@
 #include "base/cpu.h"
 #include "base/support/scratch_folder.h"
 #include "model/support/peer_logits.h"
+#include "workflows/baseline_source.h"
 
 namespace farthing {
 namespace {
@@ -22,7 +23,11 @@ void expect_the_same_logits(const std::string& model_path, int tokens) {
                               model_path + "' " + std::to_string(tokens) + " " + golden.string();
   ASSERT_EQ(std::system(command.c_str()), 0) << command;
   ContextOwner owner(available_processors(), choose_isa().value());
-  const auto model = testing::load_model(owner.get(), model_path);
+  const auto checkpoint = Checkpoint::open(model_path);
+  ASSERT_TRUE(checkpoint.has_value()) << checkpoint.error().text();
+  BaselineSource unrounded(**checkpoint);  // activations in f32 where the file's types imply others
+  NoProgress progress;
+  const auto model = build_model(owner.get(), (*checkpoint)->config(), unrounded, progress);
   ASSERT_TRUE(model.has_value()) << model.error().text();
   const double difference = testing::difference_from(owner.get(), **model, golden);
   std::printf("largest difference: %.2e of the largest logit\n", difference);
