@@ -84,7 +84,7 @@ void OptionList::accept(const std::string& names, const std::string& value_name,
     if (const auto taken = take(given); !taken)
       throw CLI::ValidationError(names, taken.error().text());
   };
-  app_.add_option_function<std::string>(names, call, help)->type_name(value_name)->take_last();
+  app_.add_option_function<std::string>(names, call, help)->type_name(value_name);
 }
 
 std::string nearest_name(std::string_view given, std::span<const std::string> candidates) {
@@ -181,9 +181,11 @@ std::string usage_problem(const CLI::App& app, const CLI::ParseError& error) {
     }
   }
   if (dynamic_cast<const CLI::ArgumentMismatch*>(&error) != nullptr) {
-    const std::string name =
-        std::string(error.what()).substr(0, std::string_view(error.what()).find(':'));
-    return fmt::format("{} needs a value", name);
+    const std::string_view what = error.what();
+    const std::string_view name = what.substr(0, what.find(':'));
+    if (what.find("At Most") == std::string_view::npos)
+      return fmt::format("{} needs a value", name);
+    return fmt::format("{} was given more than once", name);
   }
   return error.what();
 }

@@ -44,7 +44,7 @@ class OptionList {
   // Must be given.
   void required(const std::string& names, const std::string& value_name, std::string& target,
                 const std::string& help);
-  // A value that `parse` turns into `target`; its error is one of usage.
+  // A value that `parse` turns into `target`; its error is one of usage, and so is giving it twice.
   template <class Target, class Parse>
   void parsed(const std::string& names, const std::string& value_name, Target& target, Parse parse,
               const std::string& help) {

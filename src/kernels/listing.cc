@@ -3,6 +3,7 @@
 
 #include "kernels/attention/attention.h"
 #include "kernels/elementwise/elementwise.h"
+#include "kernels/matmul/matmul.h"
 #include "kernels/norm/norm.h"
 #include "kernels/quantize_rows/quantize_rows.h"
 #include "kernels/rope/rope.h"
@@ -17,6 +18,7 @@ std::vector<ListedKernel> list_kernels() {
   };
   add("attention", attention_kernels());
   add("elementwise", elementwise_kernels());
+  add("matmul", matmul_kernels());
   add("norm", norm_kernels());
   add("quantize_rows", quantize_rows_kernels());
   add("rope", rope_kernels());

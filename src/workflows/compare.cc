@@ -4,17 +4,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
 #include <ctime>
-#include <map>
 #include <memory>
 
 #include "base/cpu.h"
-#include "eval/evaluate.h"
 #include "model/checkpoint.h"
-#include "quant/quantize.h"
-#include "workflows/baseline_source.h"
+#include "workflows/comparison.h"
 #include "workflows/report/folder.h"
-#include "workflows/stage_progress.h"
 
 namespace farthing {
 namespace fs = std::filesystem;
@@ -101,113 +98,33 @@ MeasuringProtocol describe(const Windows& windows, const EvaluationText& text) {
           .text_digest = text.digest};
 }
 
-std::vector<std::string> fallbacks_of(const std::vector<LayerReport>& layers) {
-  std::map<std::pair<std::string, std::string>, std::vector<std::string>>
-      names;  // by format and reason
-  for (const LayerReport& layer : layers)
-    if (!layer.fallback.empty()) names[{layer.format, layer.fallback}].push_back(layer.name);
-  std::vector<std::string> out;
-  for (const auto& [why, linears] : names) {
-    const std::string more =
-        linears.size() == 1 ? "" : fmt::format(" and {} more", linears.size() - 1);
-    out.push_back(
-        fmt::format("{}{} stored as {}: {}", linears.front(), more, why.first, why.second));
-  }
-  return out;
+// A word of a shell's command.
+std::string quoted(const std::string& text) {
+  const bool plain = !text.empty() && std::all_of(text.begin(), text.end(), [](unsigned char c) {
+    return std::isalnum(c) != 0 ||
+           std::string_view("._-+/@=:,").find(static_cast<char>(c)) != std::string_view::npos;
+  });
+  if (plain) return text;
+  std::string out = "'";
+  for (const char c : text) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return out + "'";
 }
 
-// Everything that the rows of one comparison share.
-class Comparison {
- public:
-  Comparison(Context& context, const CompareOptions& options, Checkpoint& checkpoint,
-             Windows windows, SpilledBaseline spill, Progress& progress, double stages)
-      : context_(context),
-        options_(options),
-        checkpoint_(checkpoint),
-        windows_(std::move(windows)),
-        spill_(std::move(spill)),
-        progress_(progress),
-        stages_(stages) {}
-
-  // The baseline's row; `quantized` says whether the checkpoint is quantized already.
-  Result<CompareRow> baseline(bool& quantized) {
-    CompareRow row;
-    row.scheme = "unquantized";
-    row.format = "as stored";
-    row.activations = activations_name(Activations::f32);
-    BaselineSource source(checkpoint_);
-    const ScoredWindows scores = TRY(measure(
-        source, "unquantized", 1, nullptr,
-        [&](int64_t window, View<const float, 2> logits) {
-          return spill_.write(window, logits.rows_from(0, windows_.scored()));
-        },
-        row));
-    row.quality = summarize(scores);
-    row.bits_per_weight = source.bits_per_weight();
-    row.bytes = source.bytes();
-    quantized = source.quantized();
-    return row;
-  }
-
-  // Leaves the error in the row where the scheme fails.
-  CompareRow candidate(const QuantizeOptions& plan, double weight) {
-    CompareRow row;
-    row.scheme = plan.scheme.name();
-    row.format = plan.scheme.weights->name;
-    row.activations = activations_name(plan.scheme.activations);
-    row.method = plan.method->name;
-    const auto rules = plan.scheme.weights->scale_rules;
-    if (!rules.empty()) row.scale_rule = scale_rule_name(plan.scale_rule.value_or(rules.front()));
-    BaselineSource base(checkpoint_);
-    QuantizingSource source(context_, base, plan);
-    const auto scores = measure(source, row.name(), weight, &spill_, {}, row);
-    if (!scores) {
-      row.error = scores.error().text();
-      return row;
-    }
-    row.quality = summarize(*scores);
-    row.window_kl = kl_of_windows(*scores);
-    row.bits_per_weight = source.bits_per_weight();
-    row.bytes = source.bytes();
-    row.quantize_seconds = source.seconds();
-    row.layers = source.reports();
-    row.fallbacks = fallbacks_of(row.layers);
-    return row;
-  }
-
- private:
-  // Loads, times and scores a model; memory and speed go into the row.
-  Result<ScoredWindows> measure(WeightSource& source, const std::string& label, double weight,
-                                BaselineLogits* baseline, LogitSink sink, CompareRow& row) {
-    // Scratch memory of its own: its peak is not one of the models before.
-    Workspace workspace;
-    Context context{context_.pool, context_.isa, workspace};
-    const double begin = begin_;
-    begin_ += weight;
-    StageProgress loading(progress_, begin, 0.1 * weight, stages_, label);
-    StageProgress scoring(progress_, begin + 0.25 * weight, 0.75 * weight, stages_, label);
-    const int64_t before = memory_use().now_bytes;
-    reset_peak_memory();
-    const auto model = TRY(build_model(context, checkpoint_.config(), source, loading));
-    progress_.update(begin + 0.1 * weight, stages_, label + ": timing prompt and decode");
-    row.speed = measure_speed(context, *model, options_.speed);
-    row.peak_memory_bytes = memory_use().peak_bytes - before;
-    ModelScorer scorer(context, *model);
-    return evaluate(context, scorer, windows_, {.baseline = baseline, .sink = std::move(sink)},
-                    scoring);
-  }
-
-  Context& context_;
-  const CompareOptions& options_;
-  Checkpoint& checkpoint_;
-  Windows windows_;
-  SpilledBaseline spill_;
-  Progress& progress_;
-  double stages_, begin_ = 0;
-};
-
-// Relative to a row with f32 activations; measured on two machines, 0.4 to 0.6.
-double work_of(const Scheme& scheme) { return scheme.activations == Activations::f32 ? 1 : 0.5; }
+// Quantizes the model as the recommended row was.
+std::string command_for(const CompareReport& report, const CompareOptions& options) {
+  const auto row =
+      std::find_if(report.rows.begin(), report.rows.end(), [&](const CompareRow& candidate) {
+        return candidate.error.empty() && candidate.name() == report.recommendation.name;
+      });
+  std::string folder = row->scheme;
+  std::replace(folder.begin(), folder.end(), '@', '-');
+  std::string out =
+      fmt::format("farthing quantize {} --format {}", quoted(report.model), row->scheme);
+  if (row->method != "rtn") out += " --method " + row->method;
+  if (options.scale_rule && !row->scale_rule.empty()) out += " --scale-rule " + row->scale_rule;
+  if (options.tables) out += " --tables " + quoted(*options.tables);
+  return out + " -o " + folder;
+}
 
 }  // namespace
 
@@ -246,10 +163,10 @@ Result<CompareReport> compare(Context& context, const CompareOptions& options, P
   report.notes = options.notes;
   if (const auto note = offgrid_note(options.model)) report.notes.push_back(*note);
 
-  double stages = 1;
-  for (const QuantizeOptions& plan : plans) stages += work_of(plan.scheme);
-  Comparison comparison(context, options, *checkpoint, std::move(windows), std::move(spill),
-                        progress, stages);
+  double work = 1;
+  for (const QuantizeOptions& plan : plans) work += work_of(plan.scheme);
+  Comparison comparison(context, *checkpoint, std::move(windows), std::move(spill), options.speed,
+                        progress, work);
   bool quantized = false;
   report.baseline = TRY(comparison.baseline(quantized));
   if (quantized) {
@@ -259,9 +176,8 @@ Result<CompareReport> compare(Context& context, const CompareOptions& options, P
         "activations that are not rounded. What its first quantization cost is not part of these "
         "numbers.");
   }
-  for (const QuantizeOptions& plan : plans)
-    report.rows.push_back(comparison.candidate(plan, work_of(plan.scheme)));
-  progress.update(stages, stages, "done");
+  for (const QuantizeOptions& plan : plans) report.rows.push_back(comparison.candidate(plan));
+  progress.update(work, work, "done");
 
   const auto failed = [](const CompareRow& row) { return !row.error.empty(); };
   if (std::all_of(report.rows.begin(), report.rows.end(), failed)) {
@@ -272,6 +188,7 @@ Result<CompareReport> compare(Context& context, const CompareOptions& options, P
                  .remedy = "choose other --formats"});
   }
   report.recommendation = recommend(report, options.kl_bound);
+  report.recommendation.command = command_for(report, options);
   TRY(output.write(report));
   return report;
 }

@@ -63,6 +63,7 @@ struct Recommendation {
   bool within_bound = false;
   std::string name;      // of the recommended row
   std::string headline;  // the recommendation in one sentence
+  std::string command;   // of a shell: carries it out; may be empty
   std::vector<std::string> reasons;
   std::vector<Advice> alternatives;  // for another aim
   std::vector<Advice> avoid;

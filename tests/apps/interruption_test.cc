@@ -114,7 +114,7 @@ TEST(ClosedPipe, EndsQuietlyWithStatus141) {
   EXPECT_EQ(read_all(folder / "err"), "");
 }
 
-TEST(UnwritableFolder, IsNamedBeforeAnythingIsQuantized) {
+TEST(UnwritableFolder, IsNamedInTheErrorAndStaysEmpty) {
   ScratchFolder folder;
   const ReadOnlyFolder locked(folder.path());
   const ProgramRun run =

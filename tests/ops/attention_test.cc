@@ -152,6 +152,20 @@ TEST(Attention, ThreadsDoNotChangeTheBits) {
   }
 }
 
+// Long enough that single tokens are shared between threads by partitions.
+TEST(Attention, ThreadsDoNotChangeTheBitsOfALongDecode) {
+  const Inputs in(1290, 9, 3, 64);
+  for (Isa isa : supported_isas()) {
+    if (isa == Isa::portable) continue;
+    std::vector<int64_t> ends = {1000, 1020};
+    for (int64_t end = 1021; end <= 1030; ++end) ends.push_back(end);
+    ends.insert(ends.end(), {1275, 1280, 1281, 1290});
+    const auto one = run(in, isa, 1, {in.tokens});
+    for (int threads : {1, 2, 3, 8})
+      EXPECT_TRUE(same_bits(run(in, isa, threads, ends), one)) << isa_name(isa) << " " << threads;
+  }
+}
+
 TEST(Attention, KeysBehindTheQueryAreNotRead) {
   const Inputs in(140, 4, 2, 64);
   for (Isa isa : supported_isas()) {
@@ -185,11 +199,11 @@ TEST(Attention, EveryInstructionSetGivesTheCommittedDigest) {
 }
 
 TEST(Attention, ADecodeStepAllocatesNothing) {
-  const Inputs in(600, 9, 3, 64);
+  const Inputs in(1300, 9, 3, 64);  // beyond 910 tokens a step uses threads
   for (int threads : {1, 4}) {
     ContextOwner owner(threads, supported_isas().back());
     Context& context = owner.get();
-    KvCache cache(1, 3, 64, 600);
+    KvCache cache(1, 3, 64, in.tokens);
     std::vector<float> out(576);
     const auto step = [&](int64_t t) {
       cache.append(context, 0, t, Inputs::rows(in.k, 192, t, t + 1),
@@ -198,10 +212,10 @@ TEST(Attention, ADecodeStepAllocatesNothing) {
                              {out.data(), 1, 576, 576});
     };
     int64_t t = 0;
-    for (; t < 300; ++t) step(t);
+    for (; t < 1000; ++t) step(t);
     reset_peak_memory();
     const int64_t before = memory_use().peak_bytes;
-    for (; t < 600; ++t) step(t);
+    for (; t < in.tokens; ++t) step(t);
     EXPECT_EQ(memory_use().peak_bytes, before);
   }
 }

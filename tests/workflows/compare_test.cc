@@ -129,6 +129,22 @@ TEST_F(CompareTest, WhenAllFailNothingIsLeft) {
   EXPECT_FALSE(fs::exists(folder_ / "a/b"));
 }
 
+TEST_F(CompareTest, TheCommandQuotesTheModelAndKeepsTheOptions) {
+  const fs::path copy = folder_ / "it's a model";
+  fs::copy(options_.model, copy, fs::copy_options::recursive);
+  options_.model = copy;
+  options_.formats = {"int8_row@int8_block32"};
+  options_.scale_rule = ScaleRule::narrow;
+  options_.tables = "q8_0";
+  const auto report = run();
+  ASSERT_TRUE(report) << report.error().text();
+  EXPECT_EQ(
+      report->recommendation.command,
+      "farthing quantize '" + folder_.string() +
+          "/it'\\''s a model' --format int8_row@int8_block32 --scale-rule narrow --tables q8_0 -o "
+          "int8_row-int8_block32");
+}
+
 TEST_F(CompareTest, WrongNamesAreRefusedBeforeAnythingIsMade) {
   options_.output = folder_ / "out";
   options_.formats = {"int5_g7"};

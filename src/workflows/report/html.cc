@@ -152,8 +152,8 @@ std::string row_html(const CompareRow& row, bool baseline, bool chosen) {
   // The increase is paired: it is known far better than the perplexity, which varies from text to
   // text.
   if (!baseline)
-    perplexity_cell.interval = fmt::format("{:+.2f} \u2013 {:+.2f}", q.perplexity_increase.low,
-                                           q.perplexity_increase.high);
+    perplexity_cell.interval = signed_text(q.perplexity_increase.low) + " \u2013 " +
+                               signed_text(q.perplexity_increase.high);
   out += cell_html(perplexity_cell);
   if (baseline) {
     out += "<td>\u2013</td><td>\u2013</td><td>\u2013</td>";
@@ -263,6 +263,9 @@ std::string compare_html(const CompareReport& report) {
        {"headline", escaped(report.recommendation.headline)},
        {"tiles", tiles_html(report)},
        {"reasons", list_html(report.recommendation.reasons)},
+       {"command", report.recommendation.command.empty()
+                       ? ""
+                       : fmt::format("<pre>{}</pre>", escaped(report.recommendation.command))},
        {"advice", advice_html(report.recommendation)},
        {"table", table_html(report)},
        {"remarks", remarks_html(report)},

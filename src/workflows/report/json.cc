@@ -112,6 +112,7 @@ std::string compare_json(const CompareReport& report) {
   const Recommendation& r = report.recommendation;
   json.key("recommendation").begin_object().field("name", r.name).field("kl_bound", r.kl_bound);
   json.field("within_bound", r.within_bound).field("headline", r.headline);
+  json.field("command", r.command);
   write_strings(json, "reasons", r.reasons);
   write_advice(json, "alternatives", r.alternatives);
   write_advice(json, "avoid", r.avoid);

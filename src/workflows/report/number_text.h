@@ -21,6 +21,11 @@ inline std::string significant_text(double value) {
   return fmt::format("{:.{}f}", value, decimals);
 }
 
+// With a sign: "+0.0123".
+inline std::string signed_text(double value) {
+  return fmt::format("{}{}", value < 0 ? "" : "+", significant_text(value));
+}
+
 // "135 MB", "1.08 GB": powers of 1000.
 inline std::string bytes_text(double bytes) {
   const char* const units[] = {"B", "kB", "MB", "GB", "TB"};

@@ -81,6 +81,7 @@ std::string compare_text(const CompareReport& report) {
   for (const std::string& reason : r.reasons) out += "  " + reason + "\n";
   add_list(out, "Alternatives\n", r.alternatives);
   add_list(out, "Rather not\n", r.avoid);
+  if (!r.command.empty()) out += "To do it\n  " + r.command + "\n";
   for (const std::string& caution : r.cautions) out += caution + "\n";
   return out;
 }

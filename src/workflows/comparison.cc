@@ -1,0 +1,107 @@
+// Measuring the baseline and the candidates of a comparison.
+#include "workflows/comparison.h"
+
+#include <fmt/format.h>
+
+#include <map>
+#include <utility>
+#include <vector>
+
+#include "workflows/baseline_source.h"
+#include "workflows/stage_progress.h"
+
+namespace farthing {
+namespace {
+
+std::vector<std::string> fallbacks_of(const std::vector<LayerReport>& layers) {
+  std::map<std::pair<std::string, std::string>, std::vector<std::string>>
+      names;  // by format and reason
+  for (const LayerReport& layer : layers)
+    if (!layer.fallback.empty()) names[{layer.format, layer.fallback}].push_back(layer.name);
+  std::vector<std::string> out;
+  for (const auto& [why, linears] : names) {
+    const std::string more =
+        linears.size() == 1 ? "" : fmt::format(" and {} more", linears.size() - 1);
+    out.push_back(
+        fmt::format("{}{} stored as {}: {}", linears.front(), more, why.first, why.second));
+  }
+  return out;
+}
+
+}  // namespace
+
+double work_of(const Scheme& scheme) { return scheme.activations == Activations::f32 ? 1 : 0.5; }
+
+Comparison::Comparison(Context& context, Checkpoint& checkpoint, Windows windows,
+                       SpilledBaseline spill, SpeedOptions speed, Progress& progress, double work)
+    : context_(context),
+      checkpoint_(checkpoint),
+      windows_(std::move(windows)),
+      spill_(std::move(spill)),
+      speed_(speed),
+      progress_(progress),
+      work_(work) {}
+
+Result<CompareRow> Comparison::baseline(bool& quantized) {
+  CompareRow row;
+  row.scheme = "unquantized";
+  row.format = "as stored";
+  row.activations = activations_name(Activations::f32);
+  BaselineSource source(checkpoint_);
+  const LogitSink spill = [&](int64_t window, View<const float, 2> logits) {
+    return spill_.write(window, logits.rows_from(0, windows_.scored()));
+  };
+  const ScoredWindows scores = TRY(measure(source, "unquantized", 1, {.sink = spill}, row));
+  row.quality = summarize(scores);
+  row.bits_per_weight = source.bits_per_weight();
+  row.bytes = source.bytes();
+  quantized = source.quantized();
+  return row;
+}
+
+CompareRow Comparison::candidate(const QuantizeOptions& plan) {
+  CompareRow row;
+  row.scheme = plan.scheme.name();
+  row.format = plan.scheme.weights->name;
+  row.activations = activations_name(plan.scheme.activations);
+  row.method = plan.method->name;
+  const auto rules = plan.scheme.weights->scale_rules;
+  if (!rules.empty()) row.scale_rule = scale_rule_name(plan.scale_rule.value_or(rules.front()));
+  BaselineSource base(checkpoint_);
+  QuantizingSource source(context_, base, plan);
+  const auto scores = measure(source, row.name(), work_of(plan.scheme), {.baseline = &spill_}, row);
+  if (!scores) {
+    row.error = scores.error().text();
+    return row;
+  }
+  row.quality = summarize(*scores);
+  row.window_kl = kl_of_windows(*scores);
+  row.bits_per_weight = source.bits_per_weight();
+  row.bytes = source.bytes();
+  row.quantize_seconds = source.seconds();
+  row.layers = source.reports();
+  row.fallbacks = fallbacks_of(row.layers);
+  return row;
+}
+
+Result<ScoredWindows> Comparison::measure(WeightSource& source, const std::string& label,
+                                          double work, const EvaluateOptions& options,
+                                          CompareRow& row) {
+  // Scratch memory of its own: its peak is not one of the models before.
+  Workspace workspace;
+  Context context{context_.pool, context_.isa, workspace};
+  const double begin = done_;
+  done_ += work;
+  StageProgress loading(progress_, begin, 0.1 * work, work_, label);
+  StageProgress scoring(progress_, begin + 0.25 * work, 0.75 * work, work_, label);
+  const int64_t before = memory_use().now_bytes;
+  reset_peak_memory();
+  const auto model = TRY(build_model(context, checkpoint_.config(), source, loading));
+  progress_.update(begin + 0.1 * work, work_, label + ": timing prompt and decode");
+  row.speed = measure_speed(context, *model, speed_);
+  row.peak_memory_bytes = memory_use().peak_bytes - before;
+  ModelScorer scorer(context, *model);
+  return evaluate(context, scorer, windows_, options, scoring);
+}
+
+}  // namespace farthing
