@@ -66,6 +66,7 @@ def write_q4_0(source: pathlib.Path, target: pathlib.Path, threads: int) -> None
 
 def run_llama(model_path: str, prompt: int, decode: int, threads: int) -> dict:
     """One run, in this process."""
+    llama.llama_backend_init()
     parameters = llama.llama_model_default_params()
     parameters.n_gpu_layers = 0
     model = llama.llama_model_load_from_file(model_path.encode(), parameters)

@@ -9,13 +9,8 @@
 #include "apps/open_model.h"
 #include "apps/output.h"
 #include "base/json_writer.h"
-#include "kernels/attention/attention.h"
-#include "kernels/elementwise/elementwise.h"
+#include "kernels/listing.h"
 #include "kernels/matmul/matmul.h"
-#include "kernels/norm/norm.h"
-#include "kernels/quantize_rows/quantize_rows.h"
-#include "kernels/rope/rope.h"
-#include "kernels/softmax/softmax.h"
 
 namespace farthing {
 namespace {
@@ -41,29 +36,6 @@ Result<> check(const Options& options) {
                .remedy = "name a model, or leave --format away to list every kernel"});
 }
 
-struct KernelRow {
-  std::string_view operation;
-  KernelInfo info;
-};
-
-template <class List>
-void add_rows(std::string_view operation, const List& list, std::vector<KernelRow>& rows) {
-  for (const auto& kernel : list)
-    rows.push_back({operation, {kernel.name, kernel.isa, kernel.level}});
-}
-
-std::vector<KernelRow> every_kernel() {
-  std::vector<KernelRow> rows;
-  add_rows("matmul", matmul_kernels(), rows);
-  add_rows("attention", attention_kernels(), rows);
-  add_rows("quantize_rows", quantize_rows_kernels(), rows);
-  add_rows("norm", norm_kernels(), rows);
-  add_rows("rope", rope_kernels(), rows);
-  add_rows("elementwise", elementwise_kernels(), rows);
-  add_rows("softmax", softmax_kernels(), rows);
-  return rows;
-}
-
 // Whether the committed digests of logits were reproduced on a machine of that kind.
 constexpr bool is_proven(Isa isa) {
   switch (isa) {
@@ -75,9 +47,9 @@ constexpr bool is_proven(Isa isa) {
   return false;
 }
 
-Result<> list_kernels(bool as_json) {
+Result<> show_kernels(bool as_json) {
   const Isa chosen = TRY(choose_isa());
-  const auto kernels = every_kernel();
+  const auto kernels = list_kernels();
   if (as_json) {
     JsonWriter json(true);
     json.begin_object()
@@ -85,11 +57,11 @@ Result<> list_kernels(bool as_json) {
         .field("isa", isa_name(chosen))
         .key("kernels")
         .begin_array();
-    for (const KernelRow& row : kernels) {
-      json.begin_object().field("operation", row.operation).field("name", row.info.name);
-      json.field("isa", isa_name(row.info.isa)).field("level", level_name(row.info.level));
-      json.field("runs_here", isa_supported(row.info.isa))
-          .field("proven", is_proven(row.info.isa))
+    for (const ListedKernel& row : kernels) {
+      json.begin_object().field("operation", row.operation).field("name", row.kernel.name);
+      json.field("isa", isa_name(row.kernel.isa)).field("level", level_name(row.kernel.level));
+      json.field("runs_here", isa_supported(row.kernel.isa))
+          .field("proven", is_proven(row.kernel.isa))
           .end_object();
     }
     json.end_array().end_object();
@@ -97,11 +69,11 @@ Result<> list_kernels(bool as_json) {
   }
   std::vector<std::vector<std::string>> rows{
       {"operation", "kernel", "instructions", "level", "runs here", "proven"}};
-  for (const KernelRow& row : kernels) {
-    rows.push_back({std::string(row.operation), std::string(row.info.name),
-                    std::string(isa_name(row.info.isa)), std::string(level_name(row.info.level)),
-                    isa_supported(row.info.isa) ? "yes" : "no",
-                    is_proven(row.info.isa) ? "yes" : "no"});
+  for (const ListedKernel& row : kernels) {
+    rows.push_back(
+        {std::string(row.operation), std::string(row.kernel.name),
+         std::string(isa_name(row.kernel.isa)), std::string(level_name(row.kernel.level)),
+         isa_supported(row.kernel.isa) ? "yes" : "no", is_proven(row.kernel.isa) ? "yes" : "no"});
   }
   return print(
       fmt::format("{}: {} is used\n\n{}\nproven: the committed digests of logits were reproduced "
@@ -215,7 +187,7 @@ Result<> show_model(const CommonOptions& common, const Options& options) {
 }
 
 Result<> run(const CommonOptions& common, const Options& options) {
-  return options.model.empty() ? list_kernels(common.json) : show_model(common, options);
+  return options.model.empty() ? show_kernels(common.json) : show_model(common, options);
 }
 
 }  // namespace

@@ -23,7 +23,6 @@ Speed measure_speed(Context& context, const Model& model, const SpeedOptions& op
   CHECK(options.prompt_tokens > 0 && options.decode_tokens > 0 && options.runs > 0);
   const int64_t positions = model.config().max_positions;
   Speed speed;
-  speed.runs = options.runs;
   speed.prompt_tokens = std::max<int64_t>(1, std::min(options.prompt_tokens, positions / 2));
   speed.decode_tokens =
       std::max<int64_t>(1, std::min(options.decode_tokens, positions - speed.prompt_tokens));
@@ -40,8 +39,10 @@ Speed measure_speed(Context& context, const Model& model, const SpeedOptions& op
     return now_seconds() - start;
   };
   std::vector<double> prompt_seconds, decode_seconds;
+  const double began = now_seconds();
   for (int run = -1; run < options.runs; ++run) {
     const bool warming_up = run < 0;
+    if (run > 0 && now_seconds() - began > options.enough_seconds) break;
     Sequence sequence = model.new_sequence(speed.prompt_tokens + speed.decode_tokens);
     const auto part = warming_up ? prompt.first((prompt.size() + 7) / 8) : prompt;
     const double prompt_time =
@@ -57,6 +58,7 @@ Speed measure_speed(Context& context, const Model& model, const SpeedOptions& op
     if (warming_up) continue;
     prompt_seconds.push_back(prompt_time);
     decode_seconds.push_back(decode_time);
+    ++speed.runs;
   }
   speed.prompt = rate_of(speed.prompt_tokens, std::move(prompt_seconds));
   speed.decode = rate_of(speed.decode_tokens, std::move(decode_seconds));

@@ -12,6 +12,7 @@ struct SpeedOptions {
   int64_t prompt_tokens = 512;
   int64_t decode_tokens = 128;
   int runs = 3;
+  double enough_seconds = 15;  // no further run starts after so long
 };
 
 // Tokens a second: the median over the runs, and the slowest and the fastest run.
@@ -22,7 +23,7 @@ struct Rate {
 // Of one sequence. Prompt and decode are shortened where the model has fewer positions.
 struct Speed {
   int64_t prompt_tokens = 0, decode_tokens = 0;
-  int runs = 0;
+  int runs = 0;  // that were timed
   Rate prompt, decode;
 };
 

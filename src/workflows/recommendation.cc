@@ -118,9 +118,16 @@ class Recommender {
       }
       return kl(a) < kl(b);
     });
-    out_.headline = fmt::format("Use {}: {} instead of {}, and the loss is small.", chosen_->name(),
-                                bytes_text(static_cast<double>(chosen_->bytes)),
-                                bytes_text(static_cast<double>(report_.baseline.bytes)));
+    const std::string size = bytes_text(static_cast<double>(chosen_->bytes));
+    const std::string before = bytes_text(static_cast<double>(report_.baseline.bytes));
+    out_.headline = chosen_->bytes < report_.baseline.bytes
+                        ? fmt::format("Use {}: {} instead of {}, and the loss is small.",
+                                      chosen_->name(), size, before)
+                        : fmt::format(
+                              "Keep the model as it is: the smallest format within the bound, {}, "
+                              "takes {}, and what "
+                              "is stored takes {}.",
+                              chosen_->name(), size, before);
     out_.reasons.push_back(fmt::format(
         "It is the smallest whose KL lies below the bound of {} nats with its whole interval: {}.",
         out_.kl_bound, kl_with_interval(chosen_)));

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -97,6 +98,25 @@ TEST(Generate, EndsWhenTheCallerHasEnough) {
   EXPECT_EQ(seen, (Ids{1, 2}));
   EXPECT_EQ(ids(*made), seen);
   EXPECT_EQ(made->finish, Finish::caller);
+}
+
+// The same logits behind every token: 5, 6, 7 and the rest have 4, 3, 2.5 and 0.
+class StubbornModel : public CountingModel {
+ public:
+  void forward(Context&, Sequence&, std::span<const int32_t>,
+               View<float, 2> logits) const override {
+    const float values[] = {0, 0, 0, 0, 0, 4, 3, 2.5f};
+    for (int64_t r = 0; r < logits.rows; ++r) std::copy_n(values, 8, logits.row(r));
+  }
+};
+
+TEST(Generate, ThePenaltySeesEveryTokenThatWasMade) {
+  // Halved: 5 has 2, then 6 has 1.5, so 7 with 2.5 is next; then 5 is the best of the halved ones.
+  const auto made =
+      generate(context(), StubbornModel(), Ids{0},
+               {.sampling = {.temperature = 0, .repetition_penalty = 2}, .most_tokens = 4}, go_on);
+  ASSERT_TRUE(made);
+  EXPECT_EQ(ids(*made), (Ids{5, 6, 7, 5}));
 }
 
 TEST(Generate, RefusesWhatIsNoPrompt) {

@@ -46,6 +46,7 @@ TEST(Speed, TimesPromptAndDecodeApart) {
   const Speed speed = measure_speed(context.get(), model);
   EXPECT_EQ(speed.prompt_tokens, 512);
   EXPECT_EQ(speed.decode_tokens, 128);
+  EXPECT_EQ(speed.runs, 3);
   EXPECT_EQ(model.prompts, 3);
   EXPECT_EQ(model.longest, 640);
   EXPECT_GE(model.decodes, 3 * 128);
@@ -57,6 +58,14 @@ TEST(Speed, TimesPromptAndDecodeApart) {
   EXPECT_GT(speed.prompt.fastest, 50 * speed.decode.fastest);
   EXPECT_LE(speed.prompt.slowest, speed.prompt.median);
   EXPECT_LE(speed.prompt.median, speed.prompt.fastest);
+}
+
+TEST(Speed, ASlowModelIsNotRunThreeTimes) {
+  ContextOwner context(1, Isa::portable);
+  SleepingModel model(4096);
+  const Speed speed = measure_speed(context.get(), model, {.enough_seconds = 0});
+  EXPECT_EQ(speed.runs, 1);
+  EXPECT_EQ(model.prompts, 1);
 }
 
 TEST(Speed, AShortModelIsNotRunBeyondItsPositions) {

@@ -50,6 +50,11 @@ TEST(Recommendation, NoneWithinTheBoundIsSaid) {
   EXPECT_NE(r.headline.find("None"), std::string::npos);
 }
 
+TEST(Recommendation, AFormatThatIsNoSmallerThanTheModelIsNotWorthIt) {
+  const Recommendation r = recommend_among({example_row("large", 600, 0.001, 20)});
+  EXPECT_NE(r.headline.find("Keep the model as it is"), std::string::npos) << r.headline;
+}
+
 TEST(Recommendation, OfOneSizeTheSurelyFasterIsTaken) {
   const Recommendation r =
       recommend_among({example_row("slow", 100, 0.010, 20), example_row("quick", 100, 0.011, 30)});

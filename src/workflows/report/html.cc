@@ -1,6 +1,7 @@
 // The comparison as one HTML file: page.html with its style, its script and Chart.js inlined.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <functional>
 #include <string_view>
 #include <utility>
@@ -194,6 +195,13 @@ std::string remarks_html(const CompareReport& report) {
              : "<div class=\"remarks\"><h3>Fallbacks</h3>" + list_html(remarks) + "</div>";
 }
 
+// A slow model is timed less often.
+int most_runs(const CompareReport& report) {
+  int runs = report.baseline.speed.runs;
+  for (const CompareRow& row : report.rows) runs = std::max(runs, row.speed.runs);
+  return runs;
+}
+
 std::string facts_html(const CompareReport& report) {
   const MeasuringProtocol& p = report.protocol;
   const Speed& speed = report.baseline.speed;
@@ -204,10 +212,10 @@ std::string facts_html(const CompareReport& report) {
   fact("Model", report.model);
   fact("Windows", p.summary);
   fact("Text", fmt::format("{} (XXH3-128 {})", p.text, p.text_digest));
-  fact(
-      "Speed",
-      fmt::format("one sequence, prompt of {} tokens, then {} tokens one by one; median of {} runs",
-                  speed.prompt_tokens, speed.decode_tokens, speed.runs));
+  fact("Speed",
+       fmt::format(
+           "one sequence, prompt of {} tokens, then {} tokens one by one; median of up to {} runs",
+           speed.prompt_tokens, speed.decode_tokens, most_runs(report)));
   fact("Machine", fmt::format("{}, {} kernels, {} threads", report.place.cpu, report.place.isa,
                               report.place.threads));
   fact("Date", report.place.date);
@@ -269,11 +277,11 @@ std::string compare_html(const CompareReport& report) {
        {"advice", advice_html(report.recommendation)},
        {"table", table_html(report)},
        {"remarks", remarks_html(report)},
-       {"speed",
-        escaped(fmt::format("One sequence on {} threads: a prompt of {} tokens, then {} tokens one "
-                            "by one. Median of "
-                            "{} runs.",
-                            place.threads, speed.prompt_tokens, speed.decode_tokens, speed.runs))},
+       {"speed", escaped(fmt::format(
+                     "One sequence on {} threads: a prompt of {} tokens, then {} tokens one "
+                     "by one. Median of up to "
+                     "{} runs.",
+                     place.threads, speed.prompt_tokens, speed.decode_tokens, most_runs(report)))},
        {"facts", facts_html(report)},
        {"footer", escaped(place.program + ". The numbers of this page are in report.json, too.")},
        {"data", json_for_script(compare_json(report))},

@@ -47,6 +47,7 @@ void write_measurements(JsonWriter& json, const CompareRow& row, bool baseline) 
   }
   write_rate(json, "prompt_tokens_per_second", row.speed.prompt);
   write_rate(json, "decode_tokens_per_second", row.speed.decode);
+  json.field("speed_runs", row.speed.runs);
 }
 
 void write_row(JsonWriter& json, const CompareRow& row) {
@@ -98,8 +99,8 @@ std::string compare_json(const CompareReport& report) {
   json.field("bootstrap_resamples", default_resamples);
   const Speed& speed = report.baseline.speed;
   json.field("speed_prompt_tokens", speed.prompt_tokens)
-      .field("speed_decode_tokens", speed.decode_tokens);
-  json.field("speed_runs", speed.runs).end_object();
+      .field("speed_decode_tokens", speed.decode_tokens)
+      .end_object();
   write_strings(json, "notes", report.notes);
 
   json.key("baseline").begin_object().field("format", report.baseline.format);
