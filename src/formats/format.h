@@ -65,7 +65,7 @@ struct Format {
   // Encodes `values` (row-major, `stride` floats a row) into the tile. k0 and k1 lie on group boundaries, or k1
   // at the row's end.
   EncodeReport (*encode_tile)(QuantizedTensor& to, Tile tile, const float* values, int64_t stride, ScaleRule rule);
-  // The tile's values. k0 is a multiple of 32.
+  // The tile's values. k0 is a multiple of the block, or of 32 where there is none.
   void (*decode_tile)(const QuantizedTensor& from, Tile tile, float* values, int64_t stride);
   // Integer grids only. The unsigned codes of a tile (k0 a multiple of 32), and the scale and zero of group `g`
   // of the rows [n0, n1).

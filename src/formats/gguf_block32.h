@@ -1,12 +1,12 @@
 // GGUF's blocks of 32 along k with the scale inside the block: q4_0, q4_1, q8_0.
 //
 // q4_0: [d: f16][codes: 16 bytes], 18 bytes; value d * (code - 8); 4.5 bits a weight.
-// q4_1: [d: f16][m: f16][codes: 16 bytes], 20 bytes; value d * code + m (product and sum each rounded); 5 bits.
-// q8_0: [d: f16][codes: 32 signed bytes], 34 bytes; value d * code; 8.5 bits.
-// In 4-bit blocks element i < 16 is the low nibble of byte i, else the high nibble of byte i - 16.
-// Encoding gives the bytes of the Python package gguf: codes come from the unrounded scale's reciprocal
-// (the home engine's rule, which differs from our own formats'), then the scale is rounded to f16.
-// Source: ggml/docs and gguf-py quants (block layouts); tests hold its vectors.
+// q4_1: [d: f16][m: f16][codes: 16 bytes], 20 bytes; value d * code + m (product and sum each
+// rounded); 5 bits. q8_0: [d: f16][codes: 32 signed bytes], 34 bytes; value d * code; 8.5 bits. In
+// 4-bit blocks element i < 16 is the low nibble of byte i, else the high nibble of byte i - 16.
+// Encoding gives the bytes of the Python package gguf: codes come from the unrounded scale's
+// reciprocal (the home engine's rule, which differs from our own formats'), then the scale is
+// rounded to f16. Source: ggml/docs and gguf-py quants (block layouts); tests hold its vectors.
 #pragma once
 
 #include <cstring>
@@ -43,10 +43,16 @@ struct Block32 {
   }
 
   // Unsigned: q8_0's signed bytes are shifted by 128.
-  static int code_at(const uint8_t* block, int i) {
-    const uint8_t* codes = block + header_bytes;
-    if constexpr (bits == 8) return static_cast<int8_t>(codes[i]) + 128;
-    return i < 16 ? codes[i] & 15 : codes[i - 16] >> 4;
+  static void codes_of_block(const uint8_t* block, uint8_t* codes) {
+    const uint8_t* stored = block + header_bytes;
+    for (int i = 0; i < (bits == 8 ? 32 : 16); ++i) {
+      if constexpr (bits == 8) {
+        codes[i] = stored[i] ^ 0x80;
+      } else {
+        codes[i] = stored[i] & 15;
+        codes[i + 16] = stored[i] >> 4;
+      }
+    }
   }
 
   static EncodeReport encode_block(uint8_t* block, const float* x) {
@@ -81,8 +87,10 @@ struct Block32 {
     report.zero_groups = e.amax() == 0;
     report.flushed_groups = e.amax() != 0 && stored == 0 && !has_min;
     const float inverse = scale == 0 ? 0.0f : 1.0f / scale;
-    if (inverse - inverse != 0) {  // a subnormal scale: its reciprocal is no number; the block is flushed
-      std::memset(codes, kind == GgufBlock::q4_0 ? 0x88 : 0, static_cast<size_t>(block_bytes - header_bytes));
+    if (inverse - inverse !=
+        0) {  // a subnormal scale: its reciprocal is no number; the block is flushed
+      std::memset(codes, kind == GgufBlock::q4_0 ? 0x88 : 0,
+                  static_cast<size_t>(block_bytes - header_bytes));
       return report;
     }
     if constexpr (bits == 8) {
@@ -104,12 +112,14 @@ struct Block32 {
         }
         nibbles[i] = code > 15 ? 15 : code;
       }
-      for (int i = 0; i < 16; ++i) codes[i] = static_cast<uint8_t>(nibbles[i] | nibbles[i + 16] << 4);
+      for (int i = 0; i < 16; ++i)
+        codes[i] = static_cast<uint8_t>(nibbles[i] | nibbles[i + 16] << 4);
     }
     return report;
   }
 
-  static EncodeReport encode_tile(QuantizedTensor& q, Tile tile, const float* values, int64_t stride, ScaleRule) {
+  static EncodeReport encode_tile(QuantizedTensor& q, Tile tile, const float* values,
+                                  int64_t stride, ScaleRule) {
     EncodeReport report;
     for (int64_t n = tile.n0; n < tile.n1; ++n, values += stride)
       for (int64_t k = tile.k0; k < tile.k1; k += size)
@@ -119,26 +129,38 @@ struct Block32 {
 
   static void decode_tile(const QuantizedTensor& q, Tile tile, float* values, int64_t stride) {
     for (int64_t n = tile.n0; n < tile.n1; ++n, values += stride) {
-      for (int64_t k = tile.k0; k < tile.k1; ++k) {
+      for (int64_t k = tile.k0; k < tile.k1; k += size) {
         const uint8_t* block = block_at(q, n, k);
-        const int code = code_at(block, static_cast<int>(k % size));
-        const float scale = half_at(block);
-        if constexpr (has_min) {
-          values[k - tile.k0] = scale * static_cast<float>(code) + half_at(block + 2);
-        } else {
-          values[k - tile.k0] = scale * static_cast<float>(code - (1 << (bits - 1)));
+        uint8_t codes[size];
+        codes_of_block(block, codes);
+        const float scale = half_at(block), low = has_min ? half_at(block + 2) : 0.0f;
+        float decoded[size];
+        for (int i = 0; i < size; ++i) {
+          if constexpr (has_min) {
+            decoded[i] = scale * static_cast<float>(codes[i]) + low;
+          } else {
+            decoded[i] = scale * static_cast<float>(codes[i] - (1 << (bits - 1)));
+          }
         }
+        const int64_t count = tile.k1 - k < size ? tile.k1 - k : size;
+        std::memcpy(values + (k - tile.k0), decoded, static_cast<size_t>(count) * sizeof(float));
       }
     }
   }
 
   static void codes_tile(const QuantizedTensor& q, Tile tile, uint8_t* codes, int64_t stride) {
-    for (int64_t n = tile.n0; n < tile.n1; ++n, codes += stride)
-      for (int64_t k = tile.k0; k < tile.k1; ++k)
-        codes[k - tile.k0] = static_cast<uint8_t>(code_at(block_at(q, n, k), static_cast<int>(k % size)));
+    for (int64_t n = tile.n0; n < tile.n1; ++n, codes += stride) {
+      for (int64_t k = tile.k0; k < tile.k1; k += size) {
+        uint8_t block[size];
+        codes_of_block(block_at(q, n, k), block);
+        std::memcpy(codes + (k - tile.k0), block,
+                    static_cast<size_t>(tile.k1 - k < size ? tile.k1 - k : size));
+      }
+    }
   }
 
-  static void group_parameters(const QuantizedTensor& q, int64_t n0, int64_t n1, int64_t g, float* scales, int32_t* zeros) {
+  static void group_parameters(const QuantizedTensor& q, int64_t n0, int64_t n1, int64_t g,
+                               float* scales, int32_t* zeros) {
     for (int64_t n = n0; n < n1; ++n) {
       scales[n - n0] = half_at(block_at(q, n, g * size));
       zeros[n - n0] = 1 << (bits - 1);
@@ -150,9 +172,11 @@ struct Block32 {
                                           : kind == GgufBlock::q4_1 ? ScaleRule::min_max
                                                                     : ScaleRule::narrow};
     Format f;
-    f.layout = kind == GgufBlock::q4_0   ? "blocks [d: f16][16 bytes of codes]; low nibbles are elements 0..15"
-               : kind == GgufBlock::q4_1 ? "blocks [d: f16][m: f16][16 bytes of codes]; low nibbles are elements 0..15"
-                                         : "blocks [d: f16][32 signed bytes]";
+    f.layout = kind == GgufBlock::q4_0
+                   ? "blocks [d: f16][16 bytes of codes]; low nibbles are elements 0..15"
+               : kind == GgufBlock::q4_1
+                   ? "blocks [d: f16][m: f16][16 bytes of codes]; low nibbles are elements 0..15"
+                   : "blocks [d: f16][32 signed bytes]";
     f.value = kind == GgufBlock::q4_0   ? "d * (code - 8), code in 0..15"
               : kind == GgufBlock::q4_1 ? "d * code + m, code in 0..15"
                                         : "d * code, code in -127..127";

@@ -92,6 +92,27 @@ TEST(EndToEnd, AModelHasNoDistanceFromItsSavedLogits) {
       << run.out;
 }
 
+TEST(EndToEnd, TheDistanceFromAModelIsThatFromItsSavedLogits) {
+  ScratchFolder folder;
+  const std::string logits = (folder / "logits.npy").string();
+  const auto eval = [](std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(),
+                     {"eval", stories(), "--tokens", "256", "--context", "64", "--json"});
+    const ProgramRun run = farthing(arguments);
+    EXPECT_EQ(run.status, 0) << run.err;
+    return run.out;
+  };
+  eval({"--save-logits", logits});
+  const auto measures = [](const std::string& json) {
+    const size_t begin = json.find("\"perplexity_increase\"");
+    EXPECT_NE(begin, std::string::npos) << json;
+    return json.substr(begin, json.find("\"seconds\"") - begin);
+  };
+  const std::string saved = measures(eval({"--format", "int4_g32", "--against", logits}));
+  EXPECT_EQ(measures(eval({"--format", "int4_g32", "--against", stories()})), saved);
+  EXPECT_EQ(saved.find("\"kl_mean\": {\n    \"value\": 0.0,"), std::string::npos) << saved;
+}
+
 TEST(EndToEnd, SavedLogitsOfOtherWindowsAreRefused) {
   ScratchFolder folder;
   const std::string logits = (folder / "logits.npy").string();

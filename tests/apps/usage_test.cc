@@ -84,6 +84,9 @@ INSTANTIATE_TEST_SUITE_P(
         Mistake{{"quantize", "m", "-o", "d", "--format", "q4_0", "--scale-rule", "narrow"},
                 "one of signed"},
         Mistake{{"compare", "m", "--formats", "q4_0,nonsense"}, "scheme \"nonsense\""},
+        Mistake{{"quantize", "m", "-o", "d", "--format", "q4_0", "--token-embedding-type", "q8_0",
+                 "--output-tensor-type", "f16"},
+                "--tables was given more than once"},
         Mistake{{"kernels", "--format", "q4_0"}, "--format needs a model"}));
 
 TEST(Usage, TheLastOfARepeatedOptionCounts) {
