@@ -15,9 +15,17 @@
 namespace farthing {
 
 namespace {
-// About 20 us of spinning covers the gaps between the operators of one decode step.
-constexpr int spin_rounds = 4000;
-inline void pause_once() { __builtin_ia32_pause(); }
+// A pause is up to 140 cycles: about 10 us cover the gaps between the operators of one decode step
+// where each thread has a processor. Where another process shares it, spinning would keep the
+// awaited thread from running: then yield, and only after about a millisecond sleep.
+constexpr int pause_rounds = 200, yield_rounds = 2000;
+inline void wait_a_little(int round) {
+  if (round < pause_rounds) {
+    __builtin_ia32_pause();
+  } else {
+    std::this_thread::yield();
+  }
+}
 }  // namespace
 
 struct ThreadPool::State {
@@ -52,8 +60,10 @@ void ThreadPool::work(int index) {
   set_float_mode();
   uint64_t seen = 0;
   for (;;) {
-    for (int i = 0; i < spin_rounds && state_->generation.load(std::memory_order_acquire) == seen; ++i)
-      pause_once();
+    for (int i = 0; i < pause_rounds + yield_rounds &&
+                    state_->generation.load(std::memory_order_acquire) == seen;
+         ++i)
+      wait_a_little(i);
     if (state_->generation.load(std::memory_order_acquire) == seen) {
       std::unique_lock lock(state_->mutex);
       state_->sleepers.fetch_add(1);
@@ -81,14 +91,8 @@ void ThreadPool::run_erased(const void* job, Call call) {
     state_->wake.notify_all();
   }
   call(job, {0, threads_});
-  int rounds = 0;
-  while (state_->remaining.load(std::memory_order_acquire) != 0) {
-    if (++rounds < spin_rounds) {
-      pause_once();
-    } else {
-      std::this_thread::yield();  // the other thread lost its processor: let it run
-    }
-  }
+  for (int round = 0; state_->remaining.load(std::memory_order_acquire) != 0; ++round)
+    wait_a_little(round);
 }
 
 int available_processors() {

@@ -1,4 +1,4 @@
-// A fixed set of threads that run the parts of one job at a time: static partition, spin briefly, then sleep.
+// A fixed set of threads that run the parts of one job at a time: static partition, spin briefly, yield, then sleep.
 #pragma once
 
 #include <cstdint>

@@ -145,8 +145,8 @@ Error unknown_tensor(const std::string& name) {
 Result<std::pair<Axis, Axis>> axes_of(const Channels& channels, const LinearSpec& spec) {
   const auto tensor = block_tensor(spec.name);
   if (!tensor) return std::pair(channels.plain(spec.n), channels.residual());  // embedding and head
-  const int64_t layer = tensor->first;  // no structured binding: clang 14 cannot capture one
-  const std::string& part = tensor->second;
+  const int64_t layer = tensor->layer;  // no structured binding: clang 14 cannot capture one
+  const std::string& part = tensor->part;
   const auto behind = [&](Purpose norm) { return channels.behind_norm(norm, layer); };
   if (part == "self_attn.q_proj" || part == "self_attn.k_proj")
     return std::pair(channels.plain(spec.n), behind(Purpose::attention_norm));

@@ -78,12 +78,23 @@ TEST(OffGrid, WritesTheSameBytesOnEveryMachine) {
   EXPECT_EQ(digest, 0x9d0d1701d8b1ced9u) << std::hex << digest;
 }
 
-TEST(OffGrid, TheSeedChoosesTheWeights) {
+TEST(OffGrid, TheSeedChoosesPermutationsAndFactors) {
   const ScratchFolder folder;
-  ASSERT_TRUE(write(folder / "a", {.seed = 1}).has_value());
-  ASSERT_TRUE(write(folder / "b", {.seed = 2}).has_value());
-  const std::string name = "model.layers.2.mlp.up_proj.weight";
-  EXPECT_NE(values_of(folder / "a", name), values_of(folder / "b", name));
+  const std::string norm = "model.layers.2.input_layernorm.weight";
+  std::vector<std::vector<float>> permuted, factors;
+  for (const uint64_t seed : {1, 2}) {
+    ASSERT_TRUE(write(folder / "permuted", {.seed = seed, .sigma = 0}).has_value());
+    ASSERT_TRUE(write(folder / "moved", {.seed = seed}).has_value());
+    permuted.push_back(values_of(folder / "permuted", norm));
+    factors.push_back(values_of(folder / "moved", norm));
+    for (size_t i = 0; i < permuted.back().size(); ++i) factors.back()[i] /= permuted.back()[i];
+  }
+  EXPECT_NE(permuted[0], permuted[1]);
+  float largest =
+      0;  // a division undoes the multiplication up to 2^-23 or so; the factors differ by some 0.07
+  for (size_t i = 0; i < factors[0].size(); ++i)
+    largest = std::max(largest, std::fabs(factors[0][i] - factors[1][i]));
+  EXPECT_GT(largest, 0.01f);
 }
 
 TEST(OffGrid, AFunctionThatDiffersIsRefusedAndLeavesNothing) {
