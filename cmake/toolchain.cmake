@@ -40,7 +40,7 @@ endif()
 set(FARTHING_FLAGS_portable -fno-exceptions)
 set(FARTHING_FLAGS_avx2 -mavx2 -mfma -mf16c -fno-exceptions)
 set(FARTHING_FLAGS_avx512 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni -mfma -mf16c
-    -mprefer-vector-width=512 -Wno-maybe-uninitialized -fno-exceptions)
+    -mprefer-vector-width=512 $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized> -fno-exceptions)
 # Behaviour that is undefined would need a check at each lane of each inlined operation: minutes for one file. The
 # address sanitizer stays.
 if(FARTHING_SANITIZE)

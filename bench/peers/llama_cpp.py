@@ -99,7 +99,12 @@ def run_llama(model_path: str, prompt: int, decode: int, threads: int) -> dict:
 def run_llama_apart(arguments, model_path: pathlib.Path) -> dict:
     command = [sys.executable, __file__, str(model_path), "--one-llama-run", "-p", str(arguments.prompt), "-n",
                str(arguments.decode), "--threads", str(arguments.threads)]
-    return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout)
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    if done.returncode != 0:
+        sys.exit(f"{done.stderr[-2000:]}\nllama.cpp's run ended with status {done.returncode}. On some machines its AMX "
+                 "kernels crash\n(status -11): build llama-cpp-python without GGML_NATIVE, with this machine's other "
+                 "instruction sets.")
+    return json.loads(done.stdout)
 
 
 def run_farthing(arguments, model_path: pathlib.Path) -> dict:

@@ -19,16 +19,20 @@ bool has_f16c() {
 
 std::string_view isa_name(Isa isa) {
   switch (isa) {
-    case Isa::portable: return "portable";
-    case Isa::avx2: return "avx2";
-    case Isa::avx512: return "avx512";
+    case Isa::portable:
+      return "portable";
+    case Isa::avx2:
+      return "avx2";
+    case Isa::avx512:
+      return "avx512";
   }
   return "?";
 }
 
 bool isa_supported(Isa isa) {
   switch (isa) {
-    case Isa::portable: return true;
+    case Isa::portable:
+      return true;
     case Isa::avx2:
       return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && has_f16c();
     case Isa::avx512:
@@ -50,7 +54,8 @@ Result<Isa> choose_isa() {
   const char* forced = std::getenv("FARTHING_FORCE_ISA");
   if (forced == nullptr || *forced == '\0') return supported_isas().back();
   std::string runnable;
-  for (Isa isa : supported_isas()) runnable += (runnable.empty() ? "" : ", ") + std::string(isa_name(isa));
+  for (Isa isa : supported_isas())
+    runnable += (runnable.empty() ? "" : ", ") + std::string(isa_name(isa));
   for (Isa isa : all_isas) {
     if (isa_name(isa) != forced) continue;
     if (isa_supported(isa)) return isa;

@@ -27,10 +27,11 @@ Error system_error(std::string what, const fs::path& path, std::string remedy) {
           .remedy = std::move(remedy)};
 }
 
-constexpr const char* write_remedy = "free space on the disk or choose a folder that you may write to";
+constexpr const char* write_remedy =
+    "free space on the disk or choose a folder that you may write to";
 
-// What discard_partial_outputs has to remove. Outputs come and go under the mutex. Never destroyed: a signal may
-// arrive while the process ends.
+// What discard_partial_outputs has to remove. Outputs come and go under the mutex. Never destroyed:
+// a signal may arrive while the process ends.
 struct PartialOutputs {
   std::mutex mutex;
   std::set<fs::path> paths;
@@ -43,7 +44,8 @@ PartialOutputs& partial_outputs() {
 
 Result<std::shared_ptr<const MappedFile>> MappedFile::open(const fs::path& path) {
   const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (descriptor < 0) return fail(system_error("cannot open the file", path, "check the path and its permissions"));
+  if (descriptor < 0)
+    return fail(system_error("cannot open the file", path, "check the path and its permissions"));
   struct stat info {};
   if (::fstat(descriptor, &info) != 0 || !S_ISREG(info.st_mode)) {
     ::close(descriptor);
@@ -59,7 +61,8 @@ Result<std::shared_ptr<const MappedFile>> MappedFile::open(const fs::path& path)
   if (file->size_ > 0) {
     void* data = ::mmap(nullptr, file->size_, PROT_READ, MAP_PRIVATE, descriptor, 0);
     if (data == MAP_FAILED) {
-      auto error = system_error("cannot map the file into memory", path, "free address space or memory");
+      auto error =
+          system_error("cannot map the file into memory", path, "free address space or memory");
       ::close(descriptor);
       return fail(std::move(error));
     }
@@ -92,7 +95,8 @@ Result<AtomicFile> AtomicFile::create(const fs::path& target) {
   file.partial_ += fmt::format(".partial-{}", ::getpid());
   const std::lock_guard lock(partial_outputs().mutex);
   file.descriptor_ = ::open(file.partial_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-  if (file.descriptor_ < 0) return fail(system_error("cannot create the file", target, write_remedy));
+  if (file.descriptor_ < 0)
+    return fail(system_error("cannot create the file", target, write_remedy));
   partial_outputs().paths.insert(file.partial_);
   return file;
 }
@@ -111,9 +115,7 @@ AtomicFile::~AtomicFile() {
   partial_outputs().paths.erase(partial_);
 }
 
-Result<> AtomicFile::write(std::span<const std::byte> bytes) {
-  return write_at(size_, bytes);
-}
+Result<> AtomicFile::write(std::span<const std::byte> bytes) { return write_at(size_, bytes); }
 
 Result<> AtomicFile::write_at(uint64_t offset, std::span<const std::byte> bytes) {
   if (bytes.empty()) return {};
@@ -130,10 +132,12 @@ Result<> AtomicFile::write_at(uint64_t offset, std::span<const std::byte> bytes)
 }
 
 Result<> AtomicFile::commit() {
-  if (::fsync(descriptor_) != 0) return fail(system_error("cannot flush the file to the disk", target_, write_remedy));
+  if (::fsync(descriptor_) != 0)
+    return fail(system_error("cannot flush the file to the disk", target_, write_remedy));
   const std::lock_guard lock(partial_outputs().mutex);
   partial_outputs().paths.erase(partial_);
-  if (::close(std::exchange(descriptor_, -1)) != 0 || ::rename(partial_.c_str(), target_.c_str()) != 0) {
+  if (::close(std::exchange(descriptor_, -1)) != 0 ||
+      ::rename(partial_.c_str(), target_.c_str()) != 0) {
     auto error = system_error("cannot put the finished file in its place", target_, write_remedy);
     ::unlink(partial_.c_str());
     return fail(std::move(error));
@@ -151,8 +155,9 @@ Result<AtomicDirectory> AtomicDirectory::create(const fs::path& target, std::str
   std::error_code code;
   fs::path clean = target.lexically_normal();
   if (!clean.has_filename()) clean = clean.parent_path();
-  if (fs::exists(clean, code) && (!fs::is_directory(clean, code) ||
-                                  (!fs::is_empty(clean, code) && !fs::exists(clean / marker, code)))) {
+  if (fs::exists(clean, code) &&
+      (!fs::is_directory(clean, code) ||
+       (!fs::is_empty(clean, code) && !fs::exists(clean / marker, code)))) {
     return fail({.what = "the output folder holds files that this command did not write",
                  .where = clean.string(),
                  .got = fmt::format("a folder without the file {}", marker),
@@ -212,7 +217,8 @@ void discard_partial_outputs() {
   PartialOutputs& outputs = partial_outputs();
   outputs.mutex.lock();  // and never unlocked: nothing is created or committed any more
   for (const fs::path& path : outputs.paths) {
-    // Another thread may be copying a file into the folder right now: then the folder is not empty at first.
+    // Another thread may be copying a file into the folder right now: then the folder is not empty
+    // at first.
     std::error_code code;
     for (int attempt = 0; attempt < 100; ++attempt) {
       fs::remove_all(path, code);

@@ -32,10 +32,11 @@ class MappedFile {
 };
 
 // The whole file as a string; refuses more than `limit_bytes`.
-Result<std::string> read_text_file(const std::filesystem::path& path, size_t limit_bytes = size_t{1} << 30);
+Result<std::string> read_text_file(const std::filesystem::path& path,
+                                   size_t limit_bytes = size_t{1} << 30);
 
-// A file that is written beside its target (same folder, name.partial-PID) and renamed by commit(). Without
-// commit, the destructor removes what was written. Every call reports a full disk.
+// A file that is written beside its target (same folder, name.partial-PID) and renamed by commit().
+// Without commit, the destructor removes what was written. Every call reports a full disk.
 class AtomicFile {
  public:
   static Result<AtomicFile> create(const std::filesystem::path& target);
@@ -60,8 +61,8 @@ class AtomicFile {
 
 Result<> write_text_file(const std::filesystem::path& target, std::string_view text);
 
-// A folder that is filled beside its target and renamed by commit(). An existing target is replaced only when
-// it is empty or an earlier run wrote it (it holds the file `marker`).
+// A folder that is filled beside its target and renamed by commit(). An existing target is replaced
+// only when it is empty or an earlier run wrote it (it holds the file `marker`).
 class AtomicDirectory {
  public:
   static Result<AtomicDirectory> create(const std::filesystem::path& target, std::string marker);
@@ -79,8 +80,8 @@ class AtomicDirectory {
   bool open_ = false;
 };
 
-// For a process that is about to end, from any thread: removes what every uncommitted AtomicFile and AtomicDirectory wrote.
-// From then on a thread that creates or commits one waits for ever.
+// For a process that is about to end, from any thread: removes what every uncommitted AtomicFile
+// and AtomicDirectory wrote. From then on a thread that creates or commits one waits for ever.
 void discard_partial_outputs();
 
 }  // namespace farthing

@@ -8,7 +8,8 @@
 
 namespace farthing {
 
-// What a long-running function reports to. The library never prints: apps/ gives an object that draws.
+// What a long-running function reports to. The library never prints: apps/ gives an object that
+// draws.
 class Progress {
  public:
   virtual ~Progress() = default;
@@ -22,8 +23,8 @@ class NoProgress : public Progress {
   void update(double, double, std::string_view) override {}
 };
 
-// Draws a bar with an estimate of the remaining time on standard error; only on a terminal, else one line for
-// every tenth of the work. Shows nothing in the first second.
+// Draws a bar with an estimate of the remaining time on standard error; only on a terminal, else
+// one line for every tenth of the work. Shows nothing in the first second.
 class ProgressBar : public Progress {
  public:
   ProgressBar();

@@ -5,7 +5,8 @@
 
 namespace farthing {
 
-// 64 well-mixed bits. The finalizer is SplitMix64's (Steele, Lea, Flood 2014), applied once for each word.
+// 64 well-mixed bits. The finalizer is SplitMix64's (Steele, Lea, Flood 2014), applied once for
+// each word.
 inline uint64_t random_bits(uint64_t seed, uint64_t stream, uint64_t index) {
   const auto mix = [](uint64_t z) {
     z += 0x9e3779b97f4a7c15u;
@@ -21,8 +22,8 @@ inline float random_uniform(uint64_t seed, uint64_t stream, uint64_t index) {
   return static_cast<float>(random_bits(seed, stream, index) >> 40) * 0x1p-24f;
 }
 
-// Mean 0, variance 1, made without libm (which picks FMA variants by itself): the centred sum of twelve 16-bit
-// uniforms. Range +-6; tails are lighter than a true normal's beyond 4.
+// Mean 0, variance 1, made without libm (which picks FMA variants by itself): the centred sum of
+// twelve 16-bit uniforms. Range +-6; tails are lighter than a true normal's beyond 4.
 inline float random_normal(uint64_t seed, uint64_t stream, uint64_t index) {
   int64_t sum = 0;
   for (uint64_t part = 0; part < 3; ++part) {

@@ -1,4 +1,5 @@
-// Result<T>: a value, or an error that says what happened, where, what was found, what was wanted and what to do.
+// Result<T>: a value, or an error that says what happened, where, what was found, what was wanted
+// and what to do.
 #pragma once
 
 #include <string>
@@ -7,7 +8,8 @@
 
 namespace farthing {
 
-// What the outside world caused: bad files, full disks, wrong flags. Our own bugs are CHECKs (base/check.h).
+// What the outside world caused: bad files, full disks, wrong flags. Our own bugs are CHECKs
+// (base/check.h).
 struct Error {
   std::string what;    // "tensor data reaches beyond the end of the file"
   std::string where;   // "model.safetensors, tensor model.norm.weight"
@@ -35,9 +37,9 @@ inline void take(Result<void>&) {}
 }  // namespace farthing
 
 // The value of a Result, or return its error from the calling function.
-#define TRY(...)                                                                     \
-  ({                                                                                 \
-    auto result_of_try = (__VA_ARGS__);                                              \
-    if (!result_of_try) return ::farthing::fail(std::move(result_of_try.error()));   \
-    ::farthing::detail::take(result_of_try);                                         \
+#define TRY(...)                                                                   \
+  ({                                                                               \
+    auto result_of_try = (__VA_ARGS__);                                            \
+    if (!result_of_try) return ::farthing::fail(std::move(result_of_try.error())); \
+    ::farthing::detail::take(result_of_try);                                       \
   })

@@ -1,4 +1,5 @@
-// A fixed set of threads that run the parts of one job at a time: static partition, spin briefly, yield, then sleep.
+// A fixed set of threads that run the parts of one job at a time: static partition, spin briefly,
+// yield, then sleep.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +18,8 @@ struct Part {
   };
   Range range(int64_t items, int64_t grain = 1) const {
     const int64_t grains = (items + grain - 1) / grain;
-    const int64_t begin = grains * index / count * grain, end = grains * (index + 1) / count * grain;
+    const int64_t begin = grains * index / count * grain,
+                  end = grains * (index + 1) / count * grain;
     return {begin < items ? begin : items, end < items ? end : items};
   }
 };
@@ -32,11 +34,12 @@ class ThreadPool {
 
   int size() const { return threads_; }
 
-  // Runs `job` once for each part and returns when all are done. One caller at a time; not reentrant.
-  // Allocates nothing as long as `job` captures little (a reference or two).
+  // Runs `job` once for each part and returns when all are done. One caller at a time; not
+  // reentrant. Allocates nothing as long as `job` captures little (a reference or two).
   template <class Job>
   void run(const Job& job) {
-    run_erased(&job, [](const void* opaque, Part part) { (*static_cast<const Job*>(opaque))(part); });
+    run_erased(&job,
+               [](const void* opaque, Part part) { (*static_cast<const Job*>(opaque))(part); });
   }
 
  private:

@@ -1,7 +1,8 @@
 // f32, f16, bf16: the weight itself in one plane [n, k], without scales.
 //
 // Layout: IEEE 754 binary32 or binary16, or the upper half of binary32 (bfloat16), row-major.
-// Value:  the number itself; encoding rounds to nearest even. A finite weight beyond the type's range is refused.
+// Value:  the number itself; encoding rounds to nearest even. A finite weight beyond the type's
+// range is refused.
 #pragma once
 
 #include "formats/format.h"
@@ -24,9 +25,12 @@ struct FloatPlane {
     return value;
   }
 
-  static std::vector<PlaneSpec> planes(int64_t n, int64_t k, DType) { return {{"weight", dtype, {n, k}}}; }
+  static std::vector<PlaneSpec> planes(int64_t n, int64_t k, DType) {
+    return {{"weight", dtype, {n, k}}};
+  }
 
-  static EncodeReport encode_tile(QuantizedTensor& q, Tile tile, const float* values, int64_t stride, ScaleRule) {
+  static EncodeReport encode_tile(QuantizedTensor& q, Tile tile, const float* values,
+                                  int64_t stride, ScaleRule) {
     EncodeReport report;
     for (int64_t n = tile.n0; n < tile.n1; ++n, values += stride) {
       Bits* row = q.planes[0].as<Bits>() + n * q.k;

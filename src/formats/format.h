@@ -1,4 +1,5 @@
-// Format: one row of the registry of number formats, and QuantizedTensor: a matrix stored in one of them.
+// Format: one row of the registry of number formats, and QuantizedTensor: a matrix stored in one of
+// them.
 #pragma once
 
 #include <cstdint>
@@ -31,19 +32,20 @@ struct PlaneSpec {
 
 // What encoding met; sums over tiles.
 struct EncodeReport {
-  int64_t nonfinite = 0;          // weights that are NaN or infinite: the quantizer refuses the tensor
-  int64_t overflowed_scales = 0;  // scales or values beyond the stored type: the quantizer refuses the tensor
-  int64_t flushed_groups = 0;     // groups so small that their scale rounds to zero: stored as zeros
-  int64_t zero_groups = 0;        // groups of zeros: scale 1, codes 0
-  int64_t clipped = 0;            // weights beyond the grid's ends by a step or more
+  int64_t nonfinite = 0;  // weights that are NaN or infinite: the quantizer refuses the tensor
+  int64_t overflowed_scales =
+      0;  // scales or values beyond the stored type: the quantizer refuses the tensor
+  int64_t flushed_groups = 0;  // groups so small that their scale rounds to zero: stored as zeros
+  int64_t zero_groups = 0;     // groups of zeros: scale 1, codes 0
+  int64_t clipped = 0;         // weights beyond the grid's ends by a step or more
   EncodeReport& operator+=(const EncodeReport& other);
 };
 
 // For formats whose values are scale * (code - zero), code unsigned: what integer kernels build on.
 struct IntegerGrid {
-  int bits;            // codes are 0 .. 2^bits - 1
-  int64_t group;       // weights along k that share a scale; 0: the whole row
-  bool zero_points;    // false: zero is 2^(bits-1) everywhere
+  int bits;          // codes are 0 .. 2^bits - 1
+  int64_t group;     // weights along k that share a scale; 0: the whole row
+  bool zero_points;  // false: zero is 2^(bits-1) everywhere
   int middle() const { return 1 << (bits - 1); }
   int64_t group_size(int64_t k) const { return group == 0 ? k : group; }
   int64_t groups(int64_t k) const { return group == 0 ? 1 : (k + group - 1) / group; }
@@ -54,27 +56,31 @@ struct Format {
   std::string_view layout;  // the bit layout, in one sentence
   std::string_view value;   // the value formula and the codes' range
   std::string_view source;
-  int64_t block = 1;        // k must be a multiple of this
-  std::optional<IntegerGrid> grid;         // set for formats on an integer grid
-  std::optional<DType> plain;              // set where the one plane is the weight itself, [n, k]
+  int64_t block = 1;                // k must be a multiple of this
+  std::optional<IntegerGrid> grid;  // set for formats on an integer grid
+  std::optional<DType> plain;       // set where the one plane is the weight itself, [n, k]
   Activations default_activations = Activations::f32;
-  std::span<const ScaleRule> scale_rules;  // the first is the default; empty where there is no scale
-  int gguf_type = -1;                      // the ggml type with this very layout
+  std::span<const ScaleRule>
+      scale_rules;     // the first is the default; empty where there is no scale
+  int gguf_type = -1;  // the ggml type with this very layout
 
   std::vector<PlaneSpec> (*planes)(int64_t n, int64_t k, DType scale_dtype);
-  // Encodes `values` (row-major, `stride` floats a row) into the tile. k0 and k1 lie on group boundaries, or k1
-  // at the row's end.
-  EncodeReport (*encode_tile)(QuantizedTensor& to, Tile tile, const float* values, int64_t stride, ScaleRule rule);
+  // Encodes `values` (row-major, `stride` floats a row) into the tile. k0 and k1 lie on group
+  // boundaries, or k1 at the row's end.
+  EncodeReport (*encode_tile)(QuantizedTensor& to, Tile tile, const float* values, int64_t stride,
+                              ScaleRule rule);
   // The tile's values. k0 is a multiple of the block, or of 32 where there is none.
   void (*decode_tile)(const QuantizedTensor& from, Tile tile, float* values, int64_t stride);
-  // Integer grids only. The unsigned codes of a tile (k0 a multiple of 32), and the scale and zero of group `g`
-  // of the rows [n0, n1).
-  void (*codes_tile)(const QuantizedTensor& from, Tile tile, uint8_t* codes, int64_t stride) = nullptr;
-  void (*group_parameters)(const QuantizedTensor& from, int64_t n0, int64_t n1, int64_t g, float* scales,
-                           int32_t* zeros) = nullptr;
+  // Integer grids only. The unsigned codes of a tile (k0 a multiple of 32), and the scale and zero
+  // of group `g` of the rows [n0, n1).
+  void (*codes_tile)(const QuantizedTensor& from, Tile tile, uint8_t* codes,
+                     int64_t stride) = nullptr;
+  void (*group_parameters)(const QuantizedTensor& from, int64_t n0, int64_t n1, int64_t g,
+                           float* scales, int32_t* zeros) = nullptr;
 };
 
-// A weight matrix [n, k] (n outputs, k inputs) as it is stored: the planes that format->planes() names.
+// A weight matrix [n, k] (n outputs, k inputs) as it is stored: the planes that format->planes()
+// names.
 struct QuantizedTensor {
   const Format* format = nullptr;
   int64_t n = 0, k = 0;
@@ -82,9 +88,12 @@ struct QuantizedTensor {
   std::vector<Tensor> planes;
 
   // Zeroed planes.
-  static QuantizedTensor allocate(const Format& format, int64_t n, int64_t k, DType scale_dtype = DType::f16);
+  static QuantizedTensor allocate(const Format& format, int64_t n, int64_t k,
+                                  DType scale_dtype = DType::f16);
   int64_t bytes() const;
-  double bits_per_weight() const { return 8.0 * static_cast<double>(bytes()) / static_cast<double>(n * k); }
+  double bits_per_weight() const {
+    return 8.0 * static_cast<double>(bytes()) / static_cast<double>(n * k);
+  }
   // The whole matrix as f32 [n, k].
   Tensor decode() const;
 };
@@ -108,8 +117,8 @@ struct Scheme {
   bool operator==(const Scheme&) const = default;
 };
 
-// Parses WEIGHTS[@ACTIVATIONS]; without @, the format's own default. Fails on unknown names and on activations
-// that the format has no product with.
+// Parses WEIGHTS[@ACTIVATIONS]; without @, the format's own default. Fails on unknown names and on
+// activations that the format has no product with.
 Result<Scheme> parse_scheme(std::string_view text);
 
 }  // namespace farthing

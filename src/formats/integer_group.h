@@ -1,12 +1,18 @@
-// intB_gG, intB_row: B-bit integers with one scale for each group of G along k, and optional zero points.
+// intB_gG, intB_row: B-bit integers with one scale for each group of G along k, and optional zero
+// points.
 //
-// Layout: plane codes, u8 [n, ceil(k * B / 8)]: unsigned codes, LSB first along k (4 bits: even k in the low nibble).
-//         plane scales, f16 (or bf16, f32 as a checkpoint brings it) [n, groups]; the last group may be shorter.
-//         plane zeros (_asym only), u8 [n, ceil(groups * B / 8)]: unsigned B-bit zeros, LSB first along the groups.
+// Layout: plane codes, u8 [n, ceil(k * B / 8)]: unsigned codes, LSB first along k (4 bits: even k
+// in the low nibble).
+//         plane scales, f16 (or bf16, f32 as a checkpoint brings it) [n, groups]; the last group
+//         may be shorter. plane zeros (_asym only), u8 [n, ceil(groups * B / 8)]: unsigned B-bit
+//         zeros, LSB first along the groups.
 // Value:  scale * (code - zero), one rounding to f32; without zeros, zero = 2^(B-1).
-// Rules:  the scale is rounded to its stored type first, codes are rn(w / scale) + zero, clamped. A group of zeros has
-//         scale 1; so has a group whose scale would round to 0 (it is flushed to zeros and counted).
-// Source: the affine grid of Jacob et al. 2018 (arXiv 1712.05877); groups as in GPTQ (arXiv 2210.17323).
+// Rules:  the scale is rounded to its stored type first, codes are rn(w / scale) + zero, clamped. A
+// group of zeros has
+//         scale 1; so has a group whose scale would round to 0 (it is flushed to zeros and
+//         counted).
+// Source: the affine grid of Jacob et al. 2018 (arXiv 1712.05877); groups as in GPTQ (arXiv
+// 2210.17323).
 #pragma once
 
 #include <cstring>
@@ -18,18 +24,26 @@ namespace farthing {
 // A scale or zero-carrying 16- or 32-bit float of a plane.
 inline float load_scale(const Tensor& plane, int64_t i) {
   switch (plane.dtype()) {
-    case DType::f16: return f32_from_f16(plane.as<uint16_t>()[i]);
-    case DType::bf16: return f32_from_bf16(plane.as<uint16_t>()[i]);
-    default: return plane.as<float>()[i];
+    case DType::f16:
+      return f32_from_f16(plane.as<uint16_t>()[i]);
+    case DType::bf16:
+      return f32_from_bf16(plane.as<uint16_t>()[i]);
+    default:
+      return plane.as<float>()[i];
   }
 }
 
 // Stores `scale` rounded to the plane's type and returns the rounded value.
 inline float store_scale(Tensor& plane, int64_t i, float scale) {
   switch (plane.dtype()) {
-    case DType::f16: plane.as<uint16_t>()[i] = f16_from_f32(scale); break;
-    case DType::bf16: plane.as<uint16_t>()[i] = bf16_from_f32(scale); break;
-    default: plane.as<float>()[i] = scale;
+    case DType::f16:
+      plane.as<uint16_t>()[i] = f16_from_f32(scale);
+      break;
+    case DType::bf16:
+      plane.as<uint16_t>()[i] = bf16_from_f32(scale);
+      break;
+    default:
+      plane.as<float>()[i] = scale;
   }
   return load_scale(plane, i);
 }
@@ -47,7 +61,8 @@ struct PackedCodes {
       row[i] = static_cast<uint8_t>(code);
     } else {
       uint8_t& byte = row[i >> 1];
-      byte = (i & 1) != 0 ? static_cast<uint8_t>((byte & 0x0f) | code << 4) : static_cast<uint8_t>((byte & 0xf0) | code);
+      byte = (i & 1) != 0 ? static_cast<uint8_t>((byte & 0x0f) | code << 4)
+                          : static_cast<uint8_t>((byte & 0xf0) | code);
     }
   }
   static_assert(bits == 4 || bits == 8);
@@ -67,16 +82,20 @@ struct IntegerGroup {
     return out;
   }
 
-  static const uint8_t* row_of(const Tensor& plane, int64_t n) { return plane.as<uint8_t>() + n * plane.shape()[1]; }
-  static uint8_t* row_of(Tensor& plane, int64_t n) { return plane.as<uint8_t>() + n * plane.shape()[1]; }
+  static const uint8_t* row_of(const Tensor& plane, int64_t n) {
+    return plane.as<uint8_t>() + n * plane.shape()[1];
+  }
+  static uint8_t* row_of(Tensor& plane, int64_t n) {
+    return plane.as<uint8_t>() + n * plane.shape()[1];
+  }
 
   static int zero_of(const QuantizedTensor& q, int64_t n, int64_t g) {
     if constexpr (!zero_points) return grid.middle();
     return Codes::get(row_of(q.planes[zeros_plane], n), g);
   }
 
-  static EncodeReport encode_group(QuantizedTensor& q, int64_t n, int64_t g, int64_t begin, int64_t end,
-                                   const float* values, ScaleRule rule) {
+  static EncodeReport encode_group(QuantizedTensor& q, int64_t n, int64_t g, int64_t begin,
+                                   int64_t end, const float* values, ScaleRule rule) {
     EncodeReport report;
     const Extremes extremes = extremes_of(values, end - begin);
     if (!extremes.finite) {
@@ -105,14 +124,17 @@ struct IntegerGroup {
     const float highest_step = static_cast<float>(highest - zero);
     for (int64_t i = begin; i < end; ++i) {
       const float steps = empty ? 0.0f : values[i - begin] / scale;
-      const float inside = steps < lowest_step ? lowest_step : steps > highest_step ? highest_step : steps;
+      const float inside = steps < lowest_step    ? lowest_step
+                           : steps > highest_step ? highest_step
+                                                  : steps;
       report.clipped += steps - inside >= 1.0f || inside - steps >= 1.0f;
       Codes::set(codes, i, static_cast<int>(round_even(inside)) + zero);
     }
     return report;
   }
 
-  static EncodeReport encode_tile(QuantizedTensor& q, Tile tile, const float* values, int64_t stride, ScaleRule rule) {
+  static EncodeReport encode_tile(QuantizedTensor& q, Tile tile, const float* values,
+                                  int64_t stride, ScaleRule rule) {
     EncodeReport report;
     const int64_t size = grid.group_size(q.k);
     for (int64_t n = tile.n0; n < tile.n1; ++n, values += stride) {
@@ -132,7 +154,8 @@ struct IntegerGroup {
         const int64_t g = k / size, end = (g + 1) * size < tile.k1 ? (g + 1) * size : tile.k1;
         const float scale = load_scale(q.planes[scales_plane], n * grid.groups(q.k) + g);
         const int zero = zero_of(q, n, g);
-        for (; k < end; ++k) values[k - tile.k0] = scale * static_cast<float>(Codes::get(codes, k) - zero);
+        for (; k < end; ++k)
+          values[k - tile.k0] = scale * static_cast<float>(Codes::get(codes, k) - zero);
       }
     }
   }
@@ -140,11 +163,13 @@ struct IntegerGroup {
   static void codes_tile(const QuantizedTensor& q, Tile tile, uint8_t* codes, int64_t stride) {
     for (int64_t n = tile.n0; n < tile.n1; ++n, codes += stride) {
       const uint8_t* row = row_of(q.planes[codes_plane], n);
-      for (int64_t k = tile.k0; k < tile.k1; ++k) codes[k - tile.k0] = static_cast<uint8_t>(Codes::get(row, k));
+      for (int64_t k = tile.k0; k < tile.k1; ++k)
+        codes[k - tile.k0] = static_cast<uint8_t>(Codes::get(row, k));
     }
   }
 
-  static void group_parameters(const QuantizedTensor& q, int64_t n0, int64_t n1, int64_t g, float* scales, int32_t* zeros) {
+  static void group_parameters(const QuantizedTensor& q, int64_t n0, int64_t n1, int64_t g,
+                               float* scales, int32_t* zeros) {
     for (int64_t n = n0; n < n1; ++n) {
       scales[n - n0] = load_scale(q.planes[scales_plane], n * grid.groups(q.k) + g);
       zeros[n - n0] = zero_of(q, n, g);
@@ -152,15 +177,19 @@ struct IntegerGroup {
   }
 
   static Format format() {
-    static constexpr ScaleRule symmetric[] = {ScaleRule::half_step, ScaleRule::wide, ScaleRule::narrow};
+    static constexpr ScaleRule symmetric[] = {ScaleRule::half_step, ScaleRule::wide,
+                                              ScaleRule::narrow};
     static constexpr ScaleRule asymmetric[] = {ScaleRule::min_max};
     Format f;
-    f.layout = zero_points ? "codes, scales and zero points in planes of their own; codes LSB first along k"
-                           : "codes and scales in planes of their own; codes LSB first along k";
+    f.layout = zero_points
+                   ? "codes, scales and zero points in planes of their own; codes LSB first along k"
+                   : "codes and scales in planes of their own; codes LSB first along k";
     if (bits == 8) {
-      f.value = zero_points ? "scale * (code - zero), code and zero in 0..255" : "scale * code, code in -128..127";
+      f.value = zero_points ? "scale * (code - zero), code and zero in 0..255"
+                            : "scale * code, code in -128..127";
     } else {
-      f.value = zero_points ? "scale * (code - zero), code and zero in 0..15" : "scale * code, code in -8..7";
+      f.value = zero_points ? "scale * (code - zero), code and zero in 0..15"
+                            : "scale * code, code in -8..7";
     }
     f.source = "affine grid of arXiv 1712.05877, groups along k as in GPTQ (arXiv 2210.17323)";
     f.grid = grid;

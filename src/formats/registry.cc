@@ -66,14 +66,17 @@ std::string format_names() {
 
 double bits_per_weight(const Format& format, int64_t n, int64_t k) {
   int64_t bytes = 0;
-  for (const PlaneSpec& plane : format.planes(n, k, DType::f16)) bytes += plane.shape.elements() * dtype_bytes(plane.dtype);
+  for (const PlaneSpec& plane : format.planes(n, k, DType::f16))
+    bytes += plane.shape.elements() * dtype_bytes(plane.dtype);
   return 8.0 * static_cast<double>(bytes) / static_cast<double>(n * k);
 }
 
-QuantizedTensor QuantizedTensor::allocate(const Format& format, int64_t n, int64_t k, DType scale_dtype) {
+QuantizedTensor QuantizedTensor::allocate(const Format& format, int64_t n, int64_t k,
+                                          DType scale_dtype) {
   CHECK(k % format.block == 0);
   QuantizedTensor q{&format, n, k, scale_dtype, {}};
-  for (const PlaneSpec& plane : format.planes(n, k, scale_dtype)) q.planes.emplace_back(plane.dtype, plane.shape);
+  for (const PlaneSpec& plane : format.planes(n, k, scale_dtype))
+    q.planes.emplace_back(plane.dtype, plane.shape);
   return q;
 }
 
@@ -117,11 +120,12 @@ Result<Scheme> parse_scheme(std::string_view text) {
                  .remedy = "write WEIGHTS@ACTIVATIONS, for example int4_g128@int8_block32"});
   }
   if (*activations == Activations::int8_block32 && !scheme.weights->grid) {
-    return fail({.what = "this weight format has no product with int8 activations",
-                 .where = fmt::format("scheme \"{}\"", text),
-                 .got = std::string(text),
-                 .wanted = "an integer format before @int8_block32",
-                 .remedy = fmt::format("use {}@f32, or int8_row, int4_g32, int4_g128, q4_0, q8_0", name)});
+    return fail(
+        {.what = "this weight format has no product with int8 activations",
+         .where = fmt::format("scheme \"{}\"", text),
+         .got = std::string(text),
+         .wanted = "an integer format before @int8_block32",
+         .remedy = fmt::format("use {}@f32, or int8_row, int4_g32, int4_g128, q4_0, q8_0", name)});
   }
   scheme.activations = *activations;
   return scheme;

@@ -8,8 +8,9 @@
 
 namespace farthing {
 
-// Names and conventions: the five in use differ in the divisor and in the lowest code; mixing two of them between
-// writer and reader is a known source of silent damage, so each has a name. b = bits, amax = largest |weight|.
+// Names and conventions: the five in use differ in the divisor and in the lowest code; mixing two
+// of them between writer and reader is a known source of silent damage, so each has a name. b =
+// bits, amax = largest |weight|.
 enum class ScaleRule {
   half_step,  // amax / (2^(b-1) - 0.5), codes from -2^(b-1): compressed-tensors, GPTQ symmetric
   wide,       // amax / (2^(b-1) - 1), codes from -2^(b-1): QuaRot, ParetoQ
@@ -18,16 +19,22 @@ enum class ScaleRule {
   min_max,    // asymmetric: (max(hi, 0) - min(lo, 0)) / (2^b - 1)
 };
 
-inline constexpr ScaleRule all_scale_rules[] = {ScaleRule::half_step, ScaleRule::wide, ScaleRule::narrow,
-                                                ScaleRule::signed_, ScaleRule::min_max};
+inline constexpr ScaleRule all_scale_rules[] = {ScaleRule::half_step, ScaleRule::wide,
+                                                ScaleRule::narrow, ScaleRule::signed_,
+                                                ScaleRule::min_max};
 
 constexpr std::string_view scale_rule_name(ScaleRule rule) {
   switch (rule) {
-    case ScaleRule::half_step: return "half_step";
-    case ScaleRule::wide: return "wide";
-    case ScaleRule::narrow: return "narrow";
-    case ScaleRule::signed_: return "signed";
-    case ScaleRule::min_max: return "min_max";
+    case ScaleRule::half_step:
+      return "half_step";
+    case ScaleRule::wide:
+      return "wide";
+    case ScaleRule::narrow:
+      return "narrow";
+    case ScaleRule::signed_:
+      return "signed";
+    case ScaleRule::min_max:
+      return "min_max";
   }
   return "?";
 }
@@ -61,11 +68,15 @@ inline Extremes extremes_of(const float* values, int64_t count) {
 inline float unrounded_scale(ScaleRule rule, int bits, const Extremes& e) {
   const float middle = static_cast<float>(1 << (bits - 1));
   switch (rule) {
-    case ScaleRule::half_step: return e.amax() / (middle - 0.5f);
+    case ScaleRule::half_step:
+      return e.amax() / (middle - 0.5f);
     case ScaleRule::wide:
-    case ScaleRule::narrow: return e.amax() / (middle - 1.0f);
-    case ScaleRule::signed_: return (e.high > -e.low ? e.high : e.low) / -middle;
-    case ScaleRule::min_max: return (e.high - e.low) / (2 * middle - 1);
+    case ScaleRule::narrow:
+      return e.amax() / (middle - 1.0f);
+    case ScaleRule::signed_:
+      return (e.high > -e.low ? e.high : e.low) / -middle;
+    case ScaleRule::min_max:
+      return (e.high - e.low) / (2 * middle - 1);
   }
   return 0;
 }

@@ -1,4 +1,5 @@
-// The three levels of arithmetic that a kernel declares; docs/numerics.md states what each promises.
+// The three levels of arithmetic that a kernel declares; docs/numerics.md states what each
+// promises.
 #pragma once
 
 #include <string_view>
@@ -12,7 +13,9 @@ enum class Level {
 };
 
 constexpr std::string_view level_name(Level level) {
-  return level == Level::exact_integer ? "exact_integer" : level == Level::fixed_order ? "fixed_order" : "tolerance";
+  return level == Level::exact_integer ? "exact_integer"
+         : level == Level::fixed_order ? "fixed_order"
+                                       : "tolerance";
 }
 
 }  // namespace farthing

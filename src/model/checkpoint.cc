@@ -42,11 +42,13 @@ Result<std::unique_ptr<Checkpoint>> Checkpoint::open(const std::filesystem::path
   std::error_code code;
   if (std::filesystem::is_directory(path, code)) return open_hugging_face(path);
   if (std::filesystem::exists(path, code)) return open_gguf(path);
-  return fail({.what = "there is no model at this path",
-               .where = path.string(),
-               .got = code ? code.message() : "no such file or folder",
-               .wanted = "a Hugging Face directory, a GGUF file, or a directory that `farthing quantize` wrote",
-               .remedy = "check the path"});
+  return fail(
+      {.what = "there is no model at this path",
+       .where = path.string(),
+       .got = code ? code.message() : "no such file or folder",
+       .wanted =
+           "a Hugging Face directory, a GGUF file, or a directory that `farthing quantize` wrote",
+       .remedy = "check the path"});
 }
 
 Result<> Checkpoint::check_finite(const StoredLinear& linear, const LinearSpec& spec) const {

@@ -35,7 +35,8 @@ class Checkpoint : public WeightSource {
   // The chat template, or empty.
   virtual std::string chat_template() const = 0;
 
-  // What a Hugging Face directory of this model holds beside the weights: config.json's text without quantization.
+  // What a Hugging Face directory of this model holds beside the weights: config.json's text
+  // without quantization.
   virtual Result<std::string> config_json() const = 0;
   // Writes tokenizer files and the like into a folder.
   virtual Result<> write_companions(const std::filesystem::path& folder) const = 0;
@@ -49,7 +50,8 @@ class Checkpoint : public WeightSource {
 Result<std::unique_ptr<Checkpoint>> open_hugging_face(const std::filesystem::path& path);
 Result<std::unique_ptr<Checkpoint>> open_gguf(const std::filesystem::path& path);
 
-// The safetensors name of a plane of a quantized matrix: "NAME.codes"; a format with one plane "weight" uses NAME itself.
+// The safetensors name of a plane of a quantized matrix: "NAME.codes"; a format with one plane
+// "weight" uses NAME itself.
 std::string plane_tensor_name(const std::string& name, std::string_view plane);
 
 }  // namespace farthing

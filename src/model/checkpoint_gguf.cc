@@ -15,14 +15,15 @@ namespace {
 
 // model.layers.3.self_attn.q_proj.weight -> blk.3.attn_q.weight
 std::string gguf_name(const std::string& name) {
-  static constexpr std::pair<std::string_view, std::string_view> tops[] = {{"model.embed_tokens.weight", "token_embd.weight"},
-                                                                           {"model.norm.weight", "output_norm.weight"},
-                                                                           {"lm_head.weight", "output.weight"}};
+  static constexpr std::pair<std::string_view, std::string_view> tops[] = {
+      {"model.embed_tokens.weight", "token_embd.weight"},
+      {"model.norm.weight", "output_norm.weight"},
+      {"lm_head.weight", "output.weight"}};
   static constexpr std::pair<std::string_view, std::string_view> parts[] = {
-      {"self_attn.q_proj", "attn_q"},   {"self_attn.k_proj", "attn_k"},
-      {"self_attn.v_proj", "attn_v"},   {"self_attn.o_proj", "attn_output"},
-      {"mlp.gate_proj", "ffn_gate"},    {"mlp.up_proj", "ffn_up"},
-      {"mlp.down_proj", "ffn_down"},    {"input_layernorm", "attn_norm"},
+      {"self_attn.q_proj", "attn_q"},          {"self_attn.k_proj", "attn_k"},
+      {"self_attn.v_proj", "attn_v"},          {"self_attn.o_proj", "attn_output"},
+      {"mlp.gate_proj", "ffn_gate"},           {"mlp.up_proj", "ffn_up"},
+      {"mlp.down_proj", "ffn_down"},           {"input_layernorm", "attn_norm"},
       {"post_attention_layernorm", "ffn_norm"}};
   for (const auto& [ours, theirs] : tops)
     if (name == ours) return std::string(theirs);
@@ -49,7 +50,8 @@ class GgufCheckpoint : public Checkpoint {
   std::vector<StoredTensorInfo> tensors() const override {
     std::vector<StoredTensorInfo> out;
     for (const auto& entry : file_.tensors())
-      out.push_back({entry.name, std::string(entry.type->name), entry.shape, entry.end - entry.begin});
+      out.push_back(
+          {entry.name, std::string(entry.type->name), entry.shape, entry.end - entry.begin});
     return out;
   }
 
@@ -64,7 +66,8 @@ class GgufCheckpoint : public Checkpoint {
     StoredLinear out;
     out.weight = TRY(matrix(gguf_name(spec.name), {spec.n, spec.k}));
     out.activations = out.weight.format->default_activations;
-    const bool query = spec.name.ends_with("q_proj.weight"), key = spec.name.ends_with("k_proj.weight");
+    const bool query = spec.name.ends_with("q_proj.weight"),
+               key = spec.name.ends_with("k_proj.weight");
     if (query || key) reorder_rows(out.weight, query ? config_.heads : config_.kv_heads);
     TRY(check_finite(out, spec));
     return out;
@@ -74,7 +77,8 @@ class GgufCheckpoint : public Checkpoint {
   Result<Tensor> vector(const VectorSpec& spec) override {
     const std::string name = gguf_name(spec.name);
     const Tensor tensor = TRY(file_.plain(name));
-    if (tensor.shape() != Shape{spec.size}) return fail(shape_error(name, tensor.shape(), {spec.size}));
+    if (tensor.shape() != Shape{spec.size})
+      return fail(shape_error(name, tensor.shape(), {spec.size}));
     return to_f32(tensor);
   }
 
@@ -85,9 +89,11 @@ class GgufCheckpoint : public Checkpoint {
     v.pre = TRY(meta.string("tokenizer.ggml.pre", ""));
     v.tokens = TRY(meta.strings("tokenizer.ggml.tokens"));
     if (meta.has("tokenizer.ggml.scores"))
-      for (double score : TRY(meta.numbers("tokenizer.ggml.scores"))) v.scores.push_back(static_cast<float>(score));
+      for (double score : TRY(meta.numbers("tokenizer.ggml.scores")))
+        v.scores.push_back(static_cast<float>(score));
     if (meta.has("tokenizer.ggml.token_type"))
-      for (int64_t type : TRY(meta.integers("tokenizer.ggml.token_type"))) v.types.push_back(static_cast<int32_t>(type));
+      for (int64_t type : TRY(meta.integers("tokenizer.ggml.token_type")))
+        v.types.push_back(static_cast<int32_t>(type));
     if (meta.has("tokenizer.ggml.merges")) v.merges = TRY(meta.strings("tokenizer.ggml.merges"));
     const auto id = [&](std::string_view key) -> Result<std::optional<int32_t>> {
       if (!meta.has(key)) return std::nullopt;
@@ -123,7 +129,11 @@ class GgufCheckpoint : public Checkpoint {
     json.field("vocab_size", c.vocabulary_size).field("max_position_embeddings", c.max_positions);
     json.field("rms_norm_eps", c.norm_epsilon).field("rope_theta", c.rope.theta);
     if (c.rope.scaling == RopeScaling::linear) {
-      json.key("rope_scaling").begin_object().field("rope_type", "linear").field("factor", c.rope.factor).end_object();
+      json.key("rope_scaling")
+          .begin_object()
+          .field("rope_type", "linear")
+          .field("factor", c.rope.factor)
+          .end_object();
     }
     json.field("tie_word_embeddings", c.tied_embeddings);
     if (c.bos_token) json.field("bos_token_id", *c.bos_token);
@@ -146,7 +156,9 @@ class GgufCheckpoint : public Checkpoint {
   }
 
  private:
-  GgufCheckpoint(GgufFile file, std::filesystem::path path) : file_(std::move(file)) { path_ = std::move(path); }
+  GgufCheckpoint(GgufFile file, std::filesystem::path path) : file_(std::move(file)) {
+    path_ = std::move(path);
+  }
 
   Error shape_error(const std::string& name, const Shape& got, const Shape& wanted) const {
     return {.what = "a tensor has the wrong shape",
@@ -165,7 +177,9 @@ class GgufCheckpoint : public Checkpoint {
     if (out.format == nullptr) {
       std::string known;
       for (const Format& format : all_formats()) {
-        const auto* type = format.gguf_type < 0 ? nullptr : gguf_tensor_type(static_cast<uint32_t>(format.gguf_type));
+        const auto* type = format.gguf_type < 0
+                               ? nullptr
+                               : gguf_tensor_type(static_cast<uint32_t>(format.gguf_type));
         if (type != nullptr) known += (known.empty() ? "" : ", ") + std::string(type->name);
       }
       return fail({.what = "a tensor has a type that is not read",
@@ -179,13 +193,14 @@ class GgufCheckpoint : public Checkpoint {
     if (out.format->plain) {
       out.planes.push_back(TRY(file_.plain(name)));
     } else {
-      out.planes.push_back(bytes.reshaped(out.format->planes(out.n, out.k, DType::f16).front().shape));
+      out.planes.push_back(
+          bytes.reshaped(out.format->planes(out.n, out.k, DType::f16).front().shape));
     }
     return out;
   }
 
-  // GGUF stores the query and key rows of a Llama as interleaved pairs (2 j, 2 j + 1); ours, as Hugging Face's, are halves
-  // (j, j + half).
+  // GGUF stores the query and key rows of a Llama as interleaved pairs (2 j, 2 j + 1); ours, as
+  // Hugging Face's, are halves (j, j + half).
   void reorder_rows(QuantizedTensor& q, int64_t heads) const {
     const Tensor from = q.planes[0];
     Tensor to(from.dtype(), from.shape());
@@ -203,6 +218,8 @@ class GgufCheckpoint : public Checkpoint {
 
 }  // namespace
 
-Result<std::unique_ptr<Checkpoint>> open_gguf(const std::filesystem::path& path) { return GgufCheckpoint::open(path); }
+Result<std::unique_ptr<Checkpoint>> open_gguf(const std::filesystem::path& path) {
+  return GgufCheckpoint::open(path);
+}
 
 }  // namespace farthing

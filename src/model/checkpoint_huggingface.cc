@@ -1,4 +1,5 @@
-// Hugging Face directories as checkpoints: plain tensors, and the planes that `farthing quantize` wrote.
+// Hugging Face directories as checkpoints: plain tensors, and the planes that `farthing quantize`
+// wrote.
 #include <fmt/format.h>
 
 #include <map>
@@ -18,7 +19,8 @@ class HuggingFaceCheckpoint : public Checkpoint {
   static Result<std::unique_ptr<Checkpoint>> open(const std::filesystem::path& path) {
     auto out = std::unique_ptr<HuggingFaceCheckpoint>(
         new HuggingFaceCheckpoint(TRY(HuggingFaceDirectory::open(path)), path));
-    const auto json = TRY(JsonObject::parse(out->directory_.config_text(), (path / "config.json").string()));
+    const auto json =
+        TRY(JsonObject::parse(out->directory_.config_text(), (path / "config.json").string()));
     out->config_ = TRY(config_from_json(json));
     TRY(out->read_schemes(json));
     return out;
@@ -38,10 +40,12 @@ class HuggingFaceCheckpoint : public Checkpoint {
         for (const LinearSpec& spec : linears_)
           if (spec.name == found->second) info.shape = {spec.n, spec.k};
         for (const auto& plane : scheme.weights->planes(info.shape[0], info.shape[1], DType::f16))
-          if (const auto* e = directory_.find(plane_tensor_name(found->second, plane.name))) info.bytes += e->end - e->begin;
+          if (const auto* e = directory_.find(plane_tensor_name(found->second, plane.name)))
+            info.bytes += e->end - e->begin;
         out.push_back(std::move(info));
       } else if (!is_other_plane(entry.name)) {
-        out.push_back({entry.name, std::string(dtype_name(entry.dtype)), entry.shape, entry.end - entry.begin});
+        out.push_back({entry.name, std::string(dtype_name(entry.dtype)), entry.shape,
+                       entry.end - entry.begin});
       }
     }
     return out;
@@ -64,7 +68,8 @@ class HuggingFaceCheckpoint : public Checkpoint {
 
   Result<Tensor> vector(const VectorSpec& spec) override {
     Tensor tensor = TRY(float_tensor(spec.name));
-    if (tensor.shape() != Shape{spec.size}) return fail(shape_error(spec.name, tensor.shape(), {spec.size}));
+    if (tensor.shape() != Shape{spec.size})
+      return fail(shape_error(spec.name, tensor.shape(), {spec.size}));
     return to_f32(tensor);
   }
 
@@ -76,7 +81,8 @@ class HuggingFaceCheckpoint : public Checkpoint {
                    .wanted = "tokenizer.json beside config.json",
                    .remedy = "copy the file from the model's page"});
     }
-    return tokenizer_from_json(*directory_.tokenizer_text(), (path_ / "tokenizer.json").string(), TRY(tokenizer_config()));
+    return tokenizer_from_json(*directory_.tokenizer_text(), (path_ / "tokenizer.json").string(),
+                               TRY(tokenizer_config()));
   }
 
   std::string chat_template() const override {
@@ -95,12 +101,14 @@ class HuggingFaceCheckpoint : public Checkpoint {
   }
 
  private:
-  HuggingFaceCheckpoint(HuggingFaceDirectory directory, std::filesystem::path path) : directory_(std::move(directory)) {
+  HuggingFaceCheckpoint(HuggingFaceDirectory directory, std::filesystem::path path)
+      : directory_(std::move(directory)) {
     path_ = std::move(path);
   }
 
   static std::string first_plane(const std::string& name, const Scheme& scheme) {
-    return plane_tensor_name(name, scheme.weights->planes(1, scheme.weights->block, DType::f16).front().name);
+    return plane_tensor_name(
+        name, scheme.weights->planes(1, scheme.weights->block, DType::f16).front().name);
   }
 
   // Whether `name` is a plane of a quantized matrix other than its first.
@@ -142,11 +150,12 @@ class HuggingFaceCheckpoint : public Checkpoint {
         bool known = false;
         for (const LinearSpec& spec : linears_) known |= spec.name == name;
         if (!known) {
-          return fail({.what = "the quantization section names a linear that the model does not have",
-                       .where = fmt::format("{}, field {}.linears", json.where(), field),
-                       .got = name,
-                       .wanted = "names of the architecture's linears",
-                       .remedy = "the file is damaged: quantize the model again"});
+          return fail(
+              {.what = "the quantization section names a linear that the model does not have",
+               .where = fmt::format("{}, field {}.linears", json.where(), field),
+               .got = name,
+               .wanted = "names of the architecture's linears",
+               .remedy = "the file is damaged: quantize the model again"});
         }
         schemes_.emplace(name, *scheme);
       }
@@ -156,22 +165,26 @@ class HuggingFaceCheckpoint : public Checkpoint {
 
   // A tied model's one table may be stored under the head's name.
   std::string name_in_file(const std::string& name) const {
-    const bool head = config_.tied_embeddings && name == "model.embed_tokens.weight" && directory_.find(name) == nullptr &&
+    const bool head = config_.tied_embeddings && name == "model.embed_tokens.weight" &&
+                      directory_.find(name) == nullptr &&
                       directory_.find("lm_head.weight") != nullptr;
     return head ? "lm_head.weight" : name;
   }
 
   Error shape_error(const std::string& name, const Shape& got, const Shape& wanted) const {
-    return {.what = "a tensor has the wrong shape",
-            .where = fmt::format("{}, tensor {}", path_.string(), name),
-            .got = got.text(),
-            .wanted = wanted.text(),
-            .remedy = "config.json and the weights are of different models, or one of them is damaged"};
+    return {
+        .what = "a tensor has the wrong shape",
+        .where = fmt::format("{}, tensor {}", path_.string(), name),
+        .got = got.text(),
+        .wanted = wanted.text(),
+        .remedy = "config.json and the weights are of different models, or one of them is damaged"};
   }
 
   Result<Tensor> float_tensor(const std::string& name) const {
     Tensor tensor = TRY(directory_.tensor(name));
-    if (tensor.dtype() == DType::f32 || tensor.dtype() == DType::f16 || tensor.dtype() == DType::bf16) return tensor;
+    if (tensor.dtype() == DType::f32 || tensor.dtype() == DType::f16 ||
+        tensor.dtype() == DType::bf16)
+      return tensor;
     return fail({.what = "a tensor has an element type that weights cannot have",
                  .where = fmt::format("{}, tensor {}", path_.string(), name),
                  .got = std::string(dtype_name(tensor.dtype())),
@@ -187,7 +200,8 @@ class HuggingFaceCheckpoint : public Checkpoint {
     if (found == schemes_.end() || found->second.weights->plain) {
       const std::string name = name_in_file(spec.name);
       Tensor tensor = TRY(float_tensor(name));
-      if (tensor.shape() != Shape{spec.n, spec.k}) return fail(shape_error(name, tensor.shape(), {spec.n, spec.k}));
+      if (tensor.shape() != Shape{spec.n, spec.k})
+        return fail(shape_error(name, tensor.shape(), {spec.n, spec.k}));
       for (const Format& format : all_formats())
         if (format.plain == tensor.dtype()) out.weight.format = &format;
       out.weight.planes.push_back(std::move(tensor));
@@ -196,19 +210,23 @@ class HuggingFaceCheckpoint : public Checkpoint {
     const Format& format = *found->second.weights;
     out.weight.format = &format;
     out.activations = found->second.activations;
-    if (spec.k % format.block != 0) return fail(shape_error(spec.name, {spec.n, spec.k}, {spec.n, format.block}));
+    if (spec.k % format.block != 0)
+      return fail(shape_error(spec.name, {spec.n, spec.k}, {spec.n, format.block}));
     const auto scales = directory_.find(plane_tensor_name(spec.name, "scales"));
     if (scales != nullptr) out.weight.scale_dtype = scales->dtype;
     for (const PlaneSpec& plane : format.planes(spec.n, spec.k, out.weight.scale_dtype)) {
       const std::string name = plane_tensor_name(spec.name, plane.name);
       Tensor tensor = TRY(directory_.tensor(name));
-      if (tensor.shape() != plane.shape) return fail(shape_error(name, tensor.shape(), plane.shape));
-      const bool scale_type = tensor.dtype() == DType::f16 || tensor.dtype() == DType::bf16 || tensor.dtype() == DType::f32;
+      if (tensor.shape() != plane.shape)
+        return fail(shape_error(name, tensor.shape(), plane.shape));
+      const bool scale_type = tensor.dtype() == DType::f16 || tensor.dtype() == DType::bf16 ||
+                              tensor.dtype() == DType::f32;
       if (tensor.dtype() != plane.dtype || (plane.name == "scales" && !scale_type)) {
         return fail({.what = "a plane of a quantized matrix has the wrong element type",
                      .where = fmt::format("{}, tensor {}", path_.string(), name),
                      .got = std::string(dtype_name(tensor.dtype())),
-                     .wanted = plane.name == "scales" ? "F16, BF16 or F32" : std::string(dtype_name(plane.dtype)),
+                     .wanted = plane.name == "scales" ? "F16, BF16 or F32"
+                                                      : std::string(dtype_name(plane.dtype)),
                      .remedy = "the file is damaged: quantize the model again"});
       }
       out.weight.planes.push_back(std::move(tensor));

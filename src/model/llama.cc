@@ -1,5 +1,5 @@
-// The Llama architecture (Llama, SmolLM2 and all that share its tensors): pre-norm blocks of grouped-query attention with
-// rotary positions, and a SwiGLU MLP. Tensor names are Hugging Face's.
+// The Llama architecture (Llama, SmolLM2 and all that share its tensors): pre-norm blocks of
+// grouped-query attention with rotary positions, and a SwiGLU MLP. Tensor names are Hugging Face's.
 #include <fmt/format.h>
 
 #include "model/model.h"
@@ -19,7 +19,8 @@ std::string block_prefix(int64_t layer) { return fmt::format("model.layers.{}.",
 
 std::vector<LinearSpec> linears_of_block(const ModelConfig& c, int64_t layer) {
   const std::string prefix = block_prefix(layer);
-  const int64_t d = c.hidden_size, q = c.heads * c.head_dim, kv = c.kv_heads * c.head_dim, i = c.intermediate_size;
+  const int64_t d = c.hidden_size, q = c.heads * c.head_dim, kv = c.kv_heads * c.head_dim,
+                i = c.intermediate_size;
   return {{prefix + "self_attn.q_proj.weight", q, d},  {prefix + "self_attn.k_proj.weight", kv, d},
           {prefix + "self_attn.v_proj.weight", kv, d}, {prefix + "self_attn.o_proj.weight", d, q},
           {prefix + "mlp.gate_proj.weight", i, d},     {prefix + "mlp.up_proj.weight", i, d},
@@ -33,8 +34,12 @@ VectorSpec mlp_norm(const ModelConfig& c, int64_t layer) {
   return {block_prefix(layer) + "post_attention_layernorm.weight", c.hidden_size};
 }
 VectorSpec final_norm(const ModelConfig& c) { return {"model.norm.weight", c.hidden_size}; }
-LinearSpec embedding(const ModelConfig& c) { return {"model.embed_tokens.weight", c.vocabulary_size, c.hidden_size}; }
-LinearSpec head(const ModelConfig& c) { return {"lm_head.weight", c.vocabulary_size, c.hidden_size}; }
+LinearSpec embedding(const ModelConfig& c) {
+  return {"model.embed_tokens.weight", c.vocabulary_size, c.hidden_size};
+}
+LinearSpec head(const ModelConfig& c) {
+  return {"lm_head.weight", c.vocabulary_size, c.hidden_size};
+}
 
 TensorSpecs llama_tensors(const ModelConfig& c) {
   TensorSpecs out;
@@ -51,7 +56,8 @@ TensorSpecs llama_tensors(const ModelConfig& c) {
 
 class Llama : public Model {
  public:
-  explicit Llama(ModelConfig config) : Model(std::move(config)), rope_(config_.rope, config_.head_dim) {}
+  explicit Llama(ModelConfig config)
+      : Model(std::move(config)), rope_(config_.rope, config_.head_dim) {}
 
   Result<> load(Context& context, WeightSource& source, Progress& progress) {
     const auto pack = [&](const std::string& name, StoredLinear linear) {
@@ -68,13 +74,15 @@ class Llama : public Model {
       PackedWeight* const slots[] = {&b.q, &b.k, &b.v, &b.o, &b.gate, &b.up, &b.down};
       const auto specs = linears_of_block(config_, layer);
       for (size_t i = 0; i < specs.size(); ++i) {
-        progress.update(static_cast<double>(names_.size()), 7.0 * static_cast<double>(config_.layers) + 1, specs[i].name);
+        progress.update(static_cast<double>(names_.size()),
+                        7.0 * static_cast<double>(config_.layers) + 1, specs[i].name);
         *slots[i] = pack(specs[i].name, TRY(source.linear(specs[i])));
       }
     }
     norm_ = TRY(source.vector(final_norm(config_)));
     if (!config_.tied_embeddings) table = TRY(source.table(head(config_)));
-    head_ = pack(config_.tied_embeddings ? embedding(config_).name : head(config_).name, std::move(table));
+    head_ = pack(config_.tied_embeddings ? embedding(config_).name : head(config_).name,
+                 std::move(table));
     return {};
   }
 
@@ -93,13 +101,16 @@ class Llama : public Model {
   void forward(Context& context, Sequence& sequence, std::span<const int32_t> tokens,
                View<float, 2> logits) const override {
     const int64_t m = static_cast<int64_t>(tokens.size()), d = config_.hidden_size;
-    const int64_t q_size = config_.heads * config_.head_dim, kv_size = config_.kv_heads * config_.head_dim;
+    const int64_t q_size = config_.heads * config_.head_dim,
+                  kv_size = config_.kv_heads * config_.head_dim;
     CHECK(m > 0 && logits.rows <= m && logits.columns == config_.vocabulary_size);
     Workspace& workspace = context.workspace;
     const Workspace::Mark mark(workspace);
     const auto x = workspace.take_rows<float>(m, d), normed = workspace.take_rows<float>(m, d);
-    const auto q = workspace.take_rows<float>(m, q_size), attended = workspace.take_rows<float>(m, q_size);
-    const auto k = workspace.take_rows<float>(m, kv_size), v = workspace.take_rows<float>(m, kv_size);
+    const auto q = workspace.take_rows<float>(m, q_size),
+               attended = workspace.take_rows<float>(m, q_size);
+    const auto k = workspace.take_rows<float>(m, kv_size),
+               v = workspace.take_rows<float>(m, kv_size);
     const auto gate = workspace.take_rows<float>(m, config_.intermediate_size);
     const auto up = workspace.take_rows<float>(m, config_.intermediate_size);
 
@@ -124,7 +135,8 @@ class Llama : public Model {
     }
     sequence.length += m;
     if (logits.rows == 0) return;
-    const auto last = x.rows_from(m - logits.rows, m), last_normed = normed.rows_from(0, logits.rows);
+    const auto last = x.rows_from(m - logits.rows, m),
+               last_normed = normed.rows_from(0, logits.rows);
     ops::rms_norm_forward(context, last, norm_, config_.norm_epsilon, last_normed);
     ops::linear_forward(context, last_normed, head_, logits);
   }

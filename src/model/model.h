@@ -1,4 +1,5 @@
-// Model: a decoder that turns tokens into logits, and where its weights come from. Written once for every use.
+// Model: a decoder that turns tokens into logits, and where its weights come from. Written once for
+// every use.
 #pragma once
 
 #include <functional>
@@ -33,14 +34,15 @@ struct VectorSpec {
   int64_t size;
 };
 
-// Every tensor of a model. Linears stand in the order in which the model runs them; tables are the embedding and, where
-// it is not tied, the head.
+// Every tensor of a model. Linears stand in the order in which the model runs them; tables are the
+// embedding and, where it is not tied, the head.
 struct TensorSpecs {
   std::vector<LinearSpec> linears, tables;
   std::vector<VectorSpec> vectors;
 };
 
-// Where a model takes its weights from while it is built: a checkpoint as it is, or one that is quantized on the way.
+// Where a model takes its weights from while it is built: a checkpoint as it is, or one that is
+// quantized on the way.
 class WeightSource {
  public:
   virtual ~WeightSource() = default;
@@ -73,11 +75,12 @@ class Model {
   const ModelConfig& config() const { return config_; }
   virtual std::vector<LinearInfo> linears() const = 0;
 
-  // Room for `tokens` tokens, so that steps up to there allocate nothing. Not while another thread runs forward.
+  // Room for `tokens` tokens, so that steps up to there allocate nothing. Not while another thread
+  // runs forward.
   Sequence new_sequence(int64_t tokens) const;
 
-  // Runs `tokens` behind what the sequence holds. Writes the logits of the last `logits.rows` of them,
-  // [rows, vocabulary]. The bits of a token's logits depend on the tokens up to it alone.
+  // Runs `tokens` behind what the sequence holds. Writes the logits of the last `logits.rows` of
+  // them, [rows, vocabulary]. The bits of a token's logits depend on the tokens up to it alone.
   virtual void forward(Context& context, Sequence& sequence, std::span<const int32_t> tokens,
                        View<float, 2> logits) const = 0;
 
@@ -89,8 +92,8 @@ class Model {
 
 // One line of the registry of architectures.
 struct Architecture {
-  std::string_view name;            // also GGUF's general.architecture
-  std::string_view hugging_face;    // config.json architectures[0]
+  std::string_view name;          // also GGUF's general.architecture
+  std::string_view hugging_face;  // config.json architectures[0]
   TensorSpecs (*tensors)(const ModelConfig&);
   Result<std::unique_ptr<Model>> (*build)(Context&, ModelConfig, WeightSource&, Progress&);
 };
@@ -99,10 +102,12 @@ std::span<const Architecture> all_architectures();
 const Architecture& architecture_of(const ModelConfig& config);
 std::string architecture_names();
 
-inline TensorSpecs tensors_of(const ModelConfig& config) { return architecture_of(config).tensors(config); }
+inline TensorSpecs tensors_of(const ModelConfig& config) {
+  return architecture_of(config).tensors(config);
+}
 
-inline Result<std::unique_ptr<Model>> build_model(Context& context, const ModelConfig& config, WeightSource& source,
-                                                  Progress& progress) {
+inline Result<std::unique_ptr<Model>> build_model(Context& context, const ModelConfig& config,
+                                                  WeightSource& source, Progress& progress) {
   return architecture_of(config).build(context, config, source, progress);
 }
 

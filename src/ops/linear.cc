@@ -31,11 +31,13 @@ PackedWeight pack_weight(Context& context, QuantizedTensor stored, Activations a
   return pack_weight_for(context, std::move(stored), *kernel);
 }
 
-void linear_forward(Context& context, View<const float, 2> x, std::span<const LinearOutput> outputs) {
+void linear_forward(Context& context, View<const float, 2> x,
+                    std::span<const LinearOutput> outputs) {
   int64_t panels = 0;
   bool needs_int8 = false;
   for (const LinearOutput& output : outputs) {
-    CHECK(output.weight->k() == x.columns && output.y.rows == x.rows && output.y.columns == output.weight->n());
+    CHECK(output.weight->k() == x.columns && output.y.rows == x.rows &&
+          output.y.columns == output.weight->n());
     panels += panels_of(output.weight->n());
     needs_int8 |= output.weight->scheme.activations == Activations::int8_block32;
   }
@@ -49,7 +51,8 @@ void linear_forward(Context& context, View<const float, 2> x, std::span<const Li
     int8 = {codes, blocks * 32, scales, sums};
     const auto& kernel = choose_quantize_rows_kernel(context.isa);
     for_each_row(context, x.rows, x.columns, [&](int64_t t) {
-      kernel->int8_block32(x.row(t), x.columns, codes + t * blocks * 32, scales + t * blocks, sums + t * blocks);
+      kernel->int8_block32(x.row(t), x.columns, codes + t * blocks * 32, scales + t * blocks,
+                           sums + t * blocks);
     });
   }
   const int64_t scratch_floats = matmul_scratch_floats();
@@ -63,8 +66,9 @@ void linear_forward(Context& context, View<const float, 2> x, std::span<const Li
       const int64_t begin = range.begin > first ? range.begin - first : 0;
       const int64_t end = range.end - first < count ? range.end - first : count;
       if (begin < end) {
-        (*w.kernel)->run({&w.stored, w.packed ? w.packed.data() : nullptr, x.rows, x.data, x.stride, int8, output.y.data,
-                       output.y.stride, begin, end, scratch + scratch_floats * part.index});
+        (*w.kernel)->run({&w.stored, w.packed ? w.packed.data() : nullptr, x.rows, x.data, x.stride,
+                          int8, output.y.data, output.y.stride, begin, end,
+                          scratch + scratch_floats * part.index});
       }
       first += count;
     }

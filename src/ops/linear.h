@@ -13,8 +13,9 @@ namespace farthing {
 struct PackedWeight {
   Scheme scheme;
   const MatmulKernel* kernel = nullptr;
-  QuantizedTensor stored;  // its planes are dropped unless the kernel reads them; format, n and k stay
-  Tensor packed;           // u8
+  QuantizedTensor
+      stored;     // its planes are dropped unless the kernel reads them; format, n and k stay
+  Tensor packed;  // u8
 
   int64_t n() const { return stored.n; }
   int64_t k() const { return stored.k; }
@@ -36,9 +37,11 @@ struct LinearOutput {
   const PackedWeight* weight;
   View<float, 2> y;
 };
-void linear_forward(Context& context, View<const float, 2> x, std::span<const LinearOutput> outputs);
+void linear_forward(Context& context, View<const float, 2> x,
+                    std::span<const LinearOutput> outputs);
 
-inline void linear_forward(Context& context, View<const float, 2> x, const PackedWeight& weight, View<float, 2> y) {
+inline void linear_forward(Context& context, View<const float, 2> x, const PackedWeight& weight,
+                           View<float, 2> y) {
   const LinearOutput output{&weight, y};
   linear_forward(context, x, {&output, 1});
 }

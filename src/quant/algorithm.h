@@ -1,5 +1,5 @@
-// A quantization algorithm: what it needs, and the function that quantizes one linear. It chooses scales and codes through
-// the format, never walks the model and never writes files.
+// A quantization algorithm: what it needs, and the function that quantizes one linear. It chooses
+// scales and codes through the format, never walks the model and never writes files.
 #pragma once
 
 #include <optional>
@@ -18,8 +18,8 @@ namespace farthing {
 struct LayerReport {
   std::string name = {};
   int64_t n = 0, k = 0;
-  std::string format = {};                 // the one that was used
-  std::string fallback = {};               // why it is not the one that was asked for; else empty
+  std::string format = {};    // the one that was used
+  std::string fallback = {};  // why it is not the one that was asked for; else empty
   double bits_per_weight = 0;
   double relative_squared_error = 0;  // sum (w' - w)^2 / sum w^2
   int64_t bytes = 0;

@@ -26,7 +26,8 @@ const AlgorithmInfo* find_algorithm(std::string_view name) {
 
 std::string algorithm_names() {
   std::string out;
-  for (const AlgorithmInfo& algorithm : all_algorithms()) out += (out.empty() ? "" : ", ") + std::string(algorithm.name);
+  for (const AlgorithmInfo& algorithm : all_algorithms())
+    out += (out.empty() ? "" : ", ") + std::string(algorithm.name);
   return out;
 }
 

@@ -1,4 +1,5 @@
-// QuantizingSource: one linear through the format, the fallback where k does not fit, and the error that it made.
+// QuantizingSource: one linear through the format, the fallback where k does not fit, and the error
+// that it made.
 #include "quant/quantize.h"
 
 #include <fmt/format.h>
@@ -9,7 +10,8 @@ namespace farthing {
 namespace {
 
 // sum (w' - w)^2 / sum w^2, added row by row in double: the same for any number of threads.
-double relative_squared_error(Context& context, View<const float, 2> weight, const QuantizedTensor& q) {
+double relative_squared_error(Context& context, View<const float, 2> weight,
+                              const QuantizedTensor& q) {
   std::vector<double> damage(static_cast<size_t>(q.n)), size(static_cast<size_t>(q.n));
   context.pool.run([&](Part part) {
     const auto rows = part.range(q.n);
@@ -44,10 +46,13 @@ Error encode_error(const LinearSpec& spec, const Format& format, const EncodeRep
   }
   return {.what = fmt::format("the weights are too large for {}", format.name),
           .where = spec.name,
-          .got = fmt::format("{} scales or values that overflow their stored type", report.overflowed_scales),
+          .got = fmt::format("{} scales or values that overflow their stored type",
+                             report.overflowed_scales),
           .wanted = "values within the format's range",
-          .remedy = "choose a format with more range: `farthing inspect MODEL --ranges` counts what does not fit; bf16 holds "
-                    "everything that f32 does"};
+          .remedy =
+              "choose a format with more range: `farthing inspect MODEL --ranges` counts what does "
+              "not fit; bf16 holds "
+              "everything that f32 does"};
 }
 
 }  // namespace
@@ -70,28 +75,34 @@ Result<> check_options(const QuantizeOptions& options) {
                .remedy = "leave --scale-rule away for the format's default"});
 }
 
-Result<StoredLinear> QuantizingSource::quantize(const LinearSpec& spec, StoredLinear from, const Scheme& scheme) {
+Result<StoredLinear> QuantizingSource::quantize(const LinearSpec& spec, StoredLinear from,
+                                                const Scheme& scheme) {
   const double started = now_seconds();
   const Format& format = format_that_holds(*scheme.weights, spec.k);
-  LayerReport report{.name = spec.name, .n = spec.n, .k = spec.k, .format = std::string(format.name)};
+  LayerReport report{
+      .name = spec.name, .n = spec.n, .k = spec.k, .format = std::string(format.name)};
   if (&format != scheme.weights) {
-    report.fallback = fmt::format("k = {} is no multiple of {}'s block of {}", spec.k, scheme.weights->name,
-                                  scheme.weights->block);
+    report.fallback = fmt::format("k = {} is no multiple of {}'s block of {}", spec.k,
+                                  scheme.weights->name, scheme.weights->block);
     if (options_.strict) {
       return fail({.what = "a linear does not fit the format's blocks",
                    .where = spec.name,
                    .got = fmt::format("k = {}", spec.k),
-                   .wanted = fmt::format("a multiple of {} for {}", scheme.weights->block, scheme.weights->name),
-                   .remedy = "leave --strict away to store such linears as f16, or choose an int format: its last group may be "
+                   .wanted = fmt::format("a multiple of {} for {}", scheme.weights->block,
+                                         scheme.weights->name),
+                   .remedy = "leave --strict away to store such linears as f16, or choose an int "
+                             "format: its last group may be "
                              "shorter"});
     }
   }
-  Tensor weight = from.weight.format->plain == DType::f32 ? from.weight.planes[0] : from.weight.decode();
+  Tensor weight =
+      from.weight.format->plain == DType::f32 ? from.weight.planes[0] : from.weight.decode();
   const View<const float, 2> view = std::as_const(weight).view<float>();
   QuantizedTensor out = QuantizedTensor::allocate(format, spec.n, spec.k);
   const ScaleRule rule = format.scale_rules.empty() ? ScaleRule::half_step
-                         : options_.scale_rule && &format == options_.scheme.weights ? *options_.scale_rule
-                                                                                       : format.scale_rules.front();
+                         : options_.scale_rule && &format == options_.scheme.weights
+                             ? *options_.scale_rule
+                             : format.scale_rules.front();
   report.encode = options_.method->quantize(context_, {spec, view, format, rule}, out);
   if (report.encode.nonfinite > 0 || report.encode.overflowed_scales > 0)
     return fail(encode_error(spec, format, report.encode));

@@ -1,4 +1,5 @@
-// Quantizing a model: on the way into memory (QuantizingSource) or into a directory (quantize_checkpoint).
+// Quantizing a model: on the way into memory (QuantizingSource) or into a directory
+// (quantize_checkpoint).
 #pragma once
 
 #include <filesystem>
@@ -13,11 +14,11 @@
 namespace farthing {
 
 struct QuantizeOptions {
-  Scheme scheme;                        // of the linears of the blocks
+  Scheme scheme;  // of the linears of the blocks
   const AlgorithmInfo* method = nullptr;
   std::optional<ScaleRule> scale_rule;  // the format's default where it is absent
-  std::optional<Scheme> tables;         // of embedding and head; they stay as they are where it is absent
-  bool strict = false;                  // a linear that the format cannot hold is an error instead of a fallback
+  std::optional<Scheme> tables;  // of embedding and head; they stay as they are where it is absent
+  bool strict = false;  // a linear that the format cannot hold is an error instead of a fallback
 };
 
 // Fails where scale rule and format do not go together.
@@ -53,9 +54,11 @@ class QuantizingSource : public WeightSource {
   int64_t bytes_ = 0;
 };
 
-// Writes a Hugging Face directory whose config.json has a section for the scheme (docs/checkpoint.md). One linear is in
-// memory at a time. The directory is complete or absent.
-Result<std::vector<LayerReport>> quantize_checkpoint(Context& context, Checkpoint& from, const QuantizeOptions& options,
-                                                     const std::filesystem::path& to, Progress& progress);
+// Writes a Hugging Face directory whose config.json has a section for the scheme
+// (docs/checkpoint.md). One linear is in memory at a time. The directory is complete or absent.
+Result<std::vector<LayerReport>> quantize_checkpoint(Context& context, Checkpoint& from,
+                                                     const QuantizeOptions& options,
+                                                     const std::filesystem::path& to,
+                                                     Progress& progress);
 
 }  // namespace farthing

@@ -12,7 +12,8 @@ std::byte* Workspace::take_bytes(int64_t bytes) {
     ++block_;
     used_ = 0;
   }
-  if (block_ == blocks_.size()) blocks_.push_back(Storage::allocate(std::max(rounded, least_block)));
+  if (block_ == blocks_.size())
+    blocks_.push_back(Storage::allocate(std::max(rounded, least_block)));
   std::byte* out = blocks_[block_]->data() + used_;
   used_ += rounded;
   return out;

@@ -1,4 +1,5 @@
-// Context: what every operator is given first. The thread pool, the instruction set, and scratch memory.
+// Context: what every operator is given first. The thread pool, the instruction set, and scratch
+// memory.
 #pragma once
 
 #include <cstdint>
@@ -11,8 +12,8 @@
 
 namespace farthing {
 
-// Scratch memory in stack order: take() from the top, and a Mark gives back all that was taken after it. After
-// the first step of a loop nothing is allocated any more.
+// Scratch memory in stack order: take() from the top, and a Mark gives back all that was taken
+// after it. After the first step of a loop nothing is allocated any more.
 class Workspace {
  public:
   // 64-byte aligned, not initialised.
@@ -27,7 +28,8 @@ class Workspace {
 
   class Mark {
    public:
-    explicit Mark(Workspace& workspace) : workspace_(workspace), block_(workspace.block_), used_(workspace.used_) {}
+    explicit Mark(Workspace& workspace)
+        : workspace_(workspace), block_(workspace.block_), used_(workspace.used_) {}
     ~Mark() {
       workspace_.block_ = block_;
       workspace_.used_ = used_;

@@ -21,7 +21,8 @@ void count(int64_t bytes) {
 MemoryUse memory_use() { return {held_bytes.load(), peak_held_bytes.load()}; }
 void reset_peak_memory() { peak_held_bytes.store(held_bytes.load()); }
 
-Shape::Shape(std::initializer_list<int64_t> sizes) : Shape(std::span(sizes.begin(), sizes.size())) {}
+Shape::Shape(std::initializer_list<int64_t> sizes)
+    : Shape(std::span(sizes.begin(), sizes.size())) {}
 
 Shape::Shape(std::span<const int64_t> sizes) : rank_(static_cast<int>(sizes.size())) {
   CHECK(sizes.size() <= max_rank);
@@ -40,7 +41,9 @@ std::string Shape::text() const {
   return out + "]";
 }
 
-bool Shape::operator==(const Shape& other) const { return rank_ == other.rank_ && sizes_ == other.sizes_; }
+bool Shape::operator==(const Shape& other) const {
+  return rank_ == other.rank_ && sizes_ == other.sizes_;
+}
 
 std::shared_ptr<Storage> Storage::allocate(int64_t bytes) {
   CHECK(bytes >= 0);
@@ -98,7 +101,8 @@ Tensor to_f32(const Tensor& tensor) {
     case DType::f64:
       for (int64_t i = 0; i < n; ++i) to[i] = static_cast<float>(tensor.as<double>()[i]);
       break;
-    default: CHECK(!"a tensor of float elements");
+    default:
+      CHECK(!"a tensor of float elements");
   }
   return out;
 }

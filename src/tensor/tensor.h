@@ -1,4 +1,5 @@
-// Storage owns bytes; Tensor is a typed, shaped, contiguous piece of a storage; View is what operators take.
+// Storage owns bytes; Tensor is a typed, shaped, contiguous piece of a storage; View is what
+// operators take.
 #pragma once
 
 #include <array>
@@ -54,15 +55,17 @@ class Storage {
   std::shared_ptr<const MappedFile> file_;
 };
 
-// Bytes of memory that all living Storages own (memory maps are not counted), now and at the highest since the last reset.
+// Bytes of memory that all living Storages own (memory maps are not counted), now and at the
+// highest since the last reset.
 struct MemoryUse {
   int64_t now_bytes, peak_bytes;
 };
 MemoryUse memory_use();
 void reset_peak_memory();
 
-// A rank-dimensional, row-major window on memory that somebody else owns. `stride` is in elements, between
-// rows of the innermost dimension (rank 2 and above); outer dimensions are contiguous over it.
+// A rank-dimensional, row-major window on memory that somebody else owns. `stride` is in elements,
+// between rows of the innermost dimension (rank 2 and above); outer dimensions are contiguous over
+// it.
 template <class T, int rank>
 struct View;
 
@@ -85,7 +88,9 @@ struct View<T, 2> {
     DCHECK(i >= 0 && i < rows);
     return data + i * stride;
   }
-  View rows_from(int64_t begin, int64_t end) const { return {data + begin * stride, end - begin, columns, stride}; }
+  View rows_from(int64_t begin, int64_t end) const {
+    return {data + begin * stride, end - begin, columns, stride};
+  }
   operator View<const T, 2>() const { return {data, rows, columns, stride}; }
 };
 

@@ -1,5 +1,5 @@
-// Facts about the matrix-product kernels: equal bits over instruction sets, batches and ranges of panels; values against a
-// reference in double; committed digests.
+// Facts about the matrix-product kernels: equal bits over instruction sets, batches and ranges of
+// panels; values against a reference in double; committed digests.
 #include "kernels/matmul/matmul.h"
 
 #include <gtest/gtest.h>
@@ -21,14 +21,16 @@ namespace {
 
 std::vector<float> random_values(int64_t count, uint64_t stream, float scale) {
   std::vector<float> out(static_cast<size_t>(count));
-  for (int64_t i = 0; i < count; ++i) out[i] = scale * random_normal(7, stream, static_cast<uint64_t>(i));
+  for (int64_t i = 0; i < count; ++i)
+    out[i] = scale * random_normal(7, stream, static_cast<uint64_t>(i));
   return out;
 }
 
 QuantizedTensor random_weight(const Format& format, int64_t n, int64_t k) {
   const auto values = random_values(n * k, 1, 0.05f);
   QuantizedTensor q = QuantizedTensor::allocate(format, n, k);
-  const ScaleRule rule = format.scale_rules.empty() ? ScaleRule::half_step : format.scale_rules.front();
+  const ScaleRule rule =
+      format.scale_rules.empty() ? ScaleRule::half_step : format.scale_rules.front();
   format.encode_tile(q, {0, n, 0, k}, values.data(), k, rule);
   return q;
 }
@@ -50,21 +52,25 @@ struct Case {
     sums.resize(static_cast<size_t>(m * blocks));
     for (int64_t t = 0; t < m; ++t)
       choose_quantize_rows_kernel(Isa::portable)
-          ->int8_block32(&x[t * k], k, &codes[t * blocks * 32], &scales[t * blocks], &sums[t * blocks]);
+          ->int8_block32(&x[t * k], k, &codes[t * blocks * 32], &scales[t * blocks],
+                         &sums[t * blocks]);
   }
 
   // Rows [row_begin, row_end) by `kernel`, the panels split in two calls at `split`.
-  std::vector<float> product(const MatmulKernel& kernel, int64_t row_begin, int64_t row_end, int64_t split) const {
-    const int64_t rows = row_end - row_begin, blocks = (weight.k + 31) / 32, panels = panels_of(weight.n);
+  std::vector<float> product(const MatmulKernel& kernel, int64_t row_begin, int64_t row_end,
+                             int64_t split) const {
+    const int64_t rows = row_end - row_begin, blocks = (weight.k + 31) / 32,
+                  panels = panels_of(weight.n);
     std::vector<float> y(static_cast<size_t>(rows * weight.n), -1.0f);
     Tensor packed(DType::u8, {packed_bytes(kernel->packing, weight)});
     pack_panels(kernel->packing, weight, 0, panels, packed.data());
     Tensor scratch(DType::f32, {matmul_scratch_floats()});
-    const Int8Rows int8{&codes[row_begin * blocks * 32], blocks * 32, &scales[row_begin * blocks], &sums[row_begin * blocks]};
+    const Int8Rows int8{&codes[row_begin * blocks * 32], blocks * 32, &scales[row_begin * blocks],
+                        &sums[row_begin * blocks]};
     for (const auto& [begin, end] : {std::pair<int64_t, int64_t>{0, split}, {split, panels}}) {
       if (begin < end) {
-        kernel->run({&weight, packed.data(), rows, &x[row_begin * weight.k], weight.k, int8, y.data(), weight.n, begin, end,
-                     scratch.as<float>()});
+        kernel->run({&weight, packed.data(), rows, &x[row_begin * weight.k], weight.k, int8,
+                     y.data(), weight.n, begin, end, scratch.as<float>()});
       }
     }
     return y;
@@ -77,11 +83,15 @@ bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
 
 const MatmulKernel& portable_kernel(const MatmulKernel& like) {
   for (const MatmulKernel& kernel : matmul_kernels())
-    if (kernel.isa == Isa::portable && kernel->activations == like->activations && kernel->packing == like->packing) return kernel;
+    if (kernel.isa == Isa::portable && kernel->activations == like->activations &&
+        kernel->packing == like->packing)
+      return kernel;
   std::abort();
 }
 
-int64_t fitting(const Format& format, int64_t k) { return (k + format.block - 1) / format.block * format.block; }
+int64_t fitting(const Format& format, int64_t k) {
+  return (k + format.block - 1) / format.block * format.block;
+}
 
 // Every kernel with every format that it accepts.
 template <class Check>
@@ -98,9 +108,15 @@ void each_pair(const Check& check) {
 
 TEST(Matmul, EveryInstructionSetGivesThePortableBits) {
   each_pair([](const MatmulKernel& kernel, const Format& format) {
-    for (const auto& [m, n, k] : {std::array<int64_t, 3>{1, 33, 40}, {2, 16, 256}, {5, 70, 300}, {13, 47, 576}, {3, 20, 2400}}) {
+    for (const auto& [m, n, k] : {std::array<int64_t, 3>{1, 33, 40},
+                                  {2, 16, 256},
+                                  {5, 70, 300},
+                                  {13, 47, 576},
+                                  {3, 20, 2400}}) {
       const Case test(format, m, n, fitting(format, k));
-      EXPECT_TRUE(same_bits(test.product(kernel, 0, m, 1), test.product(portable_kernel(kernel), 0, m, 0))) << m << " " << n << " " << k;
+      EXPECT_TRUE(
+          same_bits(test.product(kernel, 0, m, 1), test.product(portable_kernel(kernel), 0, m, 0)))
+          << m << " " << n << " " << k;
     }
   });
 }
@@ -110,7 +126,8 @@ TEST(Matmul, ARowDoesNotDependOnTheBatch) {
     const int64_t n = 75, k = fitting(format, 320);
     const Case test(format, 17, n, k);
     const auto all = test.product(kernel, 0, 17, 2);
-    for (const auto& [begin, end] : {std::pair<int64_t, int64_t>{0, 1}, {4, 7}, {16, 17}, {3, 17}}) {
+    for (const auto& [begin, end] :
+         {std::pair<int64_t, int64_t>{0, 1}, {4, 7}, {16, 17}, {3, 17}}) {
       const std::vector<float> expected(all.begin() + begin * n, all.begin() + end * n);
       EXPECT_TRUE(same_bits(test.product(kernel, begin, end, 0), expected)) << begin << ".." << end;
     }
@@ -141,19 +158,23 @@ TEST(Matmul, ValuesAgreeWithDouble) {
         for (int64_t i = 0; i < k; ++i) {
           double input = test.x[t * k + i];
           if (kernel->activations == Activations::int8_block32)
-            input = static_cast<double>(test.codes[t * blocks * 32 + i]) * test.scales[t * blocks + i / 32];
+            input = static_cast<double>(test.codes[t * blocks * 32 + i]) *
+                    test.scales[t * blocks + i / 32];
           sum += input * w.as<float>()[o * k + i];
           size += std::fabs(input * w.as<float>()[o * k + i]);
         }
-        // A chain of j additions errs by at most j 2^-24 of the sum of magnitudes; k steps and the products' roundings.
-        EXPECT_NEAR(y[t * n + o], sum, size * static_cast<double>(k + 4) * 0x1p-24) << t << " " << o;
+        // A chain of j additions errs by at most j 2^-24 of the sum of magnitudes; k steps and the
+        // products' roundings.
+        EXPECT_NEAR(y[t * n + o], sum, size * static_cast<double>(k + 4) * 0x1p-24)
+            << t << " " << o;
       }
     }
   });
 }
 
 TEST(Matmul, ExtremeCodesDoNotSaturate) {
-  // Weight codes and activation codes at their ends: the largest sums that an instruction set could saturate.
+  // Weight codes and activation codes at their ends: the largest sums that an instruction set could
+  // saturate.
   const int64_t n = 16, k = 64;
   for (const Format& format : all_formats()) {
     if (!format.grid) continue;
@@ -165,11 +186,13 @@ TEST(Matmul, ExtremeCodesDoNotSaturate) {
       for (int64_t b = 0; b < k / 32; ++b) test.sums[b] = static_cast<int32_t>(sign * 127 * 32);
       const float expected = test.weight.decode().as<float>()[0];
       for (const MatmulKernel& kernel : matmul_kernels()) {
-        if (!isa_supported(kernel.isa) || kernel->activations != Activations::int8_block32) continue;
+        if (!isa_supported(kernel.isa) || kernel->activations != Activations::int8_block32)
+          continue;
         double sum = 0;
         for (int64_t b = 0; b < k / 32; ++b) sum += 32.0 * 127 * sign * test.scales[b] * expected;
         // Two blocks, three roundings each, relative 2^-24 apiece.
-        EXPECT_NEAR(test.product(kernel, 0, 1, 0)[0], sum, std::fabs(sum) * 8 * 0x1p-24) << kernel.name << " " << format.name;
+        EXPECT_NEAR(test.product(kernel, 0, 1, 0)[0], sum, std::fabs(sum) * 8 * 0x1p-24)
+            << kernel.name << " " << format.name;
       }
     }
   }
@@ -182,11 +205,13 @@ TEST(Matmul, ShardsCoverKAndFollowTheRule) {
     EXPECT_EQ(shards.first_tile(0), 0);
     EXPECT_EQ(shards.first_tile(shards.count), shards.tiles);
     EXPECT_EQ(shards.tile_end(shards.tiles - 1), k);
-    for (int s = 0; s < shards.count; ++s) EXPECT_LT(shards.first_tile(s), shards.first_tile(s + 1));
+    for (int s = 0; s < shards.count; ++s)
+      EXPECT_LT(shards.first_tile(s), shards.first_tile(s + 1));
   }
 }
 
-// Bits that every machine must give; made on a machine with AVX-512 and reproduced with AVX2 and portable code.
+// Bits that every machine must give; made on a machine with AVX-512 and reproduced with AVX2 and
+// portable code.
 TEST(Matmul, CommittedDigests) {
   const std::map<std::string, uint64_t> digests = {
 #include "kernels/data/matmul_digests.inc"
@@ -195,7 +220,8 @@ TEST(Matmul, CommittedDigests) {
   each_pair([&](const MatmulKernel& kernel, const Format& format) {
     const Case test(format, 5, 70, fitting(format, 700));
     const auto y = test.product(kernel, 0, 5, 0);
-    const std::string name = std::string(format.name) + "@" + std::string(activations_name(kernel->activations));
+    const std::string name =
+        std::string(format.name) + "@" + std::string(activations_name(kernel->activations));
     const uint64_t digest = XXH3_64bits(y.data(), y.size() * sizeof(float));
     const auto expected = digests.find(name);
     if (expected == digests.end()) {
@@ -205,7 +231,8 @@ TEST(Matmul, CommittedDigests) {
     }
   });
   for (Isa isa : {Isa::portable, Isa::avx2, Isa::avx512})
-    if (!isa_supported(isa)) std::printf("not run on this machine: %s\n", std::string(isa_name(isa)).c_str());
+    if (!isa_supported(isa))
+      std::printf("not run on this machine: %s\n", std::string(isa_name(isa)).c_str());
 }
 
 }  // namespace

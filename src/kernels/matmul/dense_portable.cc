@@ -7,12 +7,13 @@
 namespace {
 constexpr int most_tokens = 4;
 constexpr int wide_panels = 1;
-#include "kernels/matmul/tree.inc"
 #include "kernels/matmul/dense.inc"
+#include "kernels/matmul/tree.inc"
 }  // namespace
 
 namespace farthing {
 extern const MatmulFunctions floats_portable{Activations::f32, Packing::floats, run_floats};
 extern const MatmulFunctions integers_portable{Activations::f32, Packing::integers, run_integers};
-extern const MatmulFunctions stored_portable{Activations::f32, Packing::stored, run_dense<StoredTiles>};
+extern const MatmulFunctions stored_portable{Activations::f32, Packing::stored,
+                                             run_dense<StoredTiles>};
 }  // namespace farthing

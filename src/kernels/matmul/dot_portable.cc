@@ -7,8 +7,9 @@ namespace {
 constexpr int most_tokens = 4;
 
 template <int bits, int tokens>
-FARTHING_INLINE void dot_block(const std::byte* codes, const int8_t* x, int64_t x_stride, const int32_t* sums,
-                               int64_t sums_stride, const uint8_t* zeros, IntVec* whole) {
+FARTHING_INLINE void dot_block(const std::byte* codes, const int8_t* x, int64_t x_stride,
+                               const int32_t* sums, int64_t sums_stride, const uint8_t* zeros,
+                               IntVec* whole) {
   constexpr int middle = 1 << (bits - 1);
   for (int t = 0; t < tokens; ++t) {
     for (int o = 0; o < 16; ++o) {
@@ -28,8 +29,8 @@ FARTHING_INLINE void dot_block(const std::byte* codes, const int8_t* x, int64_t 
   }
 }
 
-#include "kernels/matmul/tree.inc"
 #include "kernels/matmul/dot.inc"
+#include "kernels/matmul/tree.inc"
 }  // namespace
 
 namespace farthing {

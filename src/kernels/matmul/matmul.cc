@@ -21,10 +21,13 @@ std::span<const MatmulKernel> matmul_kernels() { return table; }
 
 bool accepts(const MatmulKernel& kernel, const Format& format) {
   switch (kernel->packing) {
-    case Packing::stored: return true;
-    case Packing::floats: return format.plain.has_value();
+    case Packing::stored:
+      return true;
+    case Packing::floats:
+      return format.plain.has_value();
     case Packing::integers:
-      return format.grid && format.grid->group % 32 == 0 && (format.grid->bits == 4 || format.grid->bits == 8);
+      return format.grid && format.grid->group % 32 == 0 &&
+             (format.grid->bits == 4 || format.grid->bits == 8);
   }
   return false;
 }
@@ -32,7 +35,9 @@ bool accepts(const MatmulKernel& kernel, const Format& format) {
 const MatmulKernel* choose_matmul_kernel(const Scheme& scheme, Isa isa) {
   const MatmulKernel* best = nullptr;
   for (const MatmulKernel& kernel : matmul_kernels()) {
-    if (kernel.isa > isa || kernel->activations != scheme.activations || !accepts(kernel, *scheme.weights)) continue;
+    if (kernel.isa > isa || kernel->activations != scheme.activations ||
+        !accepts(kernel, *scheme.weights))
+      continue;
     if (best == nullptr || kernel.isa > best->isa) best = &kernel;
   }
   return best;

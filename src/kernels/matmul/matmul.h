@@ -1,8 +1,10 @@
-// The matrix product y = x W^T with a quantized W: its kernels, the packed layouts that they read, and their list.
+// The matrix product y = x W^T with a quantized W: its kernels, the packed layouts that they read,
+// and their list.
 //
-// Order of operations (docs/numerics.md): k is cut into tiles of 256 and at most 8 shards; inside a shard each output is one
-// FMA chain in ascending k (f32 activations) or in ascending blocks of 32 (int8 activations); shards are added by
-// the tree of shards.h. Vector lanes are outputs, so the width of a vector cannot matter.
+// Order of operations (docs/numerics.md): k is cut into tiles of 256 and at most 8 shards; inside a
+// shard each output is one FMA chain in ascending k (f32 activations) or in ascending blocks of 32
+// (int8 activations); shards are added by the tree of shards.h. Vector lanes are outputs, so the
+// width of a vector cannot matter.
 #pragma once
 
 #include <cstddef>
@@ -21,24 +23,25 @@ constexpr int64_t panels_of(int64_t n) { return (n + panel_outputs - 1) / panel_
 
 // Input rounded to int8 in blocks of 32 along k (kernels/quantize_rows).
 struct Int8Rows {
-  const int8_t* codes;    // [m, stride], stride a multiple of 32, padded with 0
-  int64_t stride;         // in codes; blocks = stride / 32
-  const float* scales;    // [m, blocks]
-  const int32_t* sums;    // [m, blocks]: the sum of the codes of a block
+  const int8_t* codes;  // [m, stride], stride a multiple of 32, padded with 0
+  int64_t stride;       // in codes; blocks = stride / 32
+  const float* scales;  // [m, blocks]
+  const int32_t* sums;  // [m, blocks]: the sum of the codes of a block
   int64_t blocks() const { return stride / 32; }
 };
 
 struct MatmulArguments {
-  const QuantizedTensor* stored;  // read by the kernels of the `stored` packing only; format, n and k by all
+  const QuantizedTensor*
+      stored;  // read by the kernels of the `stored` packing only; format, n and k by all
   const std::byte* packed;
   int64_t m;
-  const float* x;    // [m, x_stride], f32 activations
+  const float* x;  // [m, x_stride], f32 activations
   int64_t x_stride;
-  Int8Rows int8;     // int8 activations
-  float* y;          // [m, y_stride]; only columns of the panels of this call are written
+  Int8Rows int8;  // int8 activations
+  float* y;       // [m, y_stride]; only columns of the panels of this call are written
   int64_t y_stride;
   int64_t panel_begin, panel_end;
-  float* scratch;    // scratch_floats() of them, 64-byte aligned
+  float* scratch;  // scratch_floats() of them, 64-byte aligned
 };
 
 // How a kernel wants the weight laid out.
@@ -61,25 +64,26 @@ std::span<const MatmulKernel> matmul_kernels();
 // Whether the kernel can multiply with weights of this format.
 bool accepts(const MatmulKernel& kernel, const Format& format);
 
-// The kernel that runs a scheme: of the strongest instruction set up to `isa`, the one with the most specific packing.
-// Null when there is none.
+// The kernel that runs a scheme: of the strongest instruction set up to `isa`, the one with the
+// most specific packing. Null when there is none.
 const MatmulKernel* choose_matmul_kernel(const Scheme& scheme, Isa isa);
 
 // Floats of scratch memory that one call of any kernel needs.
 int64_t matmul_scratch_floats();
 
 // The `integers` packing of one panel: [codes][scales][zeros], each part 64-byte aligned.
-//   codes:  for each block of 32 along k (padded with code 0), 4 bits: four chunks of 64 bytes; byte 4 o + j of chunk c
-//           holds output o, its low nibble k = 8 c + j and its high nibble k = 8 c + 4 + j. 8 bits: eight chunks;
-//           byte 4 o + j of chunk c is k = 4 c + j. Codes are unsigned.
+//   codes:  for each block of 32 along k (padded with code 0), 4 bits: four chunks of 64 bytes;
+//   byte 4 o + j of chunk c
+//           holds output o, its low nibble k = 8 c + j and its high nibble k = 8 c + 4 + j. 8 bits:
+//           eight chunks; byte 4 o + j of chunk c is k = 4 c + j. Codes are unsigned.
 //   scales: f16 or f32 (as stored; bf16 becomes f32) [groups][16]
 //   zeros:  u8 [groups][16], only with zero points
 struct IntegerPanels {
   int bits;
-  int middle;           // the zero of a format without zero points
+  int middle;  // the zero of a format without zero points
   bool zero_points;
-  bool half_scales;     // scales are f16
-  int64_t k, blocks;    // blocks of 32
+  bool half_scales;      // scales are f16
+  int64_t k, blocks;     // blocks of 32
   int64_t group_blocks;  // blocks of 32 in a group
   int64_t groups;
   int64_t block_bytes, scales_offset, zeros_offset, panel_bytes;
@@ -88,7 +92,9 @@ struct IntegerPanels {
 };
 
 int64_t packed_bytes(Packing packing, const QuantizedTensor& q);
-// Writes the panels [panel_begin, panel_end) to their places in `packed`. Outputs beyond n become zeros.
-void pack_panels(Packing packing, const QuantizedTensor& q, int64_t panel_begin, int64_t panel_end, std::byte* packed);
+// Writes the panels [panel_begin, panel_end) to their places in `packed`. Outputs beyond n become
+// zeros.
+void pack_panels(Packing packing, const QuantizedTensor& q, int64_t panel_begin, int64_t panel_end,
+                 std::byte* packed);
 
 }  // namespace farthing

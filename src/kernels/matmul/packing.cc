@@ -13,7 +13,8 @@ void pack_floats(const QuantizedTensor& q, int64_t panel, Bits* out) {
   const Bits* weight = q.planes[0].as<Bits>();
   for (int64_t o = 0; o < panel_outputs; ++o) {
     const int64_t n = panel * panel_outputs + o;
-    for (int64_t k = 0; k < q.k; ++k) out[k * panel_outputs + o] = n < q.n ? weight[n * q.k + k] : Bits{0};
+    for (int64_t k = 0; k < q.k; ++k)
+      out[k * panel_outputs + o] = n < q.n ? weight[n * q.k + k] : Bits{0};
   }
 }
 
@@ -30,24 +31,30 @@ void place_block(const uint8_t* codes, int bits, int64_t o, std::byte* block) {
   }
 }
 
-void pack_integers(const QuantizedTensor& q, const IntegerPanels& layout, int64_t panel, std::byte* out) {
+void pack_integers(const QuantizedTensor& q, const IntegerPanels& layout, int64_t panel,
+                   std::byte* out) {
   std::memset(out, 0, static_cast<size_t>(layout.panel_bytes));
-  const int64_t n0 = panel * panel_outputs, n1 = n0 + panel_outputs < q.n ? n0 + panel_outputs : q.n;
+  const int64_t n0 = panel * panel_outputs,
+                n1 = n0 + panel_outputs < q.n ? n0 + panel_outputs : q.n;
   for (int64_t b = 0; b < layout.blocks; ++b) {
     const int64_t k0 = b * 32, k1 = k0 + 32 < q.k ? k0 + 32 : q.k;
     uint8_t codes[panel_outputs][32] = {};
     q.format->codes_tile(q, {n0, n1, k0, k1}, codes[0], 32);
-    for (int64_t o = 0; o < n1 - n0; ++o) place_block(codes[o], layout.bits, o, out + b * layout.block_bytes);
+    for (int64_t o = 0; o < n1 - n0; ++o)
+      place_block(codes[o], layout.bits, o, out + b * layout.block_bytes);
   }
   for (int64_t g = 0; g < layout.groups; ++g) {
     float scales[panel_outputs] = {};
     int32_t zeros[panel_outputs] = {};
     q.format->group_parameters(q, n0, n1, g, scales, zeros);
     for (int64_t o = 0; o < panel_outputs; ++o) {
-      std::byte* at = out + layout.scales_offset + (g * panel_outputs + o) * (layout.half_scales ? 2 : 4);
+      std::byte* at =
+          out + layout.scales_offset + (g * panel_outputs + o) * (layout.half_scales ? 2 : 4);
       const uint16_t half = f16_from_f32(scales[o]);
-      std::memcpy(at, layout.half_scales ? static_cast<const void*>(&half) : &scales[o], layout.half_scales ? 2 : 4);
-      if (layout.zero_points) out[layout.zeros_offset + g * panel_outputs + o] = static_cast<std::byte>(zeros[o]);
+      std::memcpy(at, layout.half_scales ? static_cast<const void*>(&half) : &scales[o],
+                  layout.half_scales ? 2 : 4);
+      if (layout.zero_points)
+        out[layout.zeros_offset + g * panel_outputs + o] = static_cast<std::byte>(zeros[o]);
     }
   }
 }
@@ -70,14 +77,18 @@ IntegerPanels::IntegerPanels(const QuantizedTensor& q)
 
 int64_t packed_bytes(Packing packing, const QuantizedTensor& q) {
   switch (packing) {
-    case Packing::stored: return 0;
-    case Packing::floats: return panels_of(q.n) * panel_outputs * q.k * dtype_bytes(*q.format->plain);
-    case Packing::integers: return panels_of(q.n) * IntegerPanels(q).panel_bytes;
+    case Packing::stored:
+      return 0;
+    case Packing::floats:
+      return panels_of(q.n) * panel_outputs * q.k * dtype_bytes(*q.format->plain);
+    case Packing::integers:
+      return panels_of(q.n) * IntegerPanels(q).panel_bytes;
   }
   return 0;
 }
 
-void pack_panels(Packing packing, const QuantizedTensor& q, int64_t panel_begin, int64_t panel_end, std::byte* packed) {
+void pack_panels(Packing packing, const QuantizedTensor& q, int64_t panel_begin, int64_t panel_end,
+                 std::byte* packed) {
   if (packing == Packing::stored) return;
   const int64_t panel_bytes = packed_bytes(packing, q) / panels_of(q.n);
   for (int64_t panel = panel_begin; panel < panel_end; ++panel) {

@@ -1,4 +1,5 @@
-// Scratch memory of the dense kernels, in floats: partial sums of 64 tokens x 4 panels x 8 shards, and four weight tiles.
+// Scratch memory of the dense kernels, in floats: partial sums of 64 tokens x 4 panels x 8 shards,
+// and four weight tiles.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,5 @@
-// How a sum along k is cut: tiles of 256, at most eight shards, one fixed tree. A function of k alone.
+// How a sum along k is cut: tiles of 256, at most eight shards, one fixed tree. A function of k
+// alone.
 #pragma once
 
 #include <cstdint>
@@ -15,9 +16,13 @@ struct Shards {
       : k(k_size),
         tiles((k_size + tile_k - 1) / tile_k),
         count(static_cast<int>(tiles < most_shards ? tiles : most_shards)) {}
-  __attribute__((always_inline)) constexpr int64_t first_tile(int shard) const { return shard * tiles / count; }
+  __attribute__((always_inline)) constexpr int64_t first_tile(int shard) const {
+    return shard * tiles / count;
+  }
   // One past the last element along k of tile `tile`.
-  __attribute__((always_inline)) constexpr int64_t tile_end(int64_t tile) const { return (tile + 1) * tile_k < k ? (tile + 1) * tile_k : k; }
+  __attribute__((always_inline)) constexpr int64_t tile_end(int64_t tile) const {
+    return (tile + 1) * tile_k < k ? (tile + 1) * tile_k : k;
+  }
 };
 
 }  // namespace farthing

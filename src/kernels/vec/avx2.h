@@ -22,10 +22,13 @@ struct Vec {
   __m256 low, high;
   static constexpr int lanes = 16;
 
-  static FARTHING_INLINE Vec load(const float* p) { return {_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8)}; }
+  static FARTHING_INLINE Vec load(const float* p) {
+    return {_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8)};
+  }
   static FARTHING_INLINE Vec load_first(const float* p, int64_t count) {
     if (count >= 16) return load(p);
-    if (count > 8) return {_mm256_loadu_ps(p), _mm256_maskload_ps(p + 8, first_lanes_mask(count - 8))};
+    if (count > 8)
+      return {_mm256_loadu_ps(p), _mm256_maskload_ps(p + 8, first_lanes_mask(count - 8))};
     return {_mm256_maskload_ps(p, first_lanes_mask(count)), _mm256_setzero_ps()};
   }
   FARTHING_INLINE void store(float* p) const {
@@ -48,21 +51,36 @@ struct Vec {
             _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p + 8)))};
   }
   static FARTHING_INLINE __m256 eight_bf16(const uint16_t* p) {
-    const __m256i wide = _mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+    const __m256i wide =
+        _mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
     return _mm256_castsi256_ps(_mm256_slli_epi32(wide, 16));
   }
-  static FARTHING_INLINE Vec load_bf16(const uint16_t* p) { return {eight_bf16(p), eight_bf16(p + 8)}; }
+  static FARTHING_INLINE Vec load_bf16(const uint16_t* p) {
+    return {eight_bf16(p), eight_bf16(p + 8)};
+  }
 };
 
-FARTHING_INLINE Vec operator+(Vec a, Vec b) { return {_mm256_add_ps(a.low, b.low), _mm256_add_ps(a.high, b.high)}; }
-FARTHING_INLINE Vec operator-(Vec a, Vec b) { return {_mm256_sub_ps(a.low, b.low), _mm256_sub_ps(a.high, b.high)}; }
-FARTHING_INLINE Vec operator*(Vec a, Vec b) { return {_mm256_mul_ps(a.low, b.low), _mm256_mul_ps(a.high, b.high)}; }
-FARTHING_INLINE Vec operator/(Vec a, Vec b) { return {_mm256_div_ps(a.low, b.low), _mm256_div_ps(a.high, b.high)}; }
+FARTHING_INLINE Vec operator+(Vec a, Vec b) {
+  return {_mm256_add_ps(a.low, b.low), _mm256_add_ps(a.high, b.high)};
+}
+FARTHING_INLINE Vec operator-(Vec a, Vec b) {
+  return {_mm256_sub_ps(a.low, b.low), _mm256_sub_ps(a.high, b.high)};
+}
+FARTHING_INLINE Vec operator*(Vec a, Vec b) {
+  return {_mm256_mul_ps(a.low, b.low), _mm256_mul_ps(a.high, b.high)};
+}
+FARTHING_INLINE Vec operator/(Vec a, Vec b) {
+  return {_mm256_div_ps(a.low, b.low), _mm256_div_ps(a.high, b.high)};
+}
 FARTHING_INLINE Vec fma(Vec a, Vec b, Vec c) {
   return {_mm256_fmadd_ps(a.low, b.low, c.low), _mm256_fmadd_ps(a.high, b.high, c.high)};
 }
-FARTHING_INLINE Vec max(Vec a, Vec b) { return {_mm256_max_ps(a.low, b.low), _mm256_max_ps(a.high, b.high)}; }
-FARTHING_INLINE Vec min(Vec a, Vec b) { return {_mm256_min_ps(a.low, b.low), _mm256_min_ps(a.high, b.high)}; }
+FARTHING_INLINE Vec max(Vec a, Vec b) {
+  return {_mm256_max_ps(a.low, b.low), _mm256_max_ps(a.high, b.high)};
+}
+FARTHING_INLINE Vec min(Vec a, Vec b) {
+  return {_mm256_min_ps(a.low, b.low), _mm256_min_ps(a.high, b.high)};
+}
 FARTHING_INLINE Vec sqrt(Vec a) { return {_mm256_sqrt_ps(a.low), _mm256_sqrt_ps(a.high)}; }
 FARTHING_INLINE Vec abs(Vec a) {
   const __m256 mask = _mm256_castsi256_ps(_mm256_set1_epi32(0x7fffffff));
@@ -80,7 +98,9 @@ FARTHING_INLINE __m256 eight_powers_of_two(__m256 a) {
   const __m256i biased = _mm256_add_epi32(_mm256_cvttps_epi32(a), _mm256_set1_epi32(127));
   return _mm256_castsi256_ps(_mm256_slli_epi32(biased, 23));
 }
-FARTHING_INLINE Vec power_of_two(Vec a) { return {eight_powers_of_two(a.low), eight_powers_of_two(a.high)}; }
+FARTHING_INLINE Vec power_of_two(Vec a) {
+  return {eight_powers_of_two(a.low), eight_powers_of_two(a.high)};
+}
 FARTHING_INLINE __m256 eight_scaled(__m256 a, __m256 n) {
   const __m256i whole = _mm256_cvttps_epi32(n), first = _mm256_srai_epi32(whole, 1);
   const __m256i second = _mm256_sub_epi32(whole, first), bias = _mm256_set1_epi32(127);
@@ -88,13 +108,19 @@ FARTHING_INLINE __m256 eight_scaled(__m256 a, __m256 n) {
   const __m256i high = _mm256_slli_epi32(_mm256_add_epi32(second, bias), 23);
   return _mm256_mul_ps(_mm256_mul_ps(a, _mm256_castsi256_ps(low)), _mm256_castsi256_ps(high));
 }
-FARTHING_INLINE Vec scale_by_power(Vec a, Vec n) { return {eight_scaled(a.low, n.low), eight_scaled(a.high, n.high)}; }
+FARTHING_INLINE Vec scale_by_power(Vec a, Vec n) {
+  return {eight_scaled(a.low, n.low), eight_scaled(a.high, n.high)};
+}
 FARTHING_INLINE Vec select_first(int64_t count, Vec a, Vec b) {
   return {_mm256_blendv_ps(b.low, a.low, _mm256_castsi256_ps(first_lanes_mask(count))),
           _mm256_blendv_ps(b.high, a.high, _mm256_castsi256_ps(first_lanes_mask(count - 8)))};
 }
-FARTHING_INLINE IntVec to_int(Vec a) { return {_mm256_cvttps_epi32(a.low), _mm256_cvttps_epi32(a.high)}; }
-FARTHING_INLINE Vec to_float(IntVec a) { return {_mm256_cvtepi32_ps(a.low), _mm256_cvtepi32_ps(a.high)}; }
+FARTHING_INLINE IntVec to_int(Vec a) {
+  return {_mm256_cvttps_epi32(a.low), _mm256_cvttps_epi32(a.high)};
+}
+FARTHING_INLINE Vec to_float(IntVec a) {
+  return {_mm256_cvtepi32_ps(a.low), _mm256_cvtepi32_ps(a.high)};
+}
 
 FARTHING_INLINE IntVec load_int(const int32_t* p) {
   return {_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)),
@@ -112,7 +138,8 @@ FARTHING_INLINE void store_bytes(IntVec a, int8_t* p) {
   // packs work inside 128-bit halves: 0..3 8..11 | 4..7 12..15, put in order by one permutation
   const __m256i words = _mm256_packs_epi32(a.low, a.high);
   const __m256i ordered = _mm256_permute4x64_epi64(words, 0xd8);
-  const __m128i bytes = _mm_packs_epi16(_mm256_castsi256_si128(ordered), _mm256_extracti128_si256(ordered, 1));
+  const __m128i bytes =
+      _mm_packs_epi16(_mm256_castsi256_si128(ordered), _mm256_extracti128_si256(ordered, 1));
   _mm_storeu_si128(reinterpret_cast<__m128i*>(p), bytes);
 }
 FARTHING_INLINE IntVec operator-(IntVec a, IntVec b) {
@@ -121,7 +148,8 @@ FARTHING_INLINE IntVec operator-(IntVec a, IntVec b) {
 template <int shift>
 FARTHING_INLINE IntVec bits_from(IntVec a, int32_t mask) {
   const __m256i m = _mm256_set1_epi32(mask);
-  return {_mm256_and_si256(_mm256_srli_epi32(a.low, shift), m), _mm256_and_si256(_mm256_srli_epi32(a.high, shift), m)};
+  return {_mm256_and_si256(_mm256_srli_epi32(a.low, shift), m),
+          _mm256_and_si256(_mm256_srli_epi32(a.high, shift), m)};
 }
 
 FARTHING_INLINE float sum_of_lanes(Vec a) {

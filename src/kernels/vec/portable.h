@@ -1,4 +1,5 @@
-// Vec: sixteen floats, in plain C++. Defines the meaning of every operation that vec/avx2.h and vec/avx512.h repeat.
+// Vec: sixteen floats, in plain C++. Defines the meaning of every operation that vec/avx2.h and
+// vec/avx512.h repeat.
 #pragma once
 
 #include <bit>
@@ -56,13 +57,14 @@ struct Vec {
   }
   static FARTHING_INLINE Vec load_bf16(const uint16_t* p) {
     Vec v;
-    for (int i = 0; i < 16; ++i) v.lane[i] = std::bit_cast<float>(static_cast<uint32_t>(p[i]) << 16);
+    for (int i = 0; i < 16; ++i)
+      v.lane[i] = std::bit_cast<float>(static_cast<uint32_t>(p[i]) << 16);
     return v;
   }
 };
 
-#define FARTHING_EACH(expression)                      \
-  Vec out;                                             \
+#define FARTHING_EACH(expression)                        \
+  Vec out;                                               \
   for (int i = 0; i < 16; ++i) out.lane[i] = expression; \
   return out
 FARTHING_INLINE Vec operator+(Vec a, Vec b) { FARTHING_EACH(a.lane[i] + b.lane[i]); }
@@ -70,16 +72,26 @@ FARTHING_INLINE Vec operator-(Vec a, Vec b) { FARTHING_EACH(a.lane[i] - b.lane[i
 FARTHING_INLINE Vec operator*(Vec a, Vec b) { FARTHING_EACH(a.lane[i] * b.lane[i]); }
 FARTHING_INLINE Vec operator/(Vec a, Vec b) { FARTHING_EACH(a.lane[i] / b.lane[i]); }
 // a * b + c, rounded once.
-FARTHING_INLINE Vec fma(Vec a, Vec b, Vec c) { FARTHING_EACH(std::fma(a.lane[i], b.lane[i], c.lane[i])); }
+FARTHING_INLINE Vec fma(Vec a, Vec b, Vec c) {
+  FARTHING_EACH(std::fma(a.lane[i], b.lane[i], c.lane[i]));
+}
 // As the x86 instructions: where either is NaN or both are zero, b.
-FARTHING_INLINE Vec max(Vec a, Vec b) { FARTHING_EACH(a.lane[i] > b.lane[i] ? a.lane[i] : b.lane[i]); }
-FARTHING_INLINE Vec min(Vec a, Vec b) { FARTHING_EACH(a.lane[i] < b.lane[i] ? a.lane[i] : b.lane[i]); }
+FARTHING_INLINE Vec max(Vec a, Vec b) {
+  FARTHING_EACH(a.lane[i] > b.lane[i] ? a.lane[i] : b.lane[i]);
+}
+FARTHING_INLINE Vec min(Vec a, Vec b) {
+  FARTHING_EACH(a.lane[i] < b.lane[i] ? a.lane[i] : b.lane[i]);
+}
 FARTHING_INLINE Vec sqrt(Vec a) { FARTHING_EACH(__builtin_sqrtf(a.lane[i])); }
-FARTHING_INLINE Vec abs(Vec a) { FARTHING_EACH(std::bit_cast<float>(std::bit_cast<uint32_t>(a.lane[i]) & 0x7fffffffu)); }
+FARTHING_INLINE Vec abs(Vec a) {
+  FARTHING_EACH(std::bit_cast<float>(std::bit_cast<uint32_t>(a.lane[i]) & 0x7fffffffu));
+}
 // Nearest whole number, ties to even, for |a| < 2^22.
 FARTHING_INLINE Vec round_even(Vec a) { FARTHING_EACH((a.lane[i] + 12582912.0f) - 12582912.0f); }
 // a < b ? x : y, lane by lane; false where either is NaN.
-FARTHING_INLINE Vec select_less(Vec a, Vec b, Vec x, Vec y) { FARTHING_EACH(a.lane[i] < b.lane[i] ? x.lane[i] : y.lane[i]); }
+FARTHING_INLINE Vec select_less(Vec a, Vec b, Vec x, Vec y) {
+  FARTHING_EACH(a.lane[i] < b.lane[i] ? x.lane[i] : y.lane[i]);
+}
 // 2^a for whole a in -126..127.
 FARTHING_INLINE Vec power_of_two(Vec a) {
   FARTHING_EACH(std::bit_cast<float>((static_cast<int32_t>(a.lane[i]) + 127) << 23));
@@ -89,13 +101,17 @@ FARTHING_INLINE Vec scale_by_power(Vec a, Vec n) {
   Vec out;
   for (int i = 0; i < 16; ++i) {
     // two exact factors: only the second product can leave the normal range
-    const int32_t whole = static_cast<int32_t>(n.lane[i]), first = whole >> 1, second = whole - first;
-    out.lane[i] = a.lane[i] * std::bit_cast<float>((first + 127) << 23) * std::bit_cast<float>((second + 127) << 23);
+    const int32_t whole = static_cast<int32_t>(n.lane[i]), first = whole >> 1,
+                  second = whole - first;
+    out.lane[i] = a.lane[i] * std::bit_cast<float>((first + 127) << 23) *
+                  std::bit_cast<float>((second + 127) << 23);
   }
   return out;
 }
 // The first `count` lanes of a, the others of b.
-FARTHING_INLINE Vec select_first(int64_t count, Vec a, Vec b) { FARTHING_EACH(i < count ? a.lane[i] : b.lane[i]); }
+FARTHING_INLINE Vec select_first(int64_t count, Vec a, Vec b) {
+  FARTHING_EACH(i < count ? a.lane[i] : b.lane[i]);
+}
 // Truncation to int32 and back; |a| < 2^31.
 FARTHING_INLINE IntVec to_int(Vec a) {
   IntVec out;
@@ -128,7 +144,8 @@ FARTHING_INLINE IntVec operator-(IntVec a, IntVec b) {
 // (a >> shift) & mask
 template <int shift>
 FARTHING_INLINE IntVec bits_from(IntVec a, int32_t mask) {
-  for (int i = 0; i < 16; ++i) a.lane[i] = static_cast<int32_t>(static_cast<uint32_t>(a.lane[i]) >> shift) & mask;
+  for (int i = 0; i < 16; ++i)
+    a.lane[i] = static_cast<int32_t>(static_cast<uint32_t>(a.lane[i]) >> shift) & mask;
   return a;
 }
 
@@ -140,7 +157,8 @@ FARTHING_INLINE float sum_of_lanes(Vec a) {
 }
 FARTHING_INLINE float max_of_lanes(Vec a) {
   for (int width = 8; width >= 1; width /= 2)
-    for (int i = 0; i < width; ++i) a.lane[i] = a.lane[i] > a.lane[i + width] ? a.lane[i] : a.lane[i + width];
+    for (int i = 0; i < width; ++i)
+      a.lane[i] = a.lane[i] > a.lane[i + width] ? a.lane[i] : a.lane[i + width];
   return a.lane[0];
 }
 
