@@ -51,14 +51,24 @@ Result<std::unique_ptr<Checkpoint>> Checkpoint::open(const std::filesystem::path
        .remedy = "check the path"});
 }
 
-Result<> Checkpoint::check_finite(const StoredLinear& linear, const LinearSpec& spec) const {
-  const int64_t count = count_nonfinite(linear.weight);
+Error Checkpoint::not_finite(int64_t count, const std::string& name) const {
+  return {.what = "the checkpoint holds weights that are not finite numbers",
+          .where = fmt::format("{}, tensor {}", path_.string(), name),
+          .got = fmt::format("{} values or scales that are NaN or infinite", count),
+          .wanted = "finite weights",
+          .remedy = "the file is damaged or its training diverged: take another checkpoint"};
+}
+
+Result<> Checkpoint::check_finite(const QuantizedTensor& weight, const std::string& name) const {
+  const int64_t count = count_nonfinite(weight);
   if (count == 0) return {};
-  return fail({.what = "the checkpoint holds weights that are not finite numbers",
-               .where = fmt::format("{}, tensor {}", path_.string(), spec.name),
-               .got = fmt::format("{} values or scales that are NaN or infinite", count),
-               .wanted = "finite weights",
-               .remedy = "the file is damaged or its training diverged: take another checkpoint"});
+  return fail(not_finite(count, name));
+}
+
+Result<> Checkpoint::check_finite(const Tensor& f32, const std::string& name) const {
+  const int64_t count = count_nonfinite<float>(f32, [](float x) { return x; });
+  if (count == 0) return {};
+  return fail(not_finite(count, name));
 }
 
 std::string plane_tensor_name(const std::string& name, std::string_view plane) {

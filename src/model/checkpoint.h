@@ -42,7 +42,9 @@ class Checkpoint : public WeightSource {
   virtual Result<> write_companions(const std::filesystem::path& folder) const = 0;
 
  protected:
-  Result<> check_finite(const StoredLinear& linear, const LinearSpec& spec) const;
+  Result<> check_finite(const QuantizedTensor& weight, const std::string& name) const;
+  Result<> check_finite(const Tensor& f32, const std::string& name) const;
+  Error not_finite(int64_t count, const std::string& name) const;
   std::filesystem::path path_;
   ModelConfig config_;
 };

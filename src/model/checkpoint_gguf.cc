@@ -69,7 +69,7 @@ class GgufCheckpoint : public Checkpoint {
     const bool query = spec.name.ends_with("q_proj.weight"),
                key = spec.name.ends_with("k_proj.weight");
     if (query || key) reorder_rows(out.weight, query ? config_.heads : config_.kv_heads);
-    TRY(check_finite(out, spec));
+    TRY(check_finite(out.weight, spec.name));
     return out;
   }
   Result<StoredLinear> table(const LinearSpec& spec) override { return linear(spec); }
@@ -79,7 +79,9 @@ class GgufCheckpoint : public Checkpoint {
     const Tensor tensor = TRY(file_.plain(name));
     if (tensor.shape() != Shape{spec.size})
       return fail(shape_error(name, tensor.shape(), {spec.size}));
-    return to_f32(tensor);
+    Tensor out = to_f32(tensor);
+    TRY(check_finite(out, name));
+    return out;
   }
 
   Result<Tokenizer> tokenizer() const override {

@@ -61,7 +61,7 @@ class HuggingFaceCheckpoint : public Checkpoint {
 
   Result<StoredLinear> linear(const LinearSpec& spec) override {
     auto out = TRY(stored_matrix(spec));
-    TRY(check_finite(out, spec));
+    TRY(check_finite(out.weight, spec.name));
     return out;
   }
   Result<StoredLinear> table(const LinearSpec& spec) override { return linear(spec); }
@@ -70,7 +70,9 @@ class HuggingFaceCheckpoint : public Checkpoint {
     Tensor tensor = TRY(float_tensor(spec.name));
     if (tensor.shape() != Shape{spec.size})
       return fail(shape_error(spec.name, tensor.shape(), {spec.size}));
-    return to_f32(tensor);
+    Tensor out = to_f32(tensor);
+    TRY(check_finite(out, spec.name));
+    return out;
   }
 
   Result<Tokenizer> tokenizer() const override {

@@ -108,13 +108,23 @@ Result<RopeParameters> rope_from_json(const JsonObject& json) {
   return rope;
 }
 
+Result<std::optional<int32_t>> token_id(int64_t id, std::string_view field,
+                                        const std::string& where) {
+  if (id >= 0 && id < most_vocabulary) return static_cast<int32_t>(id);
+  return fail({.what = "a token id in the model's configuration makes no sense",
+               .where = fmt::format("{}, field {}", where, field),
+               .got = std::to_string(id),
+               .wanted = fmt::format("0 to {}", most_vocabulary - 1),
+               .remedy = "the file is damaged, or this is no model of a known architecture"});
+}
+
 Result<std::optional<int32_t>> token_from_json(const JsonObject& json, const std::string& field) {
   if (!json.has(field) || json.is_null(field)) return std::nullopt;
-  if (auto one = json.integer(field)) return static_cast<int32_t>(*one);
+  if (auto one = json.integer(field)) return token_id(*one, field, json.where());
   const auto several =
       TRY(json.integers(field));  // generation lists several ends of text; the first is the model's
   if (several.empty()) return std::nullopt;
-  return static_cast<int32_t>(several.front());
+  return token_id(several.front(), field, json.where());
 }
 
 }  // namespace
@@ -205,7 +215,7 @@ Result<ModelConfig> config_from_gguf(const GgufFile& file) {
   c.tied_embeddings = file.find("output.weight") == nullptr;
   const auto token = [&](std::string_view name) -> Result<std::optional<int32_t>> {
     if (!meta.has(name)) return std::nullopt;
-    return static_cast<int32_t>(TRY(meta.integer(name)));
+    return token_id(static_cast<int64_t>(TRY(meta.integer(name))), name, file.where());
   };
   c.bos_token = TRY(token("tokenizer.ggml.bos_token_id"));
   c.eos_token = TRY(token("tokenizer.ggml.eos_token_id"));

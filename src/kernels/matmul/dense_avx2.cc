@@ -8,7 +8,6 @@ namespace {
 constexpr int most_tokens = 6;
 constexpr int wide_panels = 1;
 #include "kernels/matmul/dense.inc"
-#include "kernels/matmul/tree.inc"
 }  // namespace
 
 namespace farthing {

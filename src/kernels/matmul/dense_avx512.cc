@@ -8,7 +8,6 @@ namespace {
 constexpr int most_tokens = 12;
 constexpr int wide_panels = 2;
 #include "kernels/matmul/dense.inc"
-#include "kernels/matmul/tree.inc"
 }  // namespace
 
 namespace farthing {

@@ -93,7 +93,6 @@ FARTHING_INLINE void dot_block(const std::byte* codes, const int8_t* x, int64_t 
 }
 
 #include "kernels/matmul/dot.inc"
-#include "kernels/matmul/tree.inc"
 }  // namespace
 
 namespace farthing {

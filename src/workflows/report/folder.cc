@@ -1,12 +1,26 @@
 // The folder of a comparison's report.
 #include "workflows/report/folder.h"
 
-#include <utility>
-
 #include "base/file.h"
 
 namespace farthing {
 namespace fs = std::filesystem;
+
+namespace {
+
+// Whether it was not there before.
+Result<bool> make_folder(const fs::path& path) {
+  std::error_code code;
+  const bool made = fs::create_directories(path, code);
+  if (!code && fs::is_directory(path, code)) return made;
+  return fail({.what = "cannot make the output folder",
+               .where = path.string(),
+               .got = code ? code.message() : "a file of that name",
+               .wanted = "a folder",
+               .remedy = "choose another one with -o"});
+}
+
+}  // namespace
 
 Result<ReportFolder> ReportFolder::prepare(const std::optional<fs::path>& path) {
   ReportFolder out;
@@ -19,30 +33,24 @@ Result<ReportFolder> ReportFolder::prepare(const std::optional<fs::path>& path) 
   fs::path clean = path->lexically_normal();
   if (!clean.has_filename()) clean = clean.parent_path();
   out.path_ = out.scratch_ = clean;
-  out.made_ = fs::create_directories(clean, code);
-  if (code || !fs::is_directory(clean, code)) {
-    return fail({.what = "cannot make the output folder",
-                 .where = clean.string(),
-                 .got = code ? code.message() : "a file of that name",
-                 .wanted = "a folder",
-                 .remedy = "choose another one with -o"});
+  const bool made = TRY(make_folder(clean));
+  {
+    const auto probe = AtomicFile::create(clean / "report.html");
+    if (!probe) {
+      if (made) fs::remove(clean, code);
+      return fail(probe.error());
+    }
   }
-  TRY(AtomicFile::create(clean / "report.html"));  // and removed at once
+  if (made) {
+    fs::remove(clean, code);
+    out.scratch_ = clean.has_parent_path() ? clean.parent_path() : fs::path(".");
+  }
   return out;
-}
-
-ReportFolder::ReportFolder(ReportFolder&& other) noexcept
-    : path_(std::move(other.path_)),
-      scratch_(std::move(other.scratch_)),
-      made_(std::exchange(other.made_, false)) {}
-
-ReportFolder::~ReportFolder() {
-  std::error_code ignored;
-  if (made_) fs::remove(*path_, ignored);  // only if it is empty
 }
 
 Result<> ReportFolder::write(const CompareReport& report) const {
   if (!path_) return {};
+  TRY(make_folder(*path_));
   // Both are on the disk before either replaces an older one.
   auto html = TRY(AtomicFile::create(*path_ / "report.html"));
   auto json = TRY(AtomicFile::create(*path_ / "report.json"));

@@ -11,23 +11,19 @@ namespace farthing {
 
 class ReportFolder {
  public:
-  // Makes the folder if need be and shows that it can be written to, before time is spent. Without
-  // a path nothing will be written, and scratch() is the system's folder for temporary files.
+  // Shows that the folder can be made and written to, before time is spent; a folder that was not
+  // there is not there afterwards either, so that an interrupted comparison leaves none. Without a
+  // path nothing will be written, and scratch() is the system's folder for temporary files.
   static Result<ReportFolder> prepare(const std::optional<std::filesystem::path>& path);
-  // Removes the folder if it was made in vain.
-  ~ReportFolder();
-  ReportFolder(ReportFolder&& other) noexcept;
-  ReportFolder& operator=(ReportFolder&&) = delete;
 
   const std::filesystem::path& scratch() const { return scratch_; }
-  // Writes report.html and report.json; other files in the folder stay.
+  // Makes the folder if need be and writes report.html and report.json; other files in it stay.
   Result<> write(const CompareReport& report) const;
 
  private:
   ReportFolder() = default;
   std::optional<std::filesystem::path> path_;
   std::filesystem::path scratch_;
-  bool made_ = false;
 };
 
 }  // namespace farthing
