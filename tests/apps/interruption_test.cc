@@ -53,6 +53,16 @@ TEST(Interruption, ASignalWhileAFolderIsWrittenLeavesNothing) {
   EXPECT_TRUE(interrupted);
 }
 
+TEST(Interruption, ASignalDuringAComparisonLeavesNoFolder) {
+  ScratchFolder folder;
+  BackgroundProgram program({"compare", stories(), "-o", (folder / "report").string()});
+  std::this_thread::sleep_for(std::chrono::milliseconds(300));  // 32 windows take longer
+  ASSERT_TRUE(program.running());
+  program.send(SIGTERM);
+  EXPECT_EQ(program.wait(), 128 + SIGTERM);
+  EXPECT_EQ(folder.names(), Names{});
+}
+
 TEST(Interruption, ASignalKeepsAnEarlierResult) {
   bool interrupted = false;
   ScratchFolder folder;

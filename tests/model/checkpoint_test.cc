@@ -161,6 +161,15 @@ TEST_F(CheckpointFile, WeightsThatAreNotFinite) {
   }
 }
 
+TEST_F(CheckpointFile, NormGainsThatAreNotFinite) {
+  TinyModel model;
+  model.tensor("model.layers.0.input_layernorm.weight").as<float>()[3] = NAN;
+  for (const Error& error : {error_as_hugging_face(model), error_as_gguf(model)}) {
+    EXPECT_EQ(error.what, "the checkpoint holds weights that are not finite numbers");
+    EXPECT_NE(error.where.find("norm"), std::string::npos);
+  }
+}
+
 TEST_F(CheckpointFile, UnknownArchitecture) {
   TinyModel model;
   model.set("architectures", "[\"GptForBirds\"]");
@@ -204,6 +213,10 @@ TEST_F(CheckpointFile, ConfigurationsThatLie) {
       {"vocab_size", "16777216", shape, "embed_tokens"},
       {"vocab_size", "16777217", size, "vocab_size"},
       {"max_position_embeddings", "0", size, "max_position_embeddings"},
+      {"bos_token_id", "-5", "a token id in the model's configuration makes no sense",
+       "bos_token_id"},
+      {"eos_token_id", "1099511627776", "a token id in the model's configuration makes no sense",
+       "eos_token_id"},
       {"rms_norm_eps", "0", constant, ""},
       {"rms_norm_eps", "-0.001", constant, ""},
       {"rope_theta", "0", constant, ""},
