@@ -20,9 +20,11 @@ TEST_P(PeerTokenizer, GivesTheSameTokens) {
   ASSERT_TRUE(tokenizer.has_value());
   std::ofstream(file) << tokenizer_to_json(*tokenizer);
   const std::string source = FARTHING_SOURCE_DIR;
-  const std::string command = "\"$(" + source + "/scripts/peers --python reference)\" " + source +
-                              "/tests/text/data/check_tokenizer_json.py " + file + " " + source +
-                              "/tests/text/data/" + GetParam() + ".vectors";
+  const char* named = std::getenv("FARTHING_PEER_PYTHON");
+  const std::string python =
+      named != nullptr ? named : "\"$(" + source + "/scripts/peers --python reference)\"";
+  const std::string command = python + " " + source + "/tests/text/data/check_tokenizer_json.py " +
+                              file + " " + source + "/tests/text/data/" + GetParam() + ".vectors";
   EXPECT_EQ(std::system(command.c_str()), 0) << command;
 }
 
