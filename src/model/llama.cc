@@ -2,6 +2,8 @@
 // grouped-query attention with rotary positions, and a SwiGLU MLP. Tensor names are Hugging Face's.
 #include <fmt/format.h>
 
+#include <numeric>
+
 #include "model/model.h"
 #include "ops/elementwise.h"
 #include "ops/embedding.h"
@@ -113,6 +115,8 @@ class Llama : public Model {
                v = workspace.take_rows<float>(m, kv_size);
     const auto gate = workspace.take_rows<float>(m, config_.intermediate_size);
     const auto up = workspace.take_rows<float>(m, config_.intermediate_size);
+    const std::span<int32_t> positions(workspace.take<int32_t>(m), tokens.size());
+    std::iota(positions.begin(), positions.end(), static_cast<int32_t>(sequence.length));
 
     ops::embedding_forward(context, embedding_, tokens, x);
     for (int64_t layer = 0; layer < config_.layers; ++layer) {
@@ -120,8 +124,8 @@ class Llama : public Model {
       ops::rms_norm_forward(context, x, b.attention_norm, config_.norm_epsilon, normed);
       const ops::LinearOutput qkv[] = {{&b.q, q}, {&b.k, k}, {&b.v, v}};
       ops::linear_forward(context, normed, qkv);
-      ops::rope_forward(context, rope_, sequence.length, config_.head_dim, q);
-      ops::rope_forward(context, rope_, sequence.length, config_.head_dim, k);
+      ops::rope_forward(context, rope_, positions, config_.head_dim, q);
+      ops::rope_forward(context, rope_, positions, config_.head_dim, k);
       sequence.cache.append(context, layer, sequence.length, k, v);
       ops::attention_forward(context, q, sequence.cache, layer, sequence.length, attended);
       ops::linear_forward(context, attended, b.o, normed);

@@ -28,4 +28,16 @@ void swiglu_forward(Context& context, View<const float, 2> gate, View<const floa
   });
 }
 
+void swiglu_backward(Context& context, View<const float, 2> gate, View<const float, 2> up,
+                     View<const float, 2> out_gradient, View<float, 2> gate_gradient,
+                     View<float, 2> up_gradient) {
+  CHECK(same_shape(gate, up) && same_shape(gate, out_gradient));
+  CHECK(same_shape(gate, gate_gradient) && same_shape(gate, up_gradient));
+  const ElementwiseKernel& kernel = choose_elementwise_kernel(context.isa);
+  for_each_row(context, gate.rows, gate.columns, [&](int64_t r) {
+    kernel->swiglu_backward(gate.row(r), up.row(r), out_gradient.row(r), gate.columns,
+                            gate_gradient.row(r), up_gradient.row(r));
+  });
+}
+
 }  // namespace farthing::ops

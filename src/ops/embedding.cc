@@ -1,8 +1,10 @@
-// Embedding lookup by decoding one row for each token.
+// Embedding lookup by decoding one row for each token; its gradient by adding rows.
 #include "ops/embedding.h"
 
+#include <algorithm>
 #include <cstring>
 
+#include "kernels/elementwise/elementwise.h"
 #include "ops/rows.h"
 
 namespace farthing::ops {
@@ -45,6 +47,23 @@ void embedding_forward(Context& context, const Tensor& table, std::span<const in
   for_each_row(context, out.rows, out.columns, [&](int64_t r) {
     CHECK(tokens[r] >= 0 && tokens[r] < table.shape()[0]);
     copy_row(table, tokens[r], out.columns, out.row(r));
+  });
+}
+
+void embedding_backward(Context& context, std::span<const int32_t> tokens,
+                        View<const float, 2> out_gradient, View<float, 2> table_gradient) {
+  CHECK(static_cast<int64_t>(tokens.size()) == out_gradient.rows);
+  CHECK(out_gradient.columns == table_gradient.columns);
+  for (const int32_t token : tokens) CHECK(token >= 0 && token < table_gradient.rows);
+  const ElementwiseKernel& kernel = choose_elementwise_kernel(context.isa);
+  constexpr int64_t strip = 64;  // columns
+  const int64_t k = out_gradient.columns;
+  for_each_row(context, (k + strip - 1) / strip, strip * out_gradient.rows, [&](int64_t s) {
+    const int64_t begin = s * strip, columns = std::min(strip, k - begin);
+    for (int64_t r = 0; r < out_gradient.rows; ++r) {
+      float* const sum = table_gradient.row(tokens[r]) + begin;
+      kernel->add(sum, out_gradient.row(r) + begin, columns, sum);
+    }
   });
 }
 

@@ -67,18 +67,43 @@ void RopeTable::reserve(int64_t positions) {
 
 namespace ops {
 
-void rope_forward(Context& context, RopeTable& table, int64_t first_position, int64_t head_dim,
-                  View<float, 2> x) {
-  CHECK(first_position >= 0 && head_dim == table.head_dim() && x.columns % head_dim == 0);
-  const int64_t end = first_position + x.rows;
-  CHECK(end <= RopeTable::most_positions);
+namespace {
+
+// Checks the arguments of both directions, and makes the table long enough.
+void prepare(RopeTable& table, std::span<const int32_t> positions, int64_t head_dim,
+             View<const float, 2> x) {
+  CHECK(head_dim == table.head_dim() && x.columns % head_dim == 0);
+  CHECK(static_cast<int64_t>(positions.size()) == x.rows);
+  int64_t end = 0;
+  for (const int32_t position : positions) {
+    CHECK(position >= 0 && position < RopeTable::most_positions);
+    end = std::max(end, int64_t{position} + 1);
+  }
   if (end > table.positions())
     table.reserve(std::min(RopeTable::most_positions, std::max(end, 2 * table.positions())));
+}
+
+}  // namespace
+
+void rope_forward(Context& context, RopeTable& table, std::span<const int32_t> positions,
+                  int64_t head_dim, View<float, 2> x) {
+  prepare(table, positions, head_dim, x);
   const RopeKernel& kernel = choose_rope_kernel(context.isa);
   for_each_row(context, x.rows, x.columns, [&](int64_t r) {
-    const int64_t position = first_position + r;
+    const int64_t position = positions[r];
     kernel->rotate(x.row(r), x.columns / head_dim, head_dim, table.cos(position),
                    table.sin(position));
+  });
+}
+
+void rope_backward(Context& context, RopeTable& table, std::span<const int32_t> positions,
+                   int64_t head_dim, View<float, 2> gradient) {
+  prepare(table, positions, head_dim, gradient);
+  const RopeKernel& kernel = choose_rope_kernel(context.isa);
+  for_each_row(context, gradient.rows, gradient.columns, [&](int64_t r) {
+    const int64_t position = positions[r];
+    kernel->rotate_back(gradient.row(r), gradient.columns / head_dim, head_dim, table.cos(position),
+                        table.sin(position));
   });
 }
 

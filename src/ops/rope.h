@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "tensor/context.h"
@@ -48,11 +49,17 @@ class RopeTable {
 
 namespace ops {
 
-// Rotates each head of x [m, heads * head_dim] in place; row r is at position first_position + r. A
-// table that is too short grows to twice its size: reserve() first where nothing may be allocated.
-// fixed_order.
-void rope_forward(Context& context, RopeTable& table, int64_t first_position, int64_t head_dim,
-                  View<float, 2> x);
+// Rotates each head of x [m, heads * head_dim] in place; row r is at positions[r], in [0,
+// RopeTable::most_positions). A table that is too short grows to twice its size: reserve() first
+// where nothing may be allocated. fixed_order, as the function below.
+void rope_forward(Context& context, RopeTable& table, std::span<const int32_t> positions,
+                  int64_t head_dim, View<float, 2> x);
+
+// Turns the gradient of rope_forward's result into that of its input, in place: each head of
+// gradient [m, heads * head_dim] is rotated by minus the angles. Adds to nothing, since
+// rope_forward works in place too.
+void rope_backward(Context& context, RopeTable& table, std::span<const int32_t> positions,
+                   int64_t head_dim, View<float, 2> gradient);
 
 }  // namespace ops
 }  // namespace farthing

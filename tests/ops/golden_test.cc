@@ -116,7 +116,8 @@ TEST_F(Golden, RopeAnglesAgree) {
 TEST_F(Golden, RotatedHeads) {
   auto x = normals(3, 3 * 2 * 16);
   RopeTable table({}, 16);
-  ops::rope_forward(context_, table, 5, 16, rows_of(x, 32));
+  const int32_t positions[] = {5, 6, 7};
+  ops::rope_forward(context_, table, positions, 16, rows_of(x, 32));
   const auto& expected = golden("rotated");
   ASSERT_EQ(x.size(), expected.size());
   // |x| < 6; angles below 7 may differ by a unit of frequency, sine and cosine by a rounding, the

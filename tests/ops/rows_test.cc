@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <numeric>
 #include <vector>
 
 #include "base/random.h"
@@ -34,6 +35,12 @@ bool same_bits(const Tensor& a, const Tensor& b) {
          std::memcmp(a.data(), b.data(), static_cast<size_t>(a.bytes())) == 0;
 }
 
+std::vector<int32_t> positions_from(int32_t first, int64_t count) {
+  std::vector<int32_t> out(static_cast<size_t>(count));
+  std::iota(out.begin(), out.end(), first);
+  return out;
+}
+
 // Every operator on 37 rows, large enough that threads share them.
 std::vector<Tensor> everything(int threads) {
   const int64_t m = 37, n = 1000;
@@ -51,7 +58,7 @@ std::vector<Tensor> everything(int threads) {
   ops::add_forward(context, out.back().view<float>(), y.view<float>());
   out.push_back(copy_of(x));
   RopeTable table({}, 50);
-  ops::rope_forward(context, table, 1000, 50, out.back().view<float>());
+  ops::rope_forward(context, table, positions_from(1000, m), 50, out.back().view<float>());
   Tensor kl(DType::f32, {m});
   ops::kl_divergence_rows(context, x.view<float>(), y.view<float>(),
                           {kl.as<float>(), static_cast<size_t>(m)});
@@ -158,7 +165,7 @@ TEST(Rope, RotationKeepsTheLengthOfAPair) {
   const Tensor x = normals(4, 64, 1);
   Tensor rotated = copy_of(x);
   RopeTable table({}, 32);
-  ops::rope_forward(owner.get(), table, 12345, 32, rotated.view<float>());
+  ops::rope_forward(owner.get(), table, positions_from(12345, 4), 32, rotated.view<float>());
   for (int64_t r = 0; r < 4; ++r)
     for (int64_t i : {0, 7, 15, 32, 47}) {
       const float *a = x.view<float>().row(r), *b = rotated.view<float>().row(r);

@@ -1,4 +1,5 @@
-// Kernels of operations that act on each element by itself: residual add, SwiGLU, exp.
+// Kernels of operations that act on each element by itself: residual add, SwiGLU and
+// its gradients, exp.
 #pragma once
 
 #include <cstdint>
@@ -14,6 +15,12 @@ struct ElementwiseFunctions {
   // out[i] = silu(gate[i]) * up[i]. With e = exp(-|g|): silu = (g < 0 ? g * e : g) / (1 + e), each
   // operation rounded. `out` may be `gate` or `up`.
   void (*swiglu)(const float* gate, const float* up, int64_t n, float* out) noexcept;
+  // Adds the gradients of swiglu to gate_gradient and up_gradient. With s = (g < 0 ? e : 1) / (1 +
+  // e), c = (g < 0 ? 1 : e) / (1 + e), which is 1 - s without cancellation, and slope = s (1 + g
+  // c), each operation rounded: up_gradient = fma(out_gradient, silu, up_gradient), gate_gradient =
+  // fma(out_gradient * up, slope, gate_gradient). Finite for every finite gate.
+  void (*swiglu_backward)(const float* gate, const float* up, const float* out_gradient, int64_t n,
+                          float* gate_gradient, float* up_gradient) noexcept;
   // out[i] = e^x[i]. `out` may be `x`.
   void (*exp)(const float* x, int64_t n, float* out) noexcept;
 };

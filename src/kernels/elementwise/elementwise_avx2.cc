@@ -1,4 +1,4 @@
-// Residual add, SwiGLU and exp in AVX2.
+// Residual add, SwiGLU with its gradients, and exp in AVX2.
 #include "kernels/elementwise/elementwise.h"
 #include "kernels/vec/avx2.h"
 
@@ -7,5 +7,5 @@
 namespace farthing {
 extern const ElementwiseFunctions elementwise_avx2;
 const ElementwiseFunctions elementwise_avx2{
-    .add = add_rows, .swiglu = swiglu_rows, .exp = exp_rows};
+    .add = add_rows, .swiglu = swiglu_rows, .swiglu_backward = swiglu_backward, .exp = exp_rows};
 }  // namespace farthing

@@ -1,4 +1,4 @@
-// Residual add, SwiGLU and exp in AVX-512.
+// Residual add, SwiGLU with its gradients, and exp in AVX-512.
 #include "kernels/elementwise/elementwise.h"
 #include "kernels/vec/avx512.h"
 
@@ -7,5 +7,5 @@
 namespace farthing {
 extern const ElementwiseFunctions elementwise_avx512;
 const ElementwiseFunctions elementwise_avx512{
-    .add = add_rows, .swiglu = swiglu_rows, .exp = exp_rows};
+    .add = add_rows, .swiglu = swiglu_rows, .swiglu_backward = swiglu_backward, .exp = exp_rows};
 }  // namespace farthing

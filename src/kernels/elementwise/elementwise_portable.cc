@@ -1,4 +1,4 @@
-// Residual add, SwiGLU and exp in plain C++.
+// Residual add, SwiGLU with its gradients, and exp in plain C++.
 #include "kernels/elementwise/elementwise.h"
 #include "kernels/vec/portable.h"
 
@@ -7,5 +7,5 @@
 namespace farthing {
 extern const ElementwiseFunctions elementwise_portable;
 const ElementwiseFunctions elementwise_portable{
-    .add = add_rows, .swiglu = swiglu_rows, .exp = exp_rows};
+    .add = add_rows, .swiglu = swiglu_rows, .swiglu_backward = swiglu_backward, .exp = exp_rows};
 }  // namespace farthing

@@ -1,4 +1,4 @@
-// RMS norm in plain C++.
+// RMS norm and its gradients in plain C++.
 #include "kernels/norm/norm.h"
 #include "kernels/vec/portable.h"
 
@@ -6,5 +6,8 @@
 
 namespace farthing {
 extern const NormFunctions norm_portable;
-const NormFunctions norm_portable{.rms_norm = rms_norm};
+const NormFunctions norm_portable{.rms_norm = rms_norm,
+                                  .inverse_rms = inverse_rms,
+                                  .rms_norm_backward = rms_norm_backward,
+                                  .gain_backward = gain_backward};
 }  // namespace farthing

@@ -14,6 +14,10 @@ struct RopeFunctions {
   // sin[i]), each operation rounded.
   void (*rotate)(float* x, int64_t heads, int64_t head_dim, const float* cos,
                  const float* sin) noexcept;
+  // The rotation by minus the angles, which is also the gradient of rotate: (x[i], x[i + h])
+  // becomes (x[i] cos[i] + x[i + h] sin[i], x[i + h] cos[i] - x[i] sin[i]), each operation rounded.
+  void (*rotate_back)(float* x, int64_t heads, int64_t head_dim, const float* cos,
+                      const float* sin) noexcept;
 };
 
 using RopeKernel = Kernel<RopeFunctions>;

@@ -6,5 +6,5 @@
 
 namespace farthing {
 extern const RopeFunctions rope_avx2;
-const RopeFunctions rope_avx2{.rotate = rotate};
+const RopeFunctions rope_avx2{.rotate = rotate, .rotate_back = rotate_back};
 }  // namespace farthing

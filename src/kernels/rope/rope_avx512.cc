@@ -6,5 +6,5 @@
 
 namespace farthing {
 extern const RopeFunctions rope_avx512;
-const RopeFunctions rope_avx512{.rotate = rotate};
+const RopeFunctions rope_avx512{.rotate = rotate, .rotate_back = rotate_back};
 }  // namespace farthing

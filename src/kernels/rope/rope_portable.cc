@@ -6,5 +6,5 @@
 
 namespace farthing {
 extern const RopeFunctions rope_portable;
-const RopeFunctions rope_portable{.rotate = rotate};
+const RopeFunctions rope_portable{.rotate = rotate, .rotate_back = rotate_back};
 }  // namespace farthing

@@ -1,4 +1,5 @@
-// Kernels of softmax statistics, log-softmax, argmax and KL divergence over one row of logits.
+// Kernels of softmax statistics, log-softmax, argmax, KL divergence and the gradient of
+// cross-entropy over one row of logits.
 #pragma once
 
 #include <cstdint>
@@ -31,6 +32,10 @@ struct SoftmaxFunctions {
   // log_softmax(y). Terms with log p < -104 (p is 0 in f32) are 0.
   float (*kl_divergence)(const float* x, LogNormalizer of_x, const float* y, LogNormalizer of_y,
                          int64_t n) noexcept;
+  // out[i] = (p[i] - (i == target)) * weight, p[i] = exp(x[i] - max) / sum; each operation rounded.
+  // `target` lies in [0, n). `out` may be `x`.
+  void (*cross_entropy_backward)(const float* x, int64_t n, SoftmaxStatistics of_x, int64_t target,
+                                 float weight, float* out) noexcept;
 };
 
 using SoftmaxKernel = Kernel<SoftmaxFunctions>;

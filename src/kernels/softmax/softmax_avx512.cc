@@ -9,5 +9,6 @@ extern const SoftmaxFunctions softmax_avx512;
 const SoftmaxFunctions softmax_avx512{.statistics = statistics,
                                       .log_softmax = log_softmax,
                                       .argmax = argmax,
-                                      .kl_divergence = kl_divergence};
+                                      .kl_divergence = kl_divergence,
+                                      .cross_entropy_backward = cross_entropy_backward};
 }  // namespace farthing

@@ -9,5 +9,6 @@ extern const SoftmaxFunctions softmax_portable;
 const SoftmaxFunctions softmax_portable{.statistics = statistics,
                                         .log_softmax = log_softmax,
                                         .argmax = argmax,
-                                        .kl_divergence = kl_divergence};
+                                        .kl_divergence = kl_divergence,
+                                        .cross_entropy_backward = cross_entropy_backward};
 }  // namespace farthing
