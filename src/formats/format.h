@@ -106,6 +106,9 @@ const Format* find_format_of_gguf_type(int type);
 // "f32, f16, ...", for error messages.
 std::string format_names();
 
+// The wanted format where its blocks divide k, else the one that holds such a linear instead: f16.
+const Format& format_that_holds(const Format& wanted, int64_t k);
+
 // Bits a weight of an [n, k] matrix, everything stored counted.
 double bits_per_weight(const Format& format, int64_t n, int64_t k);
 

@@ -64,6 +64,10 @@ std::string format_names() {
   return out;
 }
 
+const Format& format_that_holds(const Format& wanted, int64_t k) {
+  return k % wanted.block == 0 ? wanted : *find_format("f16");
+}
+
 double bits_per_weight(const Format& format, int64_t n, int64_t k) {
   int64_t bytes = 0;
   for (const PlaneSpec& plane : format.planes(n, k, DType::f16))

@@ -33,9 +33,4 @@ std::string architecture_names() {
   return out;
 }
 
-Sequence Model::new_sequence(int64_t tokens) const {
-  reserve_positions(tokens);
-  return {KvCache(config_.layers, config_.kv_heads, config_.head_dim, tokens), 0};
-}
-
 }  // namespace farthing

@@ -2,19 +2,19 @@
 // grouped-query attention with rotary positions, and a SwiGLU MLP. Tensor names are Hugging Face's.
 #include <fmt/format.h>
 
-#include <numeric>
+#include <optional>
 
+#include "model/batch.h"
 #include "model/model.h"
-#include "ops/elementwise.h"
-#include "ops/embedding.h"
-#include "ops/norm.h"
 
 namespace farthing {
 namespace {
 
 struct Block {
-  Tensor attention_norm, mlp_norm;
-  PackedWeight q, k, v, o, gate, up, down;
+  VectorWeight attention_norm, mlp_norm;
+  LinearWeight q, k, v, o, gate, up, down;
+
+  std::array<LinearWeight*, 7> linears() { return {&q, &k, &v, &o, &gate, &up, &down}; }
 };
 
 std::string block_prefix(int64_t layer) { return fmt::format("model.layers.{}.", layer); }
@@ -62,98 +62,86 @@ class Llama : public Model {
       : Model(std::move(config)), rope_(config_.rope, config_.head_dim) {}
 
   Result<> load(Context& context, WeightSource& source, Progress& progress) {
-    const auto pack = [&](const std::string& name, StoredLinear linear) {
-      names_.push_back(name);
+    const auto pack = [&](StoredLinear linear) {
       return ops::pack_weight(context, std::move(linear.weight), linear.activations);
     };
     StoredLinear table = TRY(source.table(embedding(config_)));
-    embedding_ = table.weight;
+    embedding_.stored = table.weight;
     blocks_.resize(static_cast<size_t>(config_.layers));
+    double done = 0;
     for (int64_t layer = 0; layer < config_.layers; ++layer) {
       Block& b = blocks_[static_cast<size_t>(layer)];
-      b.attention_norm = TRY(source.vector(attention_norm(config_, layer)));
-      b.mlp_norm = TRY(source.vector(mlp_norm(config_, layer)));
-      PackedWeight* const slots[] = {&b.q, &b.k, &b.v, &b.o, &b.gate, &b.up, &b.down};
+      b.attention_norm.value = TRY(source.vector(attention_norm(config_, layer)));
+      b.mlp_norm.value = TRY(source.vector(mlp_norm(config_, layer)));
       const auto specs = linears_of_block(config_, layer);
       for (size_t i = 0; i < specs.size(); ++i) {
-        progress.update(static_cast<double>(names_.size()),
-                        7.0 * static_cast<double>(config_.layers) + 1, specs[i].name);
-        *slots[i] = pack(specs[i].name, TRY(source.linear(specs[i])));
+        progress.update(done++, 7.0 * static_cast<double>(config_.layers) + 1, specs[i].name);
+        b.linears()[i]->packed = pack(TRY(source.linear(specs[i])));
       }
     }
-    norm_ = TRY(source.vector(final_norm(config_)));
+    norm_.value = TRY(source.vector(final_norm(config_)));
     if (!config_.tied_embeddings) table = TRY(source.table(head(config_)));
-    head_ = pack(config_.tied_embeddings ? embedding(config_).name : head(config_).name,
-                 std::move(table));
+    head_.packed = pack(std::move(table));
     return {};
   }
 
-  std::vector<LinearInfo> linears() const override {
-    std::vector<LinearInfo> out;
-    size_t i = 0;
-    const auto add = [&](const PackedWeight& w) {
-      out.push_back({names_[i++], w.n(), w.k(), w.scheme, w.kernel, w.bytes()});
-    };
-    for (const Block& b : blocks_)
-      for (const PackedWeight* w : {&b.q, &b.k, &b.v, &b.o, &b.gate, &b.up, &b.down}) add(*w);
-    add(head_);
+  WeightSlots weights() override {
+    WeightSlots out;
+    out.tables.emplace_back(embedding(config_).name, &embedding_);
+    for (int64_t layer = 0; layer < config_.layers; ++layer) {
+      Block& b = blocks_[static_cast<size_t>(layer)];
+      const auto specs = linears_of_block(config_, layer);
+      for (size_t i = 0; i < specs.size(); ++i)
+        out.linears.emplace_back(specs[i].name, b.linears()[i]);
+      out.vectors.emplace_back(attention_norm(config_, layer).name, &b.attention_norm);
+      out.vectors.emplace_back(mlp_norm(config_, layer).name, &b.mlp_norm);
+    }
+    out.linears.emplace_back(config_.tied_embeddings ? embedding(config_).name : head(config_).name,
+                             &head_);
+    out.vectors.emplace_back(final_norm(config_).name, &norm_);
     return out;
   }
 
-  void forward(Context& context, Sequence& sequence, std::span<const int32_t> tokens,
-               View<float, 2> logits) const override {
-    const int64_t m = static_cast<int64_t>(tokens.size()), d = config_.hidden_size;
-    const int64_t q_size = config_.heads * config_.head_dim,
-                  kv_size = config_.kv_heads * config_.head_dim;
-    CHECK(m > 0 && logits.rows <= m && logits.columns == config_.vocabulary_size);
-    Workspace& workspace = context.workspace;
-    const Workspace::Mark mark(workspace);
-    const auto x = workspace.take_rows<float>(m, d), normed = workspace.take_rows<float>(m, d);
-    const auto q = workspace.take_rows<float>(m, q_size),
-               attended = workspace.take_rows<float>(m, q_size);
-    const auto k = workspace.take_rows<float>(m, kv_size),
-               v = workspace.take_rows<float>(m, kv_size);
-    const auto gate = workspace.take_rows<float>(m, config_.intermediate_size);
-    const auto up = workspace.take_rows<float>(m, config_.intermediate_size);
-    const std::span<int32_t> positions(workspace.take<int32_t>(m), tokens.size());
-    std::iota(positions.begin(), positions.end(), static_cast<int32_t>(sequence.length));
-
-    ops::embedding_forward(context, embedding_, tokens, x);
+  void run(Context& context, std::span<const SequenceTokens> sequences,
+           const autograd::Value& logits) const override {
+    namespace ag = autograd;
+    std::optional<Workspace::Mark> mark;  // with a tape the memory is the caller's to give back
+    if (context.tape == nullptr) mark.emplace(context.workspace);
+    const Batch batch(context, sequences);
+    CHECK(logits.data.rows == static_cast<int64_t>(batch.logits_rows.size()) &&
+          logits.data.columns == config_.vocabulary_size);
+    ag::Value x = ag::embedding(context, embedding_, batch.tokens);
     for (int64_t layer = 0; layer < config_.layers; ++layer) {
-      const Block& b = blocks_[static_cast<size_t>(layer)];
-      ops::rms_norm_forward(context, x, b.attention_norm, config_.norm_epsilon, normed);
-      const ops::LinearOutput qkv[] = {{&b.q, q}, {&b.k, k}, {&b.v, v}};
-      ops::linear_forward(context, normed, qkv);
-      ops::rope_forward(context, rope_, positions, config_.head_dim, q);
-      ops::rope_forward(context, rope_, positions, config_.head_dim, k);
-      sequence.cache.append(context, layer, sequence.length, k, v);
-      ops::attention_forward(context, q, sequence.cache, layer, sequence.length, attended);
-      ops::linear_forward(context, attended, b.o, normed);
-      ops::add_forward(context, x, normed);
-      ops::rms_norm_forward(context, x, b.mlp_norm, config_.norm_epsilon, normed);
-      const ops::LinearOutput gate_up[] = {{&b.gate, gate}, {&b.up, up}};
-      ops::linear_forward(context, normed, gate_up);
-      ops::swiglu_forward(context, gate, up, gate);
-      ops::linear_forward(context, gate, b.down, normed);
-      ops::add_forward(context, x, normed);
+      const Block* b = &blocks_[static_cast<size_t>(layer)];
+      x = ag::block(context, x, [this, layer, b, batch](Context& c, ag::Value h) {
+        const auto normed = ag::rms_norm(c, h, b->attention_norm, config_.norm_epsilon);
+        const auto [q, k, v] = ag::linear(c, normed, b->q, b->k, b->v);
+        ag::rope(c, rope_, batch.positions, config_.head_dim, q);
+        ag::rope(c, rope_, batch.positions, config_.head_dim, k);
+        const auto attended = ag::attention(c, q, k, v, batch.sequences, layer);
+        h = ag::add(c, h, ag::linear(c, attended, b->o)[0]);
+        const auto normed_again = ag::rms_norm(c, h, b->mlp_norm, config_.norm_epsilon);
+        const auto [gate, up] = ag::linear(c, normed_again, b->gate, b->up);
+        return ag::add(c, h, ag::linear(c, ag::swiglu(c, gate, up), b->down)[0]);
+      });
     }
-    sequence.length += m;
-    if (logits.rows == 0) return;
-    const auto last = x.rows_from(m - logits.rows, m),
-               last_normed = normed.rows_from(0, logits.rows);
-    ops::rms_norm_forward(context, last, norm_, config_.norm_epsilon, last_normed);
-    ops::linear_forward(context, last_normed, head_, logits);
+    for (const SequenceTokens& s : sequences)
+      s.sequence->length += static_cast<int64_t>(s.tokens.size());
+    if (logits.data.rows == 0) return;
+    const auto last = ag::select_rows(context, x, batch.logits_rows);
+    const auto normed = ag::rms_norm(context, last, norm_, config_.norm_epsilon);
+    const LinearWeight* const weight = &head_;
+    ag::linear_into(context, normed, {&weight, 1}, {&logits, 1});
   }
 
   void reserve_positions(int64_t positions) const override { rope_.reserve(positions); }
 
  private:
   mutable RopeTable rope_;  // grows with the longest sequence
-  QuantizedTensor embedding_;
+  TableWeight embedding_;
   std::vector<Block> blocks_;
-  Tensor norm_;
-  PackedWeight head_;
-  std::vector<std::string> names_;  // of the linears in order, the head last
+  VectorWeight norm_;
+  LinearWeight head_;
 };
 
 }  // namespace

@@ -8,10 +8,9 @@
 #include <string>
 #include <vector>
 
+#include "autograd/operators.h"
 #include "base/progress.h"
 #include "model/config.h"
-#include "ops/attention.h"
-#include "ops/linear.h"
 #include "tensor/context.h"
 
 namespace farthing {
@@ -68,21 +67,53 @@ struct Sequence {
   int64_t length = 0;
 };
 
+// What one sequence brings to a batch: tokens behind those that it holds, and of how many of them,
+// counted from the last, the logits are wanted.
+struct SequenceTokens {
+  Sequence* sequence;
+  std::span<const int32_t> tokens;
+  int64_t logits;
+};
+
+// Where a model keeps its weights, by name, in the order in which it runs them. A tied head has the
+// embedding's name.
+struct WeightSlots {
+  std::vector<std::pair<std::string, TableWeight*>> tables;
+  std::vector<std::pair<std::string, LinearWeight*>> linears;
+  std::vector<std::pair<std::string, VectorWeight*>> vectors;
+};
+
 class Model {
  public:
   virtual ~Model() = default;
 
   const ModelConfig& config() const { return config_; }
-  virtual std::vector<LinearInfo> linears() const = 0;
+  virtual WeightSlots weights() = 0;
+  std::vector<LinearInfo> linears() const;
 
+  // Pages for this model's sequences.
+  KvLayout kv_layout(KvCodec codec) const {
+    return {config_.layers, config_.kv_heads, config_.head_dim, codec};
+  }
   // Room for `tokens` tokens, so that steps up to there allocate nothing. Not while another thread
   // runs forward.
-  Sequence new_sequence(int64_t tokens) const;
+  Sequence new_sequence(int64_t tokens, KvCodec codec = KvCodec::f32) const;
+  // The same in pages of a pool that sequences share.
+  Sequence new_sequence(std::shared_ptr<KvPool> pool, int64_t tokens) const;
 
-  // Runs `tokens` behind what the sequence holds. Writes the logits of the last `logits.rows` of
-  // them, [rows, vocabulary]. The bits of a token's logits depend on the tokens up to it alone.
-  virtual void forward(Context& context, Sequence& sequence, std::span<const int32_t> tokens,
-                       View<float, 2> logits) const = 0;
+  // Runs the batch's tokens; sequences differ. Writes the wanted logits [sum of the sequences'
+  // logits, vocabulary], sequence after sequence. The bits of a token's logits depend on the tokens
+  // up to it in its sequence alone. With a tape, `logits` brings its gradient's memory, and every
+  // weight a parameter.
+  virtual void run(Context& context, std::span<const SequenceTokens> batch,
+                   const autograd::Value& logits) const = 0;
+
+  // One sequence: the logits of the last `logits.rows` tokens.
+  void forward(Context& context, Sequence& sequence, std::span<const int32_t> tokens,
+               View<float, 2> logits) const {
+    const SequenceTokens one{&sequence, tokens, logits.rows};
+    run(context, {&one, 1}, {logits});
+  }
 
  protected:
   virtual void reserve_positions(int64_t positions) const = 0;

@@ -33,6 +33,7 @@ struct Plan {
 struct Scratch {
   float* q;
   float* scores;
+  float* decoded;       // a page
   float *total, *next;  // partial results
 };
 
@@ -69,9 +70,10 @@ int64_t partitions_of(const AttentionRows& rows) {
 }
 
 void attend(const Plan& plan, const Item& item, const AttentionRows& rows, int64_t partition,
-            float* scores, const PartialAttention& to) {
+            const Scratch& scratch, const PartialAttention& to) {
   plan.kernel->attend(rows, plan.cache.keys(plan.layer, item.kv_head),
-                      plan.cache.values(plan.layer, item.kv_head), partition, scores, to);
+                      plan.cache.values(plan.layer, item.kv_head), partition, scratch.scores,
+                      scratch.decoded, to);
 }
 
 void merge(const Plan& plan, const AttentionRows& rows, int64_t partition,
@@ -94,9 +96,9 @@ void run_item(const Plan& plan, int64_t index, const Scratch& scratch) {
   const AttentionRows rows = gather(plan, item, scratch.q);
   const PartialAttention total = partial_in(plan, scratch.total),
                          next = partial_in(plan, scratch.next);
-  attend(plan, item, rows, 0, scratch.scores, total);
+  attend(plan, item, rows, 0, scratch, total);
   for (int64_t p = 1; p < partitions_of(rows); ++p) {
-    attend(plan, item, rows, p, scratch.scores, next);
+    attend(plan, item, rows, p, scratch, next);
     merge(plan, rows, p, total, next);
   }
   finish(plan, item, rows, total);
@@ -113,7 +115,7 @@ void run_partitioned(Context& context, const Plan& plan, const Scratch* scratch,
       const Item item(plan, i / plan.partitions);
       const AttentionRows rows = gather(plan, item, mine.q);
       if (i % plan.partitions < partitions_of(rows))
-        attend(plan, item, rows, i % plan.partitions, mine.scores,
+        attend(plan, item, rows, i % plan.partitions, mine,
                partial(i / plan.partitions, i % plan.partitions));
     }
   });
@@ -126,57 +128,90 @@ void run_partitioned(Context& context, const Plan& plan, const Scratch* scratch,
   }
 }
 
-}  // namespace
-
-void attention_forward(Context& context, View<const float, 2> q, const KvCache& cache,
-                       int64_t layer, int64_t first_position, View<float, 2> out) {
-  CHECK(layer >= 0 && layer < cache.layers() && q.rows == out.rows && q.columns == out.columns);
+Plan plan_of(const AttentionKernel& kernel, const AttentionSequence& sequence, int64_t layer,
+             View<const float, 2> q, View<float, 2> out) {
+  const KvCache& cache = *sequence.cache;
+  CHECK(layer >= 0 && layer < cache.layers());
   CHECK(q.columns > 0 && q.columns % (cache.kv_heads() * cache.head_dim()) == 0);
-  CHECK(first_position >= 0 && first_position + q.rows <= cache.length(layer));
-  if (q.rows == 0) return;
+  CHECK(sequence.first_position >= 0 && sequence.rows > 0 &&
+        sequence.first_position + q.rows <= cache.length(layer));
   const int64_t group = q.columns / (cache.kv_heads() * cache.head_dim());
   const int64_t block_tokens = std::min(q.rows, std::max<int64_t>(1, rows_of_block / group));
-  const Plan plan{
-      .kernel = choose_attention_kernel(context.isa),
-      .cache = cache,
-      .q = q,
-      .out = out,
-      .layer = layer,
-      .first_position = first_position,
-      .group = group,
-      .block_tokens = block_tokens,
-      .blocks = (q.rows + block_tokens - 1) / block_tokens,
-      .partitions = (first_position + q.rows - 1) / kv_partition_positions + 1,
-      .scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(cache.head_dim())))};
+  return {.kernel = kernel,
+          .cache = cache,
+          .q = q,
+          .out = out,
+          .layer = layer,
+          .first_position = sequence.first_position,
+          .group = group,
+          .block_tokens = block_tokens,
+          .blocks = (q.rows + block_tokens - 1) / block_tokens,
+          .partitions = (sequence.first_position + q.rows - 1) / kv_partition_positions + 1,
+          .scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(cache.head_dim())))};
+}
+
+Scratch take_scratch(Workspace& workspace, int64_t rows, int64_t head_dim) {
+  const int64_t partial = rows * (padded_head_dim(head_dim) + 2);
+  return {.q = workspace.take<float>(rows * head_dim),
+          .scores = workspace.take<float>(rows * kv_partition_positions),
+          .decoded = workspace.take<float>(decoded_page_floats(head_dim)),
+          .total = workspace.take<float>(partial),
+          .next = workspace.take<float>(partial)};
+}
+
+}  // namespace
+
+void attention_forward(Context& context, View<const float, 2> q,
+                       std::span<const AttentionSequence> sequences, int64_t layer,
+                       View<float, 2> out) {
+  CHECK(q.rows == out.rows && q.columns == out.columns);
+  if (q.rows == 0) return;
+  CHECK(!sequences.empty());
   const Workspace::Mark mark(context.workspace);
+  const AttentionKernel& kernel = choose_attention_kernel(context.isa);
+  Plan* plans = context.workspace.take<Plan>(static_cast<int64_t>(sequences.size()));
+  int64_t row = 0, items = 0, products = 0, most_rows = 0;
+  for (size_t i = 0; i < sequences.size(); ++i) {
+    const int64_t end = row + sequences[i].rows;
+    CHECK(end <= q.rows);
+    const Plan* plan = new (plans + i)
+        Plan(plan_of(kernel, sequences[i], layer, q.rows_from(row, end), out.rows_from(row, end)));
+    items += plan->items();
+    products += sequences[i].rows * (sequences[i].first_position + sequences[i].rows) * q.columns;
+    most_rows = std::max(most_rows, plan->rows());
+    row = end;
+  }
+  CHECK(row == q.rows);
   // about 10 us of arithmetic: less is not worth waking threads for
   constexpr int64_t least_products = int64_t{1} << 19;
-  const bool alone = q.rows * (first_position + q.rows) * q.columns < least_products;
-  const int threads = alone ? 1 : context.pool.size();
+  const int threads = products < least_products ? 1 : context.pool.size();
   Scratch* scratch = context.workspace.take<Scratch>(threads);
   for (int i = 0; i < threads; ++i)
-    scratch[i] = {.q = context.workspace.take<float>(plan.rows() * cache.head_dim()),
-                  .scores = context.workspace.take<float>(plan.rows() * kv_partition_positions),
-                  .total = context.workspace.take<float>(plan.partial_floats()),
-                  .next = context.workspace.take<float>(plan.partial_floats())};
-  if (alone) {
-    for (int64_t i = 0; i < plan.items(); ++i) run_item(plan, i, scratch[0]);
-    return;
-  }
-  if (plan.items() < 2 * threads && plan.partitions > 1) {
+    scratch[i] = take_scratch(context.workspace, most_rows, plans[0].cache.head_dim());
+  if (threads > 1 && sequences.size() == 1 && items < 2 * threads && plans[0].partitions > 1) {
     // sized by the cache's room, not by its length: a decode step asks for the same memory as the
     // step before
     const int64_t most_partitions =
-        (cache.capacity() + kv_partition_positions - 1) / kv_partition_positions;
+        (plans[0].cache.capacity() + kv_partition_positions - 1) / kv_partition_positions;
     float* partials =
-        context.workspace.take<float>(plan.items() * most_partitions * plan.partial_floats());
-    run_partitioned(context, plan, scratch, partials);
+        context.workspace.take<float>(items * most_partitions * plans[0].partial_floats());
+    run_partitioned(context, plans[0], scratch, partials);
     return;
   }
-  context.pool.run([&](Part part) {
-    for (int64_t i = part.index; i < plan.items(); i += part.count)
-      run_item(plan, i, scratch[part.index]);
-  });
+  const auto run = [&](Part part) {
+    int64_t first = 0;  // of this sequence, counted over all items
+    for (size_t s = 0; s < sequences.size(); ++s) {
+      const int64_t count = plans[s].items();
+      for (int64_t i = 0; i < count; ++i)
+        if ((first + i) % part.count == part.index) run_item(plans[s], i, scratch[part.index]);
+      first += count;
+    }
+  };
+  if (threads == 1) {
+    run({.index = 0, .count = 1});
+  } else {
+    context.pool.run(run);
+  }
 }
 
 }  // namespace farthing::ops

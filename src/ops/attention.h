@@ -6,13 +6,29 @@
 
 namespace farthing::ops {
 
-// out[r] = softmax(q[r] K^T / sqrt(head_dim)) V for each head; q and out [m, heads * head_dim],
-// heads a multiple of the cache's kv_heads: head h reads kv head h / (heads / kv_heads). Row r is
-// at position first_position + r and sees the keys 0 .. its own, which the cache's layer already
-// holds. Scale: 1 / sqrt(head_dim), rounded to f32 once. Each (position, head)'s bits are a
-// function of its query and of the keys and values it sees. fixed_order; the order is
-// kernels/attention/attention.h's.
-void attention_forward(Context& context, View<const float, 2> q, const KvCache& cache,
-                       int64_t layer, int64_t first_position, View<float, 2> out);
+// Consecutive rows of a batch that belong to one sequence: row i of them is at first_position + i.
+struct AttentionSequence {
+  const KvCache* cache;
+  int64_t first_position, rows;
+};
+
+// out[r] = softmax(q[r] K^T / sqrt(head_dim)) V for each head; q and out [m, heads * head_dim], m
+// the sum of the sequences' rows, heads a multiple of the cache's kv_heads: head h reads kv head
+// h / (heads / kv_heads). A row sees the keys 0 .. its own position of its sequence, which the
+// cache's layer already holds, as its codec decodes them. Scale: 1 / sqrt(head_dim), rounded to f32
+// once. Each (position, head)'s bits are a function of its query and of the keys and values it
+// sees. fixed_order; the order is kernels/attention/attention.h's.
+void attention_forward(Context& context, View<const float, 2> q,
+                       std::span<const AttentionSequence> sequences, int64_t layer,
+                       View<float, 2> out);
+
+// Adds the gradients of q, and of the keys and values that the same rows appended [m, kv_heads *
+// head_dim]; earlier positions are constants. The codec's rounding is passed straight through: the
+// derivative is taken at the decoded keys and values. Deterministic: each (sequence, kv head) is
+// one thread's work. fixed_order.
+void attention_backward(Context& context, View<const float, 2> q,
+                        std::span<const AttentionSequence> sequences, int64_t layer,
+                        View<const float, 2> out_gradient, View<float, 2> q_gradient,
+                        View<float, 2> k_gradient, View<float, 2> v_gradient);
 
 }  // namespace farthing::ops

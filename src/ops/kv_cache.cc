@@ -1,80 +1,117 @@
-// KvCache: pages that are allocated as a sequence grows.
+// Pages are taken as a sequence grows and given back when it ends.
 #include "ops/kv_cache.h"
 
 #include <algorithm>
-#include <cstring>
 
 #include "ops/rows.h"
 
 namespace farthing {
 
-KvCache::KvCache(int64_t layers, int64_t kv_heads, int64_t head_dim, int64_t positions)
-    : kv_heads_(kv_heads), head_dim_(head_dim) {
-  CHECK(layers >= 1 && kv_heads >= 1 && head_dim >= 2 && head_dim <= 256 && head_dim % 2 == 0);
-  layers_.resize(static_cast<size_t>(layers));
+KvPool::KvPool(KvLayout layout) : layout_(layout) {
+  CHECK(layout.layers >= 1 && layout.kv_heads >= 1);
+  CHECK(layout.head_dim >= 2 && layout.head_dim <= 256 && layout.head_dim % 2 == 0);
+}
+
+void KvPool::reserve(int64_t wanted) {
+  while (pages() < wanted) {
+    free_.push_back(static_cast<int32_t>(pages()));
+    storage_.push_back(Storage::allocate(layout_.page_bytes()));
+    references_.push_back(0);
+  }
+}
+
+int32_t KvPool::take() {
+  if (free_.empty()) reserve(pages() + 1);
+  const int32_t page = free_.back();
+  free_.pop_back();
+  references_[static_cast<size_t>(page)] = 1;
+  return page;
+}
+
+void KvPool::release(int32_t page) {
+  int32_t& references = references_[static_cast<size_t>(page)];
+  CHECK(references > 0);
+  if (--references == 0) free_.push_back(page);
+}
+
+KvCache::KvCache(std::shared_ptr<KvPool> pool)
+    : pool_(std::move(pool)), lengths_(static_cast<size_t>(pool_->layout().layers), 0) {}
+
+KvCache::KvCache(KvLayout layout, int64_t positions) : KvCache(std::make_shared<KvPool>(layout)) {
   reserve(positions);
 }
 
+KvCache::~KvCache() {
+  if (pool_ == nullptr) return;  // moved from
+  for (const int32_t page : pages_) pool_->release(page);
+}
+
+KvCache& KvCache::operator=(KvCache&& other) noexcept {
+  std::swap(pool_, other.pool_);
+  std::swap(pages_, other.pages_);
+  std::swap(data_, other.data_);
+  std::swap(lengths_, other.lengths_);
+  std::swap(shared_positions_, other.shared_positions_);
+  return *this;
+}
+
 void KvCache::reserve(int64_t positions) {
-  const auto pages = static_cast<size_t>((positions + kv_page_positions - 1) / kv_page_positions);
-  const int64_t page_elements = kv_heads_ * head_elements();
-  for (Layer& layer : layers_)
-    while (layer.storage.size() < pages) {
-      layer.storage.push_back(
-          Storage::allocate(2 * page_elements * static_cast<int64_t>(sizeof(float))));
-      layer.keys.push_back(reinterpret_cast<float*>(layer.storage.back()->data()));
-      layer.values.push_back(layer.keys.back() + page_elements);
-    }
-  capacity_ = std::max(capacity_, static_cast<int64_t>(pages) * kv_page_positions);
+  while (capacity() < positions) {
+    pages_.push_back(pool_->take());
+    data_.push_back(pool_->data(pages_.back()));
+  }
+}
+
+void KvCache::share(std::span<const int32_t> pages) {
+  CHECK(pages_.empty());
+  for (const int32_t page : pages) {
+    pool_->retain(page);
+    pages_.push_back(page);
+    data_.push_back(pool_->data(page));
+  }
+  shared_positions_ = capacity();
+  for (int64_t& length : lengths_) length = shared_positions_;
 }
 
 void KvCache::append(Context& context, int64_t layer, int64_t first_position,
                      View<const float, 2> k, View<const float, 2> v) {
   CHECK(layer >= 0 && layer < layers());
-  CHECK(k.rows == v.rows && k.columns == kv_heads_ * head_dim_ && v.columns == k.columns);
-  Layer& into = layers_[static_cast<size_t>(layer)];
-  CHECK(first_position >= 0 && first_position <= into.length);
+  CHECK(k.rows == v.rows && k.columns == kv_heads() * head_dim() && v.columns == k.columns);
+  int64_t& length = lengths_[static_cast<size_t>(layer)];
+  CHECK(first_position >= shared_positions_ && first_position <= length);
   const int64_t end = first_position + k.rows;
   reserve(end);
-  into.length = end;
-  const int64_t first_page = first_position / kv_page_positions;
+  length = end;
+  const KvCodecInfo& codec = kv_codec_info(layout().codec);
+  const int64_t first_page = first_position / kv_page_positions, d = head_dim();
   const int64_t pages = (end + kv_page_positions - 1) / kv_page_positions - first_page;
-  // one (page, head) after another: the transposed stores of keys stay within 64 * head_dim floats
-  ops::for_each_row(context, pages * kv_heads_, k.rows * head_dim_ / std::max<int64_t>(pages, 1),
-                    [&](int64_t item) {
-                      const int64_t page = first_page + item / kv_heads_, head = item % kv_heads_;
-                      const int64_t origin = page * kv_page_positions;
-                      float* keys = into.keys[static_cast<size_t>(page)] + head * head_elements();
-                      float* values =
-                          into.values[static_cast<size_t>(page)] + head * head_elements();
-                      for (int64_t p = std::max(origin, first_position);
-                           p < std::min(origin + kv_page_positions, end); ++p) {
-                        const float* key = k.row(p - first_position) + head * head_dim_;
-                        const float* value = v.row(p - first_position) + head * head_dim_;
-                        for (int64_t d = 0; d < head_dim_; ++d)
-                          keys[d * kv_page_positions + (p - origin)] = key[d];
-                        std::memcpy(values + (p - origin) * head_dim_, value,
-                                    static_cast<size_t>(head_dim_) * sizeof(float));
-                      }
-                    });
+  // one (page, head) after another: the transposed stores of keys stay within one head's page
+  ops::for_each_row(
+      context, pages * kv_heads(), k.rows * d / std::max<int64_t>(pages, 1), [&](int64_t item) {
+        const int64_t page = first_page + item / kv_heads(), head = item % kv_heads();
+        const int64_t origin = page * kv_page_positions;
+        std::byte* data = data_[static_cast<size_t>(page)];
+        std::byte* keys = data + layout().keys_offset(layer, head);
+        std::byte* values = data + layout().values_offset(layer, head);
+        for (int64_t p = std::max(origin, first_position);
+             p < std::min(origin + kv_page_positions, end); ++p) {
+          encode_key(codec, k.row(p - first_position) + head * d, d, p - origin, keys);
+          encode_value(codec, v.row(p - first_position) + head * d, d, p - origin, values);
+        }
+      });
 }
 
 void KvCache::truncate(int64_t positions) {
-  CHECK(positions >= 0);
-  for (Layer& layer : layers_) layer.length = std::min(layer.length, positions);
-}
-
-int64_t KvCache::bytes() const {
-  const int64_t position_elements = 2 * kv_heads_ * head_dim_;
-  return layers() * capacity_ * position_elements * static_cast<int64_t>(sizeof(float));
+  CHECK(positions >= shared_positions_);
+  for (int64_t& length : lengths_) length = std::min(length, positions);
 }
 
 KvPages KvCache::keys(int64_t layer, int64_t kv_head) const {
-  return {layers_[static_cast<size_t>(layer)].keys.data(), kv_head * head_elements()};
+  return {data_.data(), layout().keys_offset(layer, kv_head), layout().codec};
 }
 
 KvPages KvCache::values(int64_t layer, int64_t kv_head) const {
-  return {layers_[static_cast<size_t>(layer)].values.data(), kv_head * head_elements()};
+  return {data_.data(), layout().values_offset(layer, kv_head), layout().codec};
 }
 
 }  // namespace farthing

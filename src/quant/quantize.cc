@@ -57,10 +57,6 @@ Error encode_error(const LinearSpec& spec, const Format& format, const EncodeRep
 
 }  // namespace
 
-const Format& format_that_holds(const Format& wanted, int64_t k) {
-  return k % wanted.block == 0 ? wanted : *find_format("f16");
-}
-
 Result<> check_options(const QuantizeOptions& options) {
   if (!options.scale_rule) return {};
   std::string known;

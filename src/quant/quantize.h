@@ -24,9 +24,6 @@ struct QuantizeOptions {
 // Fails where scale rule and format do not go together.
 Result<> check_options(const QuantizeOptions& options);
 
-// The wanted format where its blocks divide k, else the one that holds such a linear instead: f16.
-const Format& format_that_holds(const Format& wanted, int64_t k);
-
 // Quantizes what it hands out of `base`.
 class QuantizingSource : public WeightSource {
  public:

@@ -50,16 +50,19 @@ class Workspace {
   int64_t used_ = 0;  // bytes used of it
 };
 
+class Tape;  // autograd/tape.h
+
 struct Context {
   ThreadPool& pool;
   Isa isa;
   Workspace& workspace;
+  Tape* tape = nullptr;  // where operators of autograd/ record, while a model is trained
 };
 
 // Owns what a Context refers to.
 class ContextOwner {
  public:
-  ContextOwner(int threads, Isa isa) : pool_(threads), context_{pool_, isa, workspace_} {}
+  ContextOwner(int threads, Isa isa) : pool_(threads), context_{pool_, isa, workspace_, nullptr} {}
   Context& get() { return context_; }
 
  private:

@@ -130,9 +130,10 @@ TEST_F(Golden, Attention) {
   const int64_t tokens = 300, heads = 6, kv_heads = 2, head_dim = 32;
   auto q = normals(4, tokens * heads * head_dim), out = q;
   auto k = normals(5, tokens * kv_heads * head_dim), v = normals(6, tokens * kv_heads * head_dim);
-  KvCache cache(1, kv_heads, head_dim, tokens);
+  KvCache cache({1, kv_heads, head_dim}, tokens);
   cache.append(context_, 0, 0, rows_of(k, kv_heads * head_dim), rows_of(v, kv_heads * head_dim));
-  ops::attention_forward(context_, rows_of(q, heads * head_dim), cache, 0, 0,
+  const ops::AttentionSequence sequence{&cache, 0, tokens};
+  ops::attention_forward(context_, rows_of(q, heads * head_dim), {&sequence, 1}, 0,
                          rows_of(out, heads * head_dim));
   const auto& expected = golden("attention");
   const int64_t rows[] = {0, 1, 255, 256, 299};

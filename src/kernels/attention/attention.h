@@ -4,21 +4,26 @@
 #include <cstdint>
 #include <span>
 
+#include "kernels/attention/kv_codec.h"
 #include "kernels/kernel_list.h"
 
 namespace farthing {
 
-inline constexpr int64_t kv_page_positions = 64;
 inline constexpr int64_t kv_partition_positions = 256;
 inline constexpr int64_t kv_partition_pages = kv_partition_positions / kv_page_positions;
 
 // The pages of one layer's keys or values, seen from one kv head: page p begins at pages[p] +
-// offset. Keys: [head_dim][64], so that a vector holds one component of 16 positions. Values:
-// [64][head_dim].
+// offset and is laid out as kv_codec.h says.
 struct KvPages {
-  const float* const* pages;
+  const std::byte* const* pages;
   int64_t offset;
+  KvCodec codec;
 };
+
+// Floats of scratch memory in which a page is decoded.
+constexpr int64_t decoded_page_floats(int64_t head_dim) {
+  return kv_page_positions * head_dim + 16;
+}
 
 // The elements between rows of partial outputs: head_dim rounded up to whole vectors.
 constexpr int64_t padded_head_dim(int64_t head_dim) { return (head_dim + 15) / 16 * 16; }
@@ -52,14 +57,24 @@ struct AttentionFunctions {
   // The attention of `rows` to the keys of one partition (positions 256 p .. 256 p + 255), for the
   // rows that see one at all. score = (one FMA chain of q k in ascending d) * scale. sum: lane
   // (position mod 16) adds in ascending order, then sum_of_lanes. out: one FMA chain over ascending
-  // positions. Keys that a row does not see are not read into its result. scores: scratch of
-  // [rows][256].
+  // positions. Keys and values are what the codec decodes. Keys that a row does not see are not
+  // read into its result. scores: scratch of [rows][256]; decoded: of decoded_page_floats().
   void (*attend)(const AttentionRows& rows, const KvPages& keys, const KvPages& values,
-                 int64_t partition, float* scores, const PartialAttention& to) noexcept;
+                 int64_t partition, float* scores, float* decoded,
+                 const PartialAttention& to) noexcept;
   // Merges a partition into what the lower ones gave, for the rows from `row` on. M = max(m1, m2),
   // a = exp(m1 - M), b = exp(m2 - M); sum = fma(sum2, b, sum1 * a); out likewise.
   void (*merge)(const PartialAttention& to, const PartialAttention& next, int64_t row, int64_t rows,
                 int64_t head_dim) noexcept;
+  // Replaces raw scores [count] by exp(score * scale - max), as attend() does; returns their sum.
+  // Writes up to 15 floats past the last.
+  float (*weights)(float* scores, int64_t count, float scale) noexcept;
+  // The first `positions` keys (transposed to [positions][head_dim]) or values of page `page`, as
+  // the codec decodes them, for the backward pass.
+  void (*decode_keys)(const KvPages& from, int64_t page, int64_t head_dim, int64_t positions,
+                      float* out) noexcept;
+  void (*decode_values)(const KvPages& from, int64_t page, int64_t head_dim, int64_t positions,
+                        float* out) noexcept;
   // out[d] = from.out / from.sum of one row, d < head_dim.
   void (*finish)(const PartialAttention& from, int64_t row, int64_t head_dim, float* out) noexcept;
 };

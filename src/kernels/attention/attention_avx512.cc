@@ -8,5 +8,10 @@
 
 namespace farthing {
 extern const AttentionFunctions attention_avx512;
-const AttentionFunctions attention_avx512{.attend = attend, .merge = merge, .finish = finish};
+const AttentionFunctions attention_avx512{.attend = attend,
+                                          .merge = merge,
+                                          .weights = weights,
+                                          .decode_keys = decode_keys,
+                                          .decode_values = decode_values,
+                                          .finish = finish};
 }  // namespace farthing

@@ -58,6 +58,11 @@ struct Vec {
   static FARTHING_INLINE Vec load_bf16(const uint16_t* p) {
     return {eight_bf16(p), eight_bf16(p + 8)};
   }
+  static FARTHING_INLINE Vec load_bytes(const uint8_t* p) {
+    const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+    return {_mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(bytes)),
+            _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_srli_si128(bytes, 8)))};
+  }
 };
 
 FARTHING_INLINE Vec operator+(Vec a, Vec b) {

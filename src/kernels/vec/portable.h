@@ -61,6 +61,12 @@ struct Vec {
       v.lane[i] = std::bit_cast<float>(static_cast<uint32_t>(p[i]) << 16);
     return v;
   }
+  // Unsigned bytes as floats.
+  static FARTHING_INLINE Vec load_bytes(const uint8_t* p) {
+    Vec v;
+    for (int i = 0; i < 16; ++i) v.lane[i] = static_cast<float>(p[i]);
+    return v;
+  }
 };
 
 #define FARTHING_EACH(expression)                        \

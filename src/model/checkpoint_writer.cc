@@ -1,0 +1,98 @@
+// Writing a checkpoint: one linear in memory at a time, renamed when complete.
+#include "model/checkpoint_writer.h"
+
+#include <fmt/format.h>
+
+#include "base/json_writer.h"
+#include "io/json.h"
+#include "io/safetensors.h"
+
+namespace farthing {
+namespace {
+
+std::string full_name(const Scheme& scheme) {
+  return fmt::format("{}@{}", scheme.weights->name, activations_name(scheme.activations));
+}
+
+class Writer {
+ public:
+  Writer(const CheckpointWriting& what, Progress& progress) : what_(what), progress_(progress) {}
+
+  Result<> write(const std::filesystem::path& to) {
+    auto directory = TRY(AtomicDirectory::create(to, checkpoint_manifest_name));
+    const TensorSpecs specs = tensors_of(what_.from.config());
+    auto file = TRY(SafetensorsWriter::create(directory.path() / "model.safetensors",
+                                              TRY(declare(specs)), {{"format", "pt"}}));
+    const double total = static_cast<double>(specs.linears.size() + specs.tables.size());
+    double done = 0;
+    for (const LinearSpec& spec : specs.tables) {
+      progress_.update(done++, total, spec.name);
+      TRY(put(file, spec.name, TRY(what_.source.table(spec))));
+    }
+    for (const LinearSpec& spec : specs.linears) {
+      progress_.update(done++, total, spec.name);
+      TRY(put(file, spec.name, TRY(what_.source.linear(spec))));
+    }
+    for (const VectorSpec& spec : specs.vectors)
+      TRY(file.write(spec.name, TRY(what_.source.vector(spec)).span()));
+    progress_.update(total, total, "writing");
+    TRY(file.commit());
+    const auto config = TRY(JsonObject::parse(TRY(what_.from.config_json()), "config.json"));
+    TRY(write_text_file(
+        directory.path() / "config.json",
+        TRY(config.with("quantization_config", quantization_section())).text() + "\n"));
+    TRY(what_.from.write_companions(directory.path()));
+    TRY(write_text_file(directory.path() / checkpoint_manifest_name, what_.manifest()));
+    return directory.commit();
+  }
+
+ private:
+  // What the file will hold, before any weight is there.
+  Result<std::vector<SafetensorsWriter::Declaration>> declare(const TensorSpecs& specs) {
+    std::vector<SafetensorsWriter::Declaration> out;
+    const auto add = [&](const LinearSpec& spec, const Format& format) {
+      for (const PlaneSpec& plane : format.planes(spec.n, spec.k, DType::f16))
+        out.push_back({plane_tensor_name(spec.name, plane.name), plane.dtype, plane.shape});
+    };
+    for (const LinearSpec& spec : specs.linears) add(spec, *TRY(what_.format_of(spec, false)));
+    for (const LinearSpec& spec : specs.tables) add(spec, *TRY(what_.format_of(spec, true)));
+    for (const VectorSpec& spec : specs.vectors)
+      out.push_back({spec.name, DType::f32, {spec.size}});
+    return out;
+  }
+
+  Result<> put(SafetensorsWriter& file, const std::string& name, StoredLinear linear) {
+    const auto specs =
+        linear.weight.format->planes(linear.weight.n, linear.weight.k, linear.weight.scale_dtype);
+    for (size_t i = 0; i < specs.size(); ++i)
+      TRY(file.write(plane_tensor_name(name, specs[i].name),
+                     std::as_const(linear.weight.planes[i]).span()));
+    schemes_.emplace_back(name, full_name({linear.weight.format, linear.activations}));
+    return {};
+  }
+
+  std::string quantization_section() const {
+    JsonWriter json;
+    json.begin_object().field("quant_method", "farthing").field("version", 1);
+    json.field("method", what_.method);
+    json.field("scheme", full_name(what_.scheme));
+    if (what_.scale_rule) json.field("scale_rule", scale_rule_name(*what_.scale_rule));
+    json.key("linears").begin_object();
+    for (const auto& [name, scheme] : schemes_) json.field(name, scheme);
+    json.end_object().end_object();
+    return json.take();
+  }
+
+  const CheckpointWriting& what_;
+  Progress& progress_;
+  std::vector<std::pair<std::string, std::string>> schemes_;
+};
+
+}  // namespace
+
+Result<> write_checkpoint(const CheckpointWriting& what, const std::filesystem::path& to,
+                          Progress& progress) {
+  return Writer(what, progress).write(to);
+}
+
+}  // namespace farthing

@@ -1,0 +1,26 @@
+// What every model answers from its weights' slots.
+#include "model/model.h"
+
+namespace farthing {
+
+std::vector<LinearInfo> Model::linears() const {
+  std::vector<LinearInfo> out;
+  for (const auto& [name, weight] : const_cast<Model*>(this)->weights().linears) {
+    const PackedWeight& w = weight->packed;
+    out.push_back({name, w.n(), w.k(), w.scheme, w.kernel, w.bytes()});
+  }
+  return out;
+}
+
+Sequence Model::new_sequence(int64_t tokens, KvCodec codec) const {
+  return new_sequence(std::make_shared<KvPool>(kv_layout(codec)), tokens);
+}
+
+Sequence Model::new_sequence(std::shared_ptr<KvPool> pool, int64_t tokens) const {
+  reserve_positions(tokens);
+  Sequence out{KvCache(std::move(pool)), 0};
+  out.cache.reserve(tokens);
+  return out;
+}
+
+}  // namespace farthing

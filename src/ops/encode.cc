@@ -1,0 +1,24 @@
+// Rows are encoded by the format, split over the threads.
+#include "ops/encode.h"
+
+#include <mutex>
+
+namespace farthing::ops {
+
+EncodeReport encode_weight(Context& context, View<const float, 2> weight, ScaleRule rule,
+                           QuantizedTensor& out) {
+  CHECK(weight.rows == out.n && weight.columns == out.k);
+  EncodeReport report;
+  std::mutex mutex;
+  context.pool.run([&](Part part) {
+    const auto rows = part.range(out.n, 16);
+    if (rows.begin == rows.end) return;
+    const EncodeReport mine = out.format->encode_tile(out, {rows.begin, rows.end, 0, out.k},
+                                                      weight.row(rows.begin), weight.stride, rule);
+    const std::lock_guard lock(mutex);
+    report += mine;  // whole numbers: the order does not matter
+  });
+  return report;
+}
+
+}  // namespace farthing::ops

@@ -1,0 +1,14 @@
+// Encoding a weight matrix into a number format: what quantizers and the trainer share.
+#pragma once
+
+#include "formats/format.h"
+#include "tensor/context.h"
+
+namespace farthing::ops {
+
+// Encodes weight [n, k] into the planes of `out`; scales by `rule`, round to nearest. Each row's
+// bytes are a function of that row alone.
+EncodeReport encode_weight(Context& context, View<const float, 2> weight, ScaleRule rule,
+                           QuantizedTensor& out);
+
+}  // namespace farthing::ops
