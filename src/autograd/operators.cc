@@ -1,0 +1,140 @@
+// Forward calls and what they record.
+#include "autograd/operators.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "ops/elementwise.h"
+#include "ops/embedding.h"
+#include "ops/linear_backward.h"
+#include "ops/norm.h"
+
+namespace farthing::autograd {
+
+Value new_value(Context& context, int64_t rows, int64_t columns) {
+  Value out{context.workspace.take_rows<float>(rows, columns)};
+  if (context.tape != nullptr) {
+    out.gradient = context.workspace.take_rows<float>(rows, columns);
+    std::fill_n(out.gradient.data, rows * columns, 0.0f);
+  }
+  return out;
+}
+
+Value embedding(Context& context, const TableWeight& table, std::span<const int32_t> tokens) {
+  const Value out = new_value(context, static_cast<int64_t>(tokens.size()), table.stored.k);
+  ops::embedding_forward(context, table.stored, tokens, out.data);
+  if (context.tape != nullptr && table.parameter != nullptr)
+    context.tape->record([out, parameter = table.parameter.get(),
+                          ids = std::vector<int32_t>(tokens.begin(), tokens.end())](Context& c) {
+      ops::embedding_backward(c, ids, out.gradient, parameter->gradient_rows());
+    });
+  return out;
+}
+
+Value rms_norm(Context& context, const Value& x, const VectorWeight& gain, float epsilon) {
+  const Value out = new_value(context, x.data.rows, x.data.columns);
+  ops::rms_norm_forward(context, x.data, gain.value, epsilon, out.data);
+  if (context.tape != nullptr)
+    context.tape->record([=, weight = &gain](Context& c) {
+      ops::rms_norm_backward(c, x.data, weight->value, epsilon, out.gradient, x.gradient,
+                             weight->parameter ? &weight->parameter->gradient : nullptr);
+    });
+  return out;
+}
+
+void linear_into(Context& context, const Value& x, std::span<const LinearWeight* const> weights,
+                 std::span<const Value> y) {
+  CHECK(weights.size() == y.size());
+  const Workspace::Mark mark(context.workspace);
+  ops::LinearOutput* outputs =
+      context.workspace.take<ops::LinearOutput>(static_cast<int64_t>(y.size()));
+  for (size_t i = 0; i < y.size(); ++i) outputs[i] = {&weights[i]->packed, y[i].data};
+  ops::linear_forward(context, x.data, {outputs, y.size()});
+  if (context.tape == nullptr) return;
+  context.tape->record([x, w = std::vector<const LinearWeight*>(weights.begin(), weights.end()),
+                        y = std::vector<Value>(y.begin(), y.end())](Context& c) {
+    std::vector<ops::LinearGradient> gradients;
+    for (size_t i = 0; i < w.size(); ++i) {
+      CHECK(w[i]->parameter != nullptr);
+      gradients.push_back({&w[i]->stored, w[i]->packed.scheme.activations, y[i].gradient,
+                           w[i]->parameter->gradient_rows()});
+    }
+    ops::linear_backward(c, x.data, gradients, x.gradient);
+  });
+}
+
+void rope(Context& context, RopeTable& table, std::span<const int32_t> positions, int64_t head_dim,
+          const Value& x) {
+  ops::rope_forward(context, table, positions, head_dim, x.data);
+  if (context.tape != nullptr)
+    context.tape->record(
+        [&table, head_dim, x, at = std::vector<int32_t>(positions.begin(), positions.end())](
+            Context& c) { ops::rope_backward(c, table, at, head_dim, x.gradient); });
+}
+
+Value attention(Context& context, const Value& q, const Value& k, const Value& v,
+                std::span<const SequenceRows> sequences, int64_t layer) {
+  const Value out = new_value(context, q.data.rows, q.data.columns);
+  const Workspace::Mark mark(context.workspace);
+  ops::AttentionSequence* of =
+      context.workspace.take<ops::AttentionSequence>(static_cast<int64_t>(sequences.size()));
+  int64_t row = 0;
+  for (size_t i = 0; i < sequences.size(); ++i) {
+    const SequenceRows& s = sequences[i];
+    s.cache->append(context, layer, s.first_position, k.data.rows_from(row, row + s.rows),
+                    v.data.rows_from(row, row + s.rows));
+    of[i] = {s.cache, s.first_position, s.rows};
+    row += s.rows;
+  }
+  ops::attention_forward(context, q.data, {of, sequences.size()}, layer, out.data);
+  if (context.tape != nullptr)
+    context.tape->record(
+        [=, list = std::vector<ops::AttentionSequence>(of, of + sequences.size())](Context& c) {
+          ops::attention_backward(c, q.data, list, layer, out.gradient, q.gradient, k.gradient,
+                                  v.gradient);
+        });
+  return out;
+}
+
+Value add(Context& context, const Value& x, const Value& y) {
+  if (context.tape == nullptr) {
+    ops::add_forward(context, x.data, y.data);
+    return x;
+  }
+  const Value out = new_value(context, x.data.rows, x.data.columns);
+  std::copy_n(x.data.data, x.data.rows * x.data.columns, out.data.data);
+  ops::add_forward(context, out.data, y.data);
+  context.tape->record([=](Context& c) {
+    ops::add_forward(c, x.gradient, out.gradient);
+    ops::add_forward(c, y.gradient, out.gradient);
+  });
+  return out;
+}
+
+Value swiglu(Context& context, const Value& gate, const Value& up) {
+  const Value out =
+      context.tape == nullptr ? gate : new_value(context, gate.data.rows, gate.data.columns);
+  ops::swiglu_forward(context, gate.data, up.data, out.data);
+  if (context.tape != nullptr)
+    context.tape->record([=](Context& c) {
+      ops::swiglu_backward(c, gate.data, up.data, out.gradient, gate.gradient, up.gradient);
+    });
+  return out;
+}
+
+Value select_rows(Context& context, const Value& x, std::span<const int32_t> rows) {
+  const Value out = new_value(context, static_cast<int64_t>(rows.size()), x.data.columns);
+  for (size_t i = 0; i < rows.size(); ++i)
+    std::copy_n(x.data.row(rows[i]), x.data.columns, out.data.row(static_cast<int64_t>(i)));
+  if (context.tape != nullptr)
+    context.tape->record([=, from = std::vector<int32_t>(rows.begin(), rows.end())](Context&) {
+      for (size_t i = 0; i < from.size(); ++i) {
+        const float* g = out.gradient.row(static_cast<int64_t>(i));
+        float* to = x.gradient.row(from[i]);
+        for (int64_t j = 0; j < out.gradient.columns; ++j) to[j] += g[j];
+      }
+    });
+  return out;
+}
+
+}  // namespace farthing::autograd

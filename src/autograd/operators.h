@@ -1,0 +1,91 @@
+// The operators that models are made of: each calls the one of ops/, and records its backward pass
+// if context.tape is set. Training and serving run the same calls.
+#pragma once
+
+#include <array>
+#include <span>
+
+#include "autograd/parameter.h"
+#include "autograd/tape.h"
+#include "ops/attention.h"
+#include "ops/rope.h"
+
+namespace farthing::autograd {
+
+// Rows of an activation [m, n], and their gradient, which is there while a tape is.
+struct Value {
+  View<float, 2> data;
+  View<float, 2> gradient = {nullptr, 0, 0, 0};
+};
+
+// Memory of the workspace; the gradient is zeroed.
+Value new_value(Context& context, int64_t rows, int64_t columns);
+
+Value embedding(Context& context, const TableWeight& table, std::span<const int32_t> tokens);
+Value rms_norm(Context& context, const Value& x, const VectorWeight& gain, float epsilon);
+
+// y[i] = x weights[i]^T, into the given values, or into new ones.
+void linear_into(Context& context, const Value& x, std::span<const LinearWeight* const> weights,
+                 std::span<const Value> y);
+template <class... Weights>
+auto linear(Context& context, const Value& x, const Weights&... weights) {
+  const LinearWeight* const list[] = {&weights...};
+  std::array<Value, sizeof...(weights)> y{new_value(context, x.data.rows, weights.packed.n())...};
+  linear_into(context, x, list, y);
+  return y;
+}
+
+// In place: nobody else reads x.
+void rope(Context& context, RopeTable& table, std::span<const int32_t> positions, int64_t head_dim,
+          const Value& x);
+
+// Appends k and v to the sequences' caches, and attends to them.
+struct SequenceRows {
+  KvCache* cache;
+  int64_t first_position, rows;
+};
+Value attention(Context& context, const Value& q, const Value& k, const Value& v,
+                std::span<const SequenceRows> sequences, int64_t layer);
+
+// x + y; without a tape in x's memory.
+Value add(Context& context, const Value& x, const Value& y);
+// silu(gate) * up; without a tape in gate's memory.
+Value swiglu(Context& context, const Value& gate, const Value& up);
+// The rows `rows` of x.
+Value select_rows(Context& context, const Value& x, std::span<const int32_t> rows);
+
+// One block of a model: y = body(context, x). Without a tape the block's memory is given back, and
+// body must return x's memory (as `add` does). With a checkpointing tape only x is kept.
+template <class Body>
+Value block(Context& context, const Value& x, const Body& body) {
+  if (context.tape == nullptr) {
+    const Workspace::Mark mark(context.workspace);
+    const Value y = body(context, x);
+    CHECK(y.data.data == x.data.data);
+    return x;
+  }
+  if (!context.tape->checkpointing()) return body(context, x);
+  Tape* const tape = context.tape;
+  const Value y = new_value(context, x.data.rows, x.data.columns);
+  context.tape = nullptr;
+  {
+    const Workspace::Mark mark(context.workspace);
+    for (int64_t r = 0; r < x.data.rows; ++r)
+      std::copy_n(x.data.row(r), x.data.columns, y.data.row(r));
+    body(context, y);
+  }
+  context.tape = tape;
+  tape->record([=](Context& c) {
+    const Workspace::Mark mark(c.workspace);
+    Tape inner;
+    c.tape = &inner;
+    const Value again = body(c, x);
+    for (int64_t r = 0; r < y.gradient.rows; ++r)
+      std::copy_n(y.gradient.row(r), y.gradient.columns, again.gradient.row(r));
+    inner.run_backward(c);
+    c.tape = nullptr;
+  });
+  return y;
+}
+
+}  // namespace farthing::autograd

@@ -1,0 +1,73 @@
+// TrainedModel: a model whose weights are f32 masters, and that always runs what they encode to.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "model/checkpoint.h"
+#include "ops/adamw.h"
+
+namespace farthing {
+
+// In which formats a model is trained, and with that served.
+struct TrainedPrecision {
+  Scheme linears;                            // of the blocks
+  std::optional<ScaleRule> scale_rule = {};  // the format's default where it is absent
+  std::optional<Scheme> tables = {};  // embedding and head; absent: the checkpoint's own types
+  KvCodec kv_cache = KvCodec::f32;
+};
+
+// One sequence of a batch: what it holds, and what follows each token; -1: no loss there.
+struct TrainingSequence {
+  std::span<const int32_t> tokens, targets;
+};
+
+class TrainedModel {
+ public:
+  // Masters from the checkpoint's weights, decoded.
+  static Result<std::unique_ptr<TrainedModel>> create(Context& context, Checkpoint& from,
+                                                      const TrainedPrecision& precision,
+                                                      Progress& progress);
+
+  const Model& model() const { return *model_; }
+  const TrainedPrecision& precision() const { return precision_; }
+  // Tables, linears, vectors, each once: a tied head is the embedding.
+  std::span<const std::shared_ptr<Parameter>> parameters() const { return parameters_; }
+
+  // Encodes every master and packs it for its kernel: what forward passes run from now on. Fails on
+  // weights that are not finite or too large for the format.
+  Result<> encode(Context& context);
+
+  // Adds to the parameters' gradients those of scale * (the sum of the sequences' token losses);
+  // returns that sum without the scale. The forward pass is the engine's. Runs the operators that
+  // serve: no other path exists.
+  double accumulate_gradients(Context& context, std::span<const TrainingSequence> batch,
+                              float scale, bool checkpointing);
+  // The sum of the losses alone.
+  double loss(Context& context, std::span<const TrainingSequence> batch);
+  void clear_gradients(Context& context);
+
+  // Writes the codes that the model runs.
+  Result<> write(Checkpoint& from, std::string method, std::string manifest,
+                 const std::filesystem::path& to, Progress& progress) const;
+
+ private:
+  class Source;
+  TrainedModel(std::unique_ptr<Model> model, TrainedPrecision precision)
+      : model_(std::move(model)), precision_(std::move(precision)) {}
+  Result<> attach(Checkpoint& from);
+  std::shared_ptr<Parameter> find(const std::string& name) const;
+  std::vector<Sequence> new_sequences(std::span<const TrainingSequence> batch);
+  double run(Context& context, std::span<const TrainingSequence> batch, float scale, bool train,
+             bool checkpointing);
+
+  std::unique_ptr<Model> model_;
+  TrainedPrecision precision_;
+  std::vector<std::shared_ptr<Parameter>> parameters_;
+  std::vector<QuantizedTensor> encoded_;  // of each parameter that is a matrix
+  std::shared_ptr<KvPool> pool_;
+};
+
+}  // namespace farthing
