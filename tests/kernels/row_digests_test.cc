@@ -3,6 +3,7 @@
 
 #include <map>
 
+#include "kernels/adamw/adamw.h"
 #include "kernels/elementwise/elementwise.h"
 #include "kernels/norm/norm.h"
 #include "kernels/quantize_rows/quantize_rows.h"
@@ -15,6 +16,33 @@ namespace farthing {
 namespace {
 
 constexpr int64_t n = 5003;
+
+// The gradients with respect to x of each operation, and an optimizer's step.
+void add_gradients(Isa isa, const std::vector<float>& x, const std::vector<float>& y,
+                   std::map<std::string, std::vector<float>>& out) {
+  const auto gain = random_row(n, 5), from = random_row(n, 6);
+  const auto sums = [&](const std::string& name, uint64_t stream) {
+    out[name] = random_row(n, stream);
+    return out[name].data();
+  };
+  const NormKernel& norm = choose_norm_kernel(isa);
+  const float r = norm->inverse_rms(x.data(), 1e-5f, n), rows[] = {r, 2 * r, 3 * r};
+  norm->rms_norm_backward(x.data(), gain.data(), r, from.data(), n, sums("rms_norm_backward", 7));
+  norm->gain_backward(x.data(), 1000, rows, from.data(), 900, 3, 850, sums("gain_backward", 8));
+  choose_elementwise_kernel(isa)->swiglu_backward(x.data(), y.data(), from.data(), n,
+                                                  sums("swiglu_backward_gate", 9),
+                                                  sums("swiglu_backward_up", 10));
+  const SoftmaxKernel& softmax = choose_softmax_kernel(isa);
+  softmax->cross_entropy_backward(x.data(), n, softmax->statistics(x.data(), n), 100, 0.3f,
+                                  sums("cross_entropy_backward", 11));
+  std::vector<float> m = random_row(n, 12), v = random_row(n, 13);
+  for (float& element : v) element = std::fabs(element);
+  choose_adamw_kernel(isa)->step({0.999f, 0.1f, 0.95f, 0.05f, 3e-3f, 0.3f, 1e-8f, 0.7f},
+                                 from.data(), n, sums("adamw_step", 14), m.data(), v.data());
+  const double squares = choose_adamw_kernel(isa)->sum_of_squares(x.data(), n);
+  out["sum_of_squares"].resize(2);
+  std::memcpy(out["sum_of_squares"].data(), &squares, sizeof squares);
+}
 
 // The output of each operation of one instruction set, by name.
 std::map<std::string, std::vector<float>> outputs(Isa isa) {
@@ -43,6 +71,9 @@ std::map<std::string, std::vector<float>> outputs(Isa isa) {
   }
   choose_rope_kernel(isa)->rotate(rotated.data(), 6, 64, cos.data(), sin.data());
   out["rope"] = rotated;
+  choose_rope_kernel(isa)->rotate_back(rotated.data(), 6, 64, cos.data(), sin.data());
+  out["rope_backward"] = rotated;
+  add_gradients(isa, x, y, out);
   const int64_t blocks = blocks_of_32(n);
   std::vector<int8_t> codes(blocks * 32);
   std::vector<int32_t> sums(blocks);
