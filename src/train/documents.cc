@@ -1,0 +1,157 @@
+// Files as documents of tokens.
+#include <fmt/format.h>
+
+#include <cstring>
+
+#include "io/json.h"
+#include "train/data.h"
+
+namespace farthing {
+namespace {
+
+class DocumentReader {
+ public:
+  DocumentReader(const DataSource& source, const Tokenizer& tokenizer, int64_t vocabulary,
+                 Progress& progress)
+      : source_(source), tokenizer_(tokenizer), vocabulary_(vocabulary), progress_(progress) {}
+
+  Result<std::vector<Document>> read() {
+    const std::string text = TRY(read_text_file(source_.path, size_t{16} << 30));
+    if (source_.kind == "tokens") {
+      TRY(add_ids(text));
+    } else if (source_.kind == "jsonl") {
+      TRY(source_.path.ends_with(".json") ? add_array(text) : add_lines(text));
+    } else {
+      add_texts(text);
+    }
+    int64_t count = 0;
+    for (const Document& d : out_) {
+      count += static_cast<int64_t>(d.tokens.size());
+      for (const int32_t id : d.tokens)
+        if (id < 0 || id >= vocabulary_)
+          return fail(error("a token is outside the model's vocabulary", fmt::format("id {}", id),
+                            fmt::format("ids below {}", vocabulary_),
+                            "use the tokenizer that belongs to the model"));
+    }
+    if (count < 2)
+      return fail(error("the data has no tokens to learn from",
+                        fmt::format("{} bytes, {} tokens", text.size(), count),
+                        "at least two tokens", "give a file with text"));
+    return std::move(out_);
+  }
+
+ private:
+  Error error(std::string what, std::string got, std::string wanted, std::string remedy,
+              int64_t line = 0) const {
+    return {.what = std::move(what),
+            .where = line == 0 ? source_.path : fmt::format("{}, line {}", source_.path, line),
+            .got = std::move(got),
+            .wanted = std::move(wanted),
+            .remedy = std::move(remedy)};
+  }
+
+  void put(Document& to, std::string_view text, bool counts) const {
+    for (const int32_t id : tokenizer_.encode(text, {.parse_special = false})) {
+      to.tokens.push_back(id);
+      to.counts.push_back(counts);
+    }
+  }
+
+  // An empty `prompt`: the whole text counts.
+  void add(std::string_view prompt, std::string_view text) {
+    Document d;
+    if (const auto bos = tokenizer_.bos_id()) {
+      d.tokens.push_back(*bos);
+      d.counts.push_back(false);
+    }
+    put(d, prompt, false);
+    put(d, text, true);
+    if (const auto eos = tokenizer_.eos_id()) {
+      d.tokens.push_back(*eos);
+      d.counts.push_back(true);
+    }
+    out_.push_back(std::move(d));
+  }
+
+  void add_texts(std::string_view text) {
+    constexpr std::string_view end = "<|endoftext|>";
+    for (size_t begin = 0; begin < text.size();) {
+      const size_t found = std::min(text.find(end, begin), text.size());
+      std::string_view document = text.substr(begin, found - begin);
+      while (!document.empty() && document.front() == '\n') document.remove_prefix(1);
+      while (!document.empty() && document.back() == '\n') document.remove_suffix(1);
+      if (!document.empty()) add({}, document);
+      begin = found + end.size();
+      progress_.update(static_cast<double>(found), static_cast<double>(text.size()), source_.path);
+    }
+  }
+
+  Result<> add_object(const JsonObject& json, int64_t line) {
+    if (json.has("text")) {
+      add({}, TRY(json.string("text")));
+    } else if (json.has("prompt") && json.has("response")) {
+      add(TRY(json.string("prompt")), TRY(json.string("response")));
+    } else {
+      std::string keys;
+      for (const std::string& key : json.keys()) keys += (keys.empty() ? "" : ", ") + key;
+      return fail(error("a line of the data is none that can be learned", "members " + keys,
+                        "\"text\", or \"prompt\" and \"response\"",
+                        "write chats as prompt and response: templates are not applied here",
+                        line));
+    }
+    return {};
+  }
+
+  Result<> add_lines(std::string_view text) {
+    int64_t line = 0;
+    for (size_t begin = 0; begin < text.size();) {
+      const size_t end = std::min(text.find('\n', begin), text.size());
+      const std::string_view row = text.substr(begin, end - begin);
+      ++line;
+      begin = end + 1;
+      if (row.find_first_not_of(" \t\r") == std::string_view::npos) continue;
+      const auto json = TRY(JsonObject::parse(row, fmt::format("{}, line {}", source_.path, line)));
+      TRY(add_object(json, line));
+      progress_.update(static_cast<double>(end), static_cast<double>(text.size()), source_.path);
+    }
+    return {};
+  }
+
+  // One array, of texts or of the objects of a line.
+  Result<> add_array(std::string_view text) {
+    const auto json = TRY(JsonObject::parse(fmt::format("{{\"array\": {}}}", text), source_.path));
+    if (auto texts = json.strings("array")) {
+      for (const std::string& each : *texts) add({}, each);
+      return {};
+    }
+    for (const JsonObject& each : TRY(json.objects("array"))) TRY(add_object(each, 0));
+    return {};
+  }
+
+  Result<> add_ids(std::string_view bytes) {
+    if (bytes.size() % 2 != 0)
+      return fail(error("a token file is cut short", fmt::format("{} bytes", bytes.size()),
+                        "unsigned 16-bit ids, two bytes each", "write the file again"));
+    Document d;
+    for (size_t i = 0; i < bytes.size(); i += 2)
+      d.tokens.push_back(static_cast<uint8_t>(bytes[i]) | static_cast<uint8_t>(bytes[i + 1]) << 8);
+    d.counts.assign(d.tokens.size(), true);
+    out_.push_back(std::move(d));
+    return {};
+  }
+
+  const DataSource& source_;
+  const Tokenizer& tokenizer_;
+  int64_t vocabulary_;
+  Progress& progress_;
+  std::vector<Document> out_;
+};
+
+}  // namespace
+
+Result<std::vector<Document>> read_documents(const DataSource& source, const Tokenizer& tokenizer,
+                                             int64_t vocabulary, Progress& progress) {
+  return DocumentReader(source, tokenizer, vocabulary, progress).read();
+}
+
+}  // namespace farthing

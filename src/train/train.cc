@@ -1,0 +1,205 @@
+// The loop of training: batches, gradients, a step, the codes anew; states and metrics beside it.
+#include "train/train.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/json_writer.h"
+#include "train/fresh_checkpoint.h"
+#include "train/training_state.h"
+
+namespace farthing {
+namespace {
+
+class Run {
+ public:
+  Run(Context& context, Checkpoint& from, const Recipe& recipe, const TrainOptions& options,
+      Progress& progress)
+      : context_(context), from_(from), recipe_(recipe), options_(options), progress_(progress) {}
+
+  Result<TrainResult> go() {
+    TRY(read_data());
+    model_ = TRY(TrainedModel::create(context_, from_, recipe_.precision, progress_));
+    optimizer_.emplace(recipe_.optimizer, model_->parameters());
+    TRY(begin());
+    TrainResult out;
+    out.evaluation_before = evaluate();
+    const Schedule& schedule = recipe_.schedule;
+    while (optimizer_->steps() < schedule.steps) {
+      out.steps.push_back(TRY(step()));
+      const TrainStep& last = out.steps.back();
+      progress_.update(static_cast<double>(last.step), static_cast<double>(schedule.steps),
+                       fmt::format("loss {:.4f}, {:.0f} tok/s", last.loss,
+                                   static_cast<double>(last.tokens) / last.seconds));
+      options_.on_step(last);
+      TRY(note(last));
+      if (last.step % recipe_.checkpoint_every == 0 || last.step == schedule.steps)
+        TRY(save_training_state(options_.run, *model_, *optimizer_, recipe_.text,
+                                recipe_.checkpoint_keep));
+    }
+    out.evaluation_after = evaluate();
+    out.model = options_.run / "model";
+    TRY(model_->write(from_, recipe_.mode == TrainMode::qat ? "qat" : "trained", manifest(),
+                      out.model, progress_));
+    return out;
+  }
+
+ private:
+  Result<> read_data() {
+    const Tokenizer tokenizer = TRY(from_.tokenizer());
+    const int64_t vocabulary = from_.config().vocabulary_size;
+    std::vector<std::vector<Document>> sources;
+    std::vector<double> weights;
+    for (const DataSource& source : recipe_.data) {
+      sources.push_back(TRY(read_documents(source, tokenizer, vocabulary, progress_)));
+      weights.push_back(source.weight);
+    }
+    if (recipe_.context > from_.config().max_positions) {
+      return fail({.what = "the recipe's context is longer than the model's",
+                   .where = "data.context",
+                   .got = fmt::format("{} tokens", recipe_.context),
+                   .wanted = fmt::format("at most {}", from_.config().max_positions),
+                   .remedy = "lower data.context"});
+    }
+    const int64_t tokens = std::max<int64_t>(recipe_.batch_tokens / recipe_.accumulation, 1);
+    batches_.emplace(std::move(sources), std::move(weights),
+                     Batches::Options{recipe_.context, tokens, recipe_.seed});
+    if (recipe_.evaluation_path.empty()) return {};
+    const DataSource text{
+        recipe_.evaluation_path,
+        recipe_.evaluation_path.ends_with(".json") || recipe_.evaluation_path.ends_with(".jsonl")
+            ? "jsonl"
+            : "text",
+        1};
+    Batches held_out({TRY(read_documents(text, tokenizer, vocabulary, progress_))}, {1.0},
+                     {recipe_.context, tokens, recipe_.seed});
+    const int64_t most = std::min(recipe_.evaluation_tokens, held_out.epoch_tokens());
+    for (int64_t seen = 0; seen < most;) {
+      evaluation_.push_back(held_out.next());
+      for (const auto& t : evaluation_.back().tokens) seen += static_cast<int64_t>(t.size());
+    }
+    return {};
+  }
+
+  // From the youngest state, or the run's first step.
+  Result<> begin() {
+    std::error_code ignored;
+    std::filesystem::create_directories(options_.run, ignored);
+    const auto state = latest_training_state(options_.run);
+    if (!options_.resume) {
+      if (state) {
+        return fail({.what = "the folder holds an earlier run",
+                     .where = options_.run.string(),
+                     .got = state->filename().string(),
+                     .wanted = "a new folder",
+                     .remedy = "give --resume to go on with it, or another folder"});
+      }
+      return write_text_file(options_.run / "metrics.jsonl", "");
+    }
+    if (!state) return write_text_file(options_.run / "metrics.jsonl", "");
+    TRY(load_training_state(*state, *model_, *optimizer_, recipe_.text));
+    TRY(model_->encode(context_));
+    batches_->skip(optimizer_->steps() * recipe_.accumulation);
+    return keep_metrics(optimizer_->steps());
+  }
+
+  Result<TrainStep> step() {
+    const double started = now_seconds();
+    std::vector<Batches::Batch> batches;
+    int64_t counted = 0, tokens = 0;
+    for (int64_t i = 0; i < recipe_.accumulation; ++i) {
+      batches.push_back(batches_->next());
+      counted += batches.back().counted;
+      for (const auto& t : batches.back().tokens) tokens += static_cast<int64_t>(t.size());
+    }
+    model_->clear_gradients(context_);
+    double loss = 0;
+    const float scale = 1.0f / static_cast<float>(std::max<int64_t>(counted, 1));
+    for (const Batches::Batch& batch : batches)
+      loss += model_->accumulate_gradients(context_, batch.sequences(), scale,
+                                           recipe_.gradient_checkpointing);
+    loss /= static_cast<double>(std::max<int64_t>(counted, 1));
+    if (loss - loss != 0) {
+      return fail({.what = "the loss is not finite",
+                   .where = fmt::format("step {}", optimizer_->steps() + 1),
+                   .got = fmt::format("{}", loss),
+                   .wanted = "a finite loss",
+                   .remedy = "lower the learning rate or lengthen the warm-up; the last state is "
+                             "still good"});
+    }
+    const double rate = recipe_.schedule.at(optimizer_->steps() + 1);
+    const double norm = TRY(optimizer_->step(context_, rate));
+    TRY(model_->encode(context_));
+    TrainStep out{.step = optimizer_->steps(),
+                  .loss = loss,
+                  .gradient_norm = norm,
+                  .learning_rate = rate,
+                  .tokens = tokens,
+                  .seconds = now_seconds() - started};
+    if (!evaluation_.empty() &&
+        (out.step % recipe_.evaluation_every == 0 || out.step == recipe_.schedule.steps))
+      out.evaluation_loss = evaluate();
+    return out;
+  }
+
+  // Mean loss on the held-out text.
+  double evaluate() {
+    double sum = 0;
+    int64_t counted = 0;
+    for (const Batches::Batch& batch : evaluation_) {
+      sum += model_->loss(context_, batch.sequences());
+      counted += batch.counted;
+    }
+    return counted == 0 ? 0 : sum / static_cast<double>(counted);
+  }
+
+  Result<> note(const TrainStep& s) {
+    JsonWriter json;
+    json.begin_object().field("step", s.step).field("loss", s.loss);
+    json.field("gradient_norm", s.gradient_norm).field("learning_rate", s.learning_rate);
+    json.field("tokens", s.tokens).field("seconds", s.seconds);
+    if (s.evaluation_loss) json.field("evaluation_loss", *s.evaluation_loss);
+    json.end_object();
+    metrics_ += json.take() + "\n";
+    return write_text_file(options_.run / "metrics.jsonl", metrics_);
+  }
+
+  // The lines of the steps that the state has seen.
+  Result<> keep_metrics(int64_t steps) {
+    const std::string text = TRY(read_text_file(options_.run / "metrics.jsonl"));
+    size_t end = 0;
+    for (int64_t i = 0; i < steps && end < text.size(); ++i)
+      end = std::min(text.find('\n', end), text.size() - 1) + 1;
+    metrics_ = text.substr(0, end);
+    return {};
+  }
+
+  std::string manifest() const {
+    JsonWriter json(true);
+    json.begin_object().field("written_by", "farthing train").field("recipe", recipe_.text);
+    return json.end_object().take() + "\n";
+  }
+
+  Context& context_;
+  Checkpoint& from_;
+  const Recipe& recipe_;
+  const TrainOptions& options_;
+  Progress& progress_;
+  std::optional<Batches> batches_;
+  std::vector<Batches::Batch> evaluation_;
+  std::unique_ptr<TrainedModel> model_;
+  std::optional<Optimizer> optimizer_;
+  std::string metrics_;
+};
+
+}  // namespace
+
+Result<TrainResult> train(Context& context, Checkpoint& from, const Recipe& recipe,
+                          const TrainOptions& options, Progress& progress) {
+  if (!recipe.model) return Run(context, from, recipe, options, progress).go();
+  const auto fresh = TRY(fresh_checkpoint(from, *recipe.model, recipe.seed));
+  return Run(context, *fresh, recipe, options, progress).go();
+}
+
+}  // namespace farthing

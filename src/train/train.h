@@ -1,0 +1,42 @@
+// A training run: from a recipe and a model to a checkpoint that serves the codes that were
+// trained.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "train/data.h"
+
+namespace farthing {
+
+// One step, as progress and metrics see it.
+struct TrainStep {
+  int64_t step;
+  double loss;  // mean over the counted tokens
+  double gradient_norm, learning_rate;
+  int64_t tokens;
+  double seconds;
+  std::optional<double> evaluation_loss = {};
+};
+
+struct TrainOptions {
+  std::filesystem::path run;  // holds metrics.jsonl, states and, at the end, the folder "model"
+  bool resume = false;        // go on from the youngest state, where there is one
+  std::function<void(const TrainStep&)> on_step = [](const TrainStep&) {};
+};
+
+struct TrainResult {
+  std::filesystem::path model;
+  std::vector<TrainStep> steps;                        // those of this call
+  double evaluation_before = 0, evaluation_after = 0;  // mean loss; 0 without a text
+};
+
+// Fails, and leaves the last good state as it is, on data without tokens, a state of another model
+// or recipe, gradients or weights that are not finite, and a full disk. The same recipe, data and
+// model give the same bytes, on any number of threads, undisturbed or resumed.
+Result<TrainResult> train(Context& context, Checkpoint& from, const Recipe& recipe,
+                          const TrainOptions& options, Progress& progress);
+
+}  // namespace farthing
