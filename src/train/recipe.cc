@@ -177,43 +177,17 @@ Result<> read_model(Reader& r, Recipe& recipe) {
   TRY(r.integer("model.intermediate_size", m.intermediate_size, 1, most));
   TRY(r.integer("model.max_positions", m.max_positions, 2, most));
   TRY(r.boolean("model.tied_embeddings", m.tied_embeddings));
-  const bool given = r.has("model");
-  if (given != (recipe.mode == TrainMode::pretrain))
-    return fail(r.error("model", {},
-                        given ? "no [model] unless mode = \"pretrain\""
-                              : "a section [model] with the sizes of the new model"));
-  if (!given) return {};
-  for (const auto& [key, value] : {std::pair{"model.hidden_size", m.hidden_size},
-                                   {"model.layers", m.layers},
-                                   {"model.heads", m.heads},
-                                   {"model.intermediate_size", m.intermediate_size}})
-    if (value == 0) return fail(r.error(key, {}, "a whole number; mode = \"pretrain\" needs it"));
-  if (m.hidden_size % (2 * m.heads) != 0 || m.heads % m.kv_heads != 0)
-    return fail(r.error("model.heads", {},
-                        "heads that divide hidden_size into an even head size, and a multiple of "
-                        "kv_heads"));
-  recipe.model = m;
+  if (r.has("model")) recipe.model = m;
   return {};
 }
 
-Result<> read_precision(Reader& r, TrainedPrecision& p, TrainMode mode) {
+Result<> read_precision(Reader& r, TrainedPrecision& p) {
   p.linears = parse_scheme("f32").value();
   TRY(r.parsed("quantization.scheme", p.linears, parse_scheme,
                "WEIGHTS[@ACTIVATIONS], as `farthing formats` lists them"));
   TRY(r.parsed("quantization.scale_rule", p.scale_rule, find_scale_rule, "a scale rule's name"));
   TRY(r.parsed("quantization.tables", p.tables, parse_scheme, "a scheme"));
   TRY(r.parsed("quantization.kv_cache", p.kv_cache, find_kv_codec, "one of " + kv_codec_names()));
-  if (mode == TrainMode::qat && p.linears.weights->plain == DType::f32)
-    return fail(r.error("quantization.scheme", {}, "a number format; mode = \"qat\" needs one"));
-  if (mode != TrainMode::qat && !p.linears.weights->plain)
-    return fail(r.error("mode", {}, fmt::format("\"qat\", to train in {}", p.linears.name())));
-  if (p.scale_rule) {
-    bool fits = false;
-    for (const ScaleRule rule : p.linears.weights->scale_rules) fits |= rule == *p.scale_rule;
-    if (!fits)
-      return fail(r.error("quantization.scale_rule", {},
-                          fmt::format("a rule of {}", p.linears.weights->name)));
-  }
   return {};
 }
 
@@ -238,8 +212,6 @@ Result<> read_data(Reader& r, Recipe& recipe, const std::filesystem::path& folde
     r.note(fmt::format("data.source = \"{}\" {} {}\n", source.path, source.kind, source.weight));
   TRY(r.integer("data.context", recipe.context, 2, 1 << 20));
   TRY(r.integer("data.batch_tokens", recipe.batch_tokens, 2));
-  if (recipe.data.empty())
-    return fail(r.error("data.source", {}, "at least one [[data.source]], or --data FILE"));
   return {};
 }
 
@@ -265,6 +237,42 @@ Result<> read_optimizer(Reader& r, Recipe& recipe) {
   TRY(r.number("optimizer.clip_norm", a.clip_norm, 0, 1e9));
   TRY(r.integer("optimizer.accumulation", recipe.accumulation, 1, 1 << 20));
   return r.boolean("optimizer.gradient_checkpointing", recipe.gradient_checkpointing);
+}
+
+// What no single key shows.
+Result<> check_together(Reader& r, const Recipe& recipe) {
+  const bool pretrain = recipe.mode == TrainMode::pretrain;
+  if (recipe.model.has_value() != pretrain)
+    return fail(r.error("model", {},
+                        pretrain ? "a section [model] with the sizes of the new model"
+                                 : "no [model] unless mode = \"pretrain\""));
+  if (pretrain) {
+    const FreshModel& m = *recipe.model;
+    for (const auto& [key, value] : {std::pair{"model.hidden_size", m.hidden_size},
+                                     {"model.layers", m.layers},
+                                     {"model.heads", m.heads},
+                                     {"model.intermediate_size", m.intermediate_size}})
+      if (value == 0) return fail(r.error(key, {}, "a whole number; mode = \"pretrain\" needs it"));
+    if (m.hidden_size % (2 * m.heads) != 0 || m.heads % m.kv_heads != 0)
+      return fail(r.error("model.heads", {},
+                          "heads that divide hidden_size into an even head size, and a multiple of "
+                          "kv_heads"));
+  }
+  const TrainedPrecision& p = recipe.precision;
+  if (recipe.mode == TrainMode::qat && p.linears.weights->plain == DType::f32)
+    return fail(r.error("quantization.scheme", {}, "a number format; mode = \"qat\" needs one"));
+  if (recipe.mode != TrainMode::qat && !p.linears.weights->plain)
+    return fail(r.error("mode", {}, fmt::format("\"qat\", to train in {}", p.linears.name())));
+  if (p.scale_rule) {
+    bool fits = false;
+    for (const ScaleRule rule : p.linears.weights->scale_rules) fits |= rule == *p.scale_rule;
+    if (!fits)
+      return fail(r.error("quantization.scale_rule", {},
+                          fmt::format("a rule of {}", p.linears.weights->name)));
+  }
+  if (recipe.data.empty())
+    return fail(r.error("data.source", {}, "at least one [[data.source]], or --data FILE"));
+  return {};
 }
 
 Result<toml::table> parse_file(const std::filesystem::path& file) {
@@ -303,7 +311,7 @@ Result<Recipe> Recipe::read(const std::filesystem::path& file, const std::string
                                                  : "text",
                         1});
   TRY(read_model(r, out));
-  TRY(read_precision(r, out.precision, out.mode));
+  TRY(read_precision(r, out.precision));
   TRY(read_data(r, out, folder));
   TRY(read_schedule(r, out.schedule));
   TRY(read_optimizer(r, out));
@@ -315,6 +323,7 @@ Result<Recipe> Recipe::read(const std::filesystem::path& file, const std::string
   TRY(r.integer("checkpoint.every_steps", out.checkpoint_every, 1));
   TRY(r.integer("checkpoint.keep", out.checkpoint_keep, 1, 1000));
   TRY(r.check_unknown());
+  TRY(check_together(r, out));
   out.text = r.text();
   return out;
 }

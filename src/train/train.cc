@@ -20,7 +20,8 @@ class Run {
 
   Result<TrainResult> go() {
     TRY(read_data());
-    model_ = TRY(TrainedModel::create(context_, from_, recipe_.precision, progress_));
+    NoProgress quiet;  // the bar is the steps'
+    model_ = TRY(TrainedModel::create(context_, from_, recipe_.precision, quiet));
     optimizer_.emplace(recipe_.optimizer, model_->parameters());
     TRY(begin());
     TrainResult out;
@@ -41,18 +42,19 @@ class Run {
     out.evaluation_after = evaluate();
     out.model = options_.run / "model";
     TRY(model_->write(from_, recipe_.mode == TrainMode::qat ? "qat" : "trained", manifest(),
-                      out.model, progress_));
+                      out.model, quiet));
     return out;
   }
 
  private:
   Result<> read_data() {
+    NoProgress quiet;
     const Tokenizer tokenizer = TRY(from_.tokenizer());
     const int64_t vocabulary = from_.config().vocabulary_size;
     std::vector<std::vector<Document>> sources;
     std::vector<double> weights;
     for (const DataSource& source : recipe_.data) {
-      sources.push_back(TRY(read_documents(source, tokenizer, vocabulary, progress_)));
+      sources.push_back(TRY(read_documents(source, tokenizer, vocabulary, quiet)));
       weights.push_back(source.weight);
     }
     if (recipe_.context > from_.config().max_positions) {
@@ -72,7 +74,7 @@ class Run {
             ? "jsonl"
             : "text",
         1};
-    Batches held_out({TRY(read_documents(text, tokenizer, vocabulary, progress_))}, {1.0},
+    Batches held_out({TRY(read_documents(text, tokenizer, vocabulary, quiet))}, {1.0},
                      {recipe_.context, tokens, recipe_.seed});
     const int64_t most = std::min(recipe_.evaluation_tokens, held_out.epoch_tokens());
     for (int64_t seen = 0; seen < most;) {

@@ -140,8 +140,7 @@ TEST(ModelGradient, IsTheDirectionalDerivative) {
   auto checkpoint = Checkpoint::open(FARTHING_SOURCE_DIR "/models/stories260k").value();
   const TrainedPrecision precision{.linears = parse_scheme("f32").value(),
                                    .tables = parse_scheme("f32").value()};
-  auto model = std::move(
-      TrainedModel::create(context, *checkpoint, precision, progress).value());
+  auto model = std::move(TrainedModel::create(context, *checkpoint, precision, progress).value());
   const auto tokens = testing::some_tokens(142, 512);
   const TrainingSequence sequence{std::span(tokens).first(141), std::span(tokens).subspan(1)};
   model->clear_gradients(context);

@@ -1,0 +1,265 @@
+// Facts about a whole training run: stopped and resumed, on any threads, exported and read again.
+#include "train/train.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <fstream>
+#include <sstream>
+
+#include "base/cpu.h"
+#include "model/checkpoint_writer.h"
+#include "train/training_state.h"
+
+namespace farthing {
+namespace {
+
+const std::filesystem::path stories = FARTHING_SOURCE_DIR "/models/stories260k";
+
+std::string bytes_of(const std::filesystem::path& file) {
+  std::ifstream in(file, std::ios::binary);
+  std::ostringstream out;
+  out << in.rdbuf();
+  return out.str();
+}
+
+class Train : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    folder_ =
+        std::filesystem::temp_directory_path() / ("farthing_train_" + std::to_string(getpid()));
+    std::filesystem::remove_all(folder_);
+    std::filesystem::create_directories(folder_);
+    checkpoint_ = Checkpoint::open(stories).value();
+    write("data.txt",
+          "One day a cat sat.\n<|endoftext|>\nA dog ran to the red house and "
+          "was happy. The end.\n<|endoftext|>\nLily had a ball. It was blue.\n");
+  }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+
+  void write(const std::string& name, const std::string& text) {
+    std::ofstream(folder_ / name) << text;
+  }
+  // The last lines replace nothing: TOML refuses a key that comes twice.
+  Result<Recipe> recipe(const std::string& head, const std::string& tail = {}) {
+    write("recipe.toml", head +
+                             "\n[data]\ncontext = 16\nbatch_tokens = 48\n[[data.source]]\n"
+                             "path = \"data.txt\"\n[schedule]\nsteps = 6\nwarmup_steps = 2\n"
+                             "[checkpoint]\nevery_steps = 2\nkeep = 1\n" +
+                             tail);
+    return Recipe::read(folder_ / "recipe.toml");
+  }
+  Result<TrainResult> run(
+      const Recipe& recipe, const std::string& name, int threads = 2, bool resume = false,
+      std::function<void(const TrainStep&)> on_step = [](const TrainStep&) {}) {
+    ContextOwner owner(threads, choose_isa().value());
+    NoProgress progress;
+    return train(owner.get(), *checkpoint_, recipe,
+                 {.run = folder_ / name, .resume = resume, .on_step = std::move(on_step)},
+                 progress);
+  }
+  std::string model_bytes(const std::string& name) const {
+    return bytes_of(folder_ / name / "model" / "model.safetensors");
+  }
+
+  std::filesystem::path folder_;
+  std::unique_ptr<Checkpoint> checkpoint_;
+};
+
+const char* qat = "mode = \"qat\"\n[quantization]\nscheme = \"int4_g32\"\nkv_cache = \"int8\"";
+
+TEST_F(Train, TheResultIsTheSameOnAnyNumberOfThreads) {
+  const Recipe r = recipe(qat).value();
+  ASSERT_TRUE(run(r, "one", 1));
+  ASSERT_TRUE(run(r, "three", 3));
+  EXPECT_EQ(model_bytes("one"), model_bytes("three"));
+  EXPECT_FALSE(model_bytes("one").empty());
+}
+
+struct Stopped {};
+
+TEST_F(Train, StoppedAtAnyStepAndResumedItGivesTheSameBytes) {
+  const Recipe r = recipe(qat).value();
+  ASSERT_TRUE(run(r, "whole"));
+  for (const int64_t at : {1, 2, 3, 5, 6}) {
+    const std::string name = "stopped" + std::to_string(at);
+    // leaves the run as a kill would: whatever is not yet on the disk is lost
+    EXPECT_THROW(static_cast<void>(run(r, name, 2, false,
+                                       [&](const TrainStep& s) {
+                                         if (s.step == at) throw Stopped();
+                                       })),
+                 Stopped);
+    const auto resumed = run(r, name, 2, true);
+    ASSERT_TRUE(resumed) << resumed.error().text();
+    EXPECT_EQ(model_bytes(name), model_bytes("whole")) << at;
+  }
+}
+
+TEST_F(Train, ExportedCodesAreReadAndWrittenAgainByteForByte) {
+  const Recipe r = recipe(qat).value();
+  ASSERT_TRUE(run(r, "run"));
+  ContextOwner owner(1, choose_isa().value());
+  NoProgress progress;
+  const auto checkpoint = Checkpoint::open(folder_ / "run" / "model").value();
+  const auto format_of = [&](const LinearSpec& spec, bool) -> Result<const Format*> {
+    return checkpoint->linear(spec).value().weight.format;
+  };
+  const CheckpointWriting writing{.from = *checkpoint,
+                                  .source = *checkpoint,
+                                  .method = "qat",
+                                  .scheme = r.precision.linears,
+                                  .scale_rule = {},
+                                  .format_of = format_of,
+                                  .manifest = [] { return std::string("{}\n"); }};
+  std::filesystem::create_directories(folder_ / "again");
+  ASSERT_TRUE(write_checkpoint(writing, folder_ / "again" / "model", progress));
+  EXPECT_EQ(model_bytes("again"), model_bytes("run"));
+  EXPECT_EQ(format_of(tensors_of(checkpoint->config()).linears[0], false).value()->name,
+            "int4_g32");
+}
+
+TEST_F(Train, AResumedRunKeepsTheMetricsOfItsState) {
+  const Recipe r = recipe(qat).value();
+  EXPECT_THROW(static_cast<void>(run(r, "run", 1, false,
+                                     [&](const TrainStep& s) {
+                                       if (s.step == 5) throw Stopped();
+                                     })),
+               Stopped);
+  ASSERT_TRUE(run(r, "run", 1, true));
+  const std::string metrics = bytes_of(folder_ / "run" / "metrics.jsonl");
+  EXPECT_EQ(std::count(metrics.begin(), metrics.end(), '\n'), 6);
+  EXPECT_NE(metrics.find("\"step\":6"), std::string::npos);
+}
+
+TEST_F(Train, PretrainingMakesAModelOfTheRecipesSizes) {
+  const Recipe r = recipe(
+                       "mode = \"pretrain\"\n[model]\nhidden_size = 32\nlayers = 2\nheads = 4\n"
+                       "kv_heads = 2\nintermediate_size = 48\nmax_positions = 64")
+                       .value();
+  const auto result = run(r, "run");
+  ASSERT_TRUE(result) << result.error().text();
+  const auto made = Checkpoint::open(result->model).value();
+  EXPECT_EQ(made->config().hidden_size, 32);
+  EXPECT_EQ(made->config().layers, 2);
+  EXPECT_EQ(made->config().kv_heads, 2);
+}
+
+TEST_F(Train, AnEarlierRunIsNotOverwritten) {
+  const Recipe r = recipe(qat).value();
+  ASSERT_TRUE(run(r, "run"));
+  const std::string before = model_bytes("run");
+  const auto again = run(r, "run");
+  ASSERT_FALSE(again);
+  EXPECT_NE(again.error().text().find("--resume"), std::string::npos);
+  EXPECT_EQ(model_bytes("run"), before);
+}
+
+TEST_F(Train, AStateOfAnotherRecipeIsRefused) {
+  ASSERT_TRUE(run(recipe(qat).value(), "run"));
+  const auto other = run(recipe(qat, "[optimizer]\nlearning_rate = 0.5\n").value(), "run", 1, true);
+  ASSERT_FALSE(other);
+  EXPECT_NE(other.error().text().find("another recipe"), std::string::npos);
+  EXPECT_TRUE(latest_training_state(folder_ / "run").has_value());
+}
+
+TEST_F(Train, AGradientThatIsNotFiniteChangesNothing) {
+  ContextOwner owner(1, choose_isa().value());
+  NoProgress progress;
+  const TrainedPrecision precision{.linears = parse_scheme("int4_g32").value()};
+  auto model = TrainedModel::create(owner.get(), *checkpoint_, precision, progress).value();
+  Optimizer optimizer({}, model->parameters());
+  Parameter& p = *model->parameters()[3];
+  p.gradient.as<float>()[5] = INFINITY;
+  const float before = p.value.as<float>()[0];
+  const auto result = optimizer.step(owner.get(), 1e-3);
+  ASSERT_FALSE(result);
+  EXPECT_NE(result.error().text().find(p.name), std::string::npos);
+  EXPECT_EQ(p.value.as<float>()[0], before);
+  EXPECT_EQ(optimizer.steps(), 0);
+}
+
+TEST_F(Train, AWeightThatIsNotFiniteIsNamedBeforeItRuns) {
+  ContextOwner owner(1, choose_isa().value());
+  NoProgress progress;
+  const TrainedPrecision precision{.linears = parse_scheme("int4_g32").value()};
+  auto model = TrainedModel::create(owner.get(), *checkpoint_, precision, progress).value();
+  Parameter& p = *model->parameters()[3];
+  p.value.as<float>()[5] = NAN;
+  const auto result = model->encode(owner.get());
+  ASSERT_FALSE(result);
+  EXPECT_NE(result.error().text().find(p.name), std::string::npos);
+}
+
+TEST_F(Train, DataWithoutTokensIsAnError) {
+  write("data.txt", "");
+  const auto result = run(recipe(qat).value(), "run");
+  ASSERT_FALSE(result);
+  EXPECT_NE(result.error().text().find("data.txt"), std::string::npos);
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "run" / "model"));
+}
+
+TEST_F(Train, JsonLinesCountResponsesAlone) {
+  write("data.jsonl", "{\"prompt\": \"One day\", \"response\": \" a cat\"}\n");
+  NoProgress progress;
+  const Tokenizer tokenizer = checkpoint_->tokenizer().value();
+  const auto documents =
+      read_documents({(folder_ / "data.jsonl").string(), "jsonl", 1}, tokenizer, 512, progress)
+          .value();
+  ASSERT_EQ(documents.size(), 1u);
+  const auto prompt = tokenizer.encode("One day").size();
+  for (size_t i = 0; i < documents[0].tokens.size(); ++i)
+    EXPECT_EQ(documents[0].counts[i], i > prompt) << i;  // 0 is the beginning of text
+}
+
+TEST_F(Train, AnUnknownKeyIsNamedWithItsLineAndTheNearestKnown) {
+  const auto r = recipe("mode = \"qat\"\n[quantization]\nscheem = \"int4_g32\"");
+  ASSERT_FALSE(r);
+  const std::string text = r.error().text();
+  EXPECT_NE(text.find("quantization.scheem"), std::string::npos) << text;
+  EXPECT_NE(text.find("line 3"), std::string::npos) << text;
+  EXPECT_NE(text.find("quantization.scheme"), std::string::npos) << text;
+}
+
+TEST(BatchesOf, EachTokenComesOnceAnEpochAndSkippingIsDrawing) {
+  std::vector<Document> documents;
+  for (int32_t d = 0; d < 7; ++d) {
+    Document document;
+    for (int32_t i = 0; i <= 5 + 9 * d; ++i) document.tokens.push_back(100 * d + i);
+    document.counts.assign(document.tokens.size(), true);
+    documents.push_back(std::move(document));
+  }
+  const Batches::Options options{16, 40, 3};
+  Batches all({documents}, {1.0}, options), skipped({documents}, {1.0}, options);
+  std::vector<int32_t> seen;
+  while (static_cast<int64_t>(seen.size()) < all.epoch_tokens()) {
+    for (const auto& targets : all.next().targets)
+      for (const int32_t t : targets)
+        if (static_cast<int64_t>(seen.size()) < all.epoch_tokens()) seen.push_back(t);
+  }
+  std::sort(seen.begin(), seen.end());
+  std::vector<int32_t> expected;
+  for (const Document& d : documents)
+    expected.insert(expected.end(), d.tokens.begin() + 1, d.tokens.end());
+  EXPECT_EQ(seen, expected);
+  Batches again({documents}, {1.0}, options);
+  for (int i = 0; i < 5; ++i) again.next();
+  skipped.skip(5);
+  EXPECT_EQ(again.next().tokens, skipped.next().tokens);
+}
+
+TEST(ScheduleOf, WarmsUpAndEndsWhereTheKindSays) {
+  Schedule s{.kind = Schedule::Kind::cosine, .learning_rate = 2, .steps = 110, .warmup_steps = 10};
+  EXPECT_DOUBLE_EQ(s.at(1), 0.2);
+  EXPECT_DOUBLE_EQ(s.at(10), 2);
+  EXPECT_NEAR(s.at(60), 1.1, 1e-15);  // half way: the mean of 2 and 0.2
+  EXPECT_NEAR(s.at(110), 0.2, 1e-15);
+  s.kind = Schedule::Kind::wsd;
+  EXPECT_DOUBLE_EQ(s.at(88), 2);
+  EXPECT_NEAR(s.at(99), 1.1, 1e-15);
+  EXPECT_DOUBLE_EQ(s.at(110), 0.2);
+  s.kind = Schedule::Kind::constant;
+  EXPECT_DOUBLE_EQ(s.at(110), 2);
+}
+
+}  // namespace
+}  // namespace farthing
