@@ -2,7 +2,7 @@
 // points.
 //
 // Layout: plane codes, u8 [n, ceil(k * B / 8)]: unsigned codes, LSB first along k (4 bits: even k
-// in the low nibble).
+// in the low nibble; 3 bits: a code may cross into the next byte).
 //         plane scales, f16 (or bf16, f32 as a checkpoint brings it) [n, groups]; the last group
 //         may be shorter. plane zeros (_asym only), u8 [n, ceil(groups * B / 8)]: unsigned B-bit
 //         zeros, LSB first along the groups.
@@ -14,6 +14,8 @@
 // Source: the affine grid of Jacob et al. 2018 (arXiv 1712.05877); groups as in GPTQ (arXiv
 // 2210.17323).
 #pragma once
+
+#include <fmt/format.h>
 
 #include <cstring>
 
@@ -48,28 +50,48 @@ inline float store_scale(Tensor& plane, int64_t i, float scale) {
   return load_scale(plane, i);
 }
 
-// `bits`-wide fields, LSB first. 4 and 8 bits.
+// `bits`-wide fields, LSB first; a field may cross into the next byte.
 template <int bits>
 struct PackedCodes {
   static constexpr int64_t bytes(int64_t count) { return (count * bits + 7) / 8; }
   static int get(const uint8_t* row, int64_t i) {
     if constexpr (bits == 8) return row[i];
-    return row[i >> 1] >> (4 * (i & 1)) & 15;
+    if constexpr (bits == 4) return row[i >> 1] >> (4 * (i & 1)) & 15;
+    const int64_t at = i * bits;
+    const int shift = static_cast<int>(at & 7);
+    int word = row[at >> 3];
+    if (shift + bits > 8) word |= row[(at >> 3) + 1] << 8;
+    return word >> shift & ((1 << bits) - 1);
   }
   static void set(uint8_t* row, int64_t i, int code) {
     if constexpr (bits == 8) {
       row[i] = static_cast<uint8_t>(code);
-    } else {
+    } else if constexpr (bits == 4) {
       uint8_t& byte = row[i >> 1];
       byte = (i & 1) != 0 ? static_cast<uint8_t>((byte & 0x0f) | code << 4)
                           : static_cast<uint8_t>((byte & 0xf0) | code);
+    } else {
+      const int64_t at = i * bits;
+      const int shift = static_cast<int>(at & 7), mask = (1 << bits) - 1;
+      uint8_t* byte = row + (at >> 3);
+      byte[0] = static_cast<uint8_t>((byte[0] & ~(mask << shift)) | code << shift);
+      if (shift + bits > 8)
+        byte[1] = static_cast<uint8_t>((byte[1] & ~(mask >> (8 - shift))) | code >> (8 - shift));
     }
   }
-  static_assert(bits == 4 || bits == 8);
+  static_assert(bits >= 2 && bits <= 8);
 };
 
-template <int bits, int64_t group, bool zero_points>
+// What a format's name says beside bits and group.
+enum class GridKind {
+  plain,       // symmetric, codes from -2^(B-1)
+  narrow,      // symmetric, codes from -(2^(B-1) - 1): "_narrow"
+  asymmetric,  // with zero points: "_asym"
+};
+
+template <int bits, int64_t group, GridKind kind = GridKind::plain>
 struct IntegerGroup {
+  static constexpr bool zero_points = kind == GridKind::asymmetric;
   using Codes = PackedCodes<bits>;
   static constexpr IntegerGrid grid{bits, group, zero_points};
   static constexpr int highest = (1 << bits) - 1;
@@ -179,22 +201,24 @@ struct IntegerGroup {
   static Format format() {
     static constexpr ScaleRule symmetric[] = {ScaleRule::half_step, ScaleRule::wide,
                                               ScaleRule::narrow};
+    static constexpr ScaleRule narrow[] = {ScaleRule::narrow};
     static constexpr ScaleRule asymmetric[] = {ScaleRule::min_max};
+    static const std::string value =
+        zero_points ? fmt::format("scale * (code - zero), code and zero in 0..{}", highest)
+                    : fmt::format("scale * code, code in {}..{}",
+                                  (kind == GridKind::narrow ? 1 : 0) - grid.middle(),
+                                  grid.middle() - 1);
     Format f;
     f.layout = zero_points
                    ? "codes, scales and zero points in planes of their own; codes LSB first along k"
                    : "codes and scales in planes of their own; codes LSB first along k";
-    if (bits == 8) {
-      f.value = zero_points ? "scale * (code - zero), code and zero in 0..255"
-                            : "scale * code, code in -128..127";
-    } else {
-      f.value = zero_points ? "scale * (code - zero), code and zero in 0..15"
-                            : "scale * code, code in -8..7";
-    }
+    f.value = value;
     f.source = "affine grid of arXiv 1712.05877, groups along k as in GPTQ (arXiv 2210.17323)";
     f.grid = grid;
     if (zero_points) {
       f.scale_rules = asymmetric;
+    } else if (kind == GridKind::narrow) {
+      f.scale_rules = narrow;
     } else {
       f.scale_rules = symmetric;
     }

@@ -1,7 +1,7 @@
 // Files as documents of tokens.
 #include <fmt/format.h>
 
-#include <cstring>
+#include <algorithm>
 
 #include "io/json.h"
 #include "train/data.h"
@@ -50,26 +50,22 @@ class DocumentReader {
             .remedy = std::move(remedy)};
   }
 
-  void put(Document& to, std::string_view text, bool counts) const {
-    for (const int32_t id : tokenizer_.encode(text, {.parse_special = false})) {
-      to.tokens.push_back(id);
-      to.counts.push_back(counts);
-    }
-  }
-
-  // An empty `prompt`: the whole text counts.
-  void add(std::string_view prompt, std::string_view text) {
+  // The text alone counts. Prompt and text are tokenized together, as a server sees them; what
+  // counts begins where the tokens leave those of the prompt alone.
+  void add(const std::string& prompt, std::string_view text) {
+    const EncodeOptions plain{.parse_special = false};
+    const auto alone = prompt.empty() ? std::vector<int32_t>{} : tokenizer_.encode(prompt, plain);
+    const auto joined = tokenizer_.encode(prompt + std::string(text), plain);
+    const auto leave = std::mismatch(alone.begin(), alone.end(), joined.begin(), joined.end());
+    const auto kept = static_cast<size_t>(leave.second - joined.begin());
     Document d;
-    if (const auto bos = tokenizer_.bos_id()) {
-      d.tokens.push_back(*bos);
-      d.counts.push_back(false);
-    }
-    put(d, prompt, false);
-    put(d, text, true);
-    if (const auto eos = tokenizer_.eos_id()) {
-      d.tokens.push_back(*eos);
-      d.counts.push_back(true);
-    }
+    const auto put = [&](int32_t id, bool counts) {
+      d.tokens.push_back(id);
+      d.counts.push_back(counts);
+    };
+    if (const auto bos = tokenizer_.bos_id()) put(*bos, false);
+    for (size_t i = 0; i < joined.size(); ++i) put(joined[i], i >= kept);
+    if (const auto eos = tokenizer_.eos_id()) put(*eos, true);
     out_.push_back(std::move(d));
   }
 

@@ -88,6 +88,10 @@ class Run {
   Result<> begin() {
     std::error_code ignored;
     std::filesystem::create_directories(options_.run, ignored);
+    // what a killed run had begun to write
+    for (const auto& entry : std::filesystem::directory_iterator(options_.run, ignored))
+      if (entry.path().filename().string().find(".partial-") != std::string::npos)
+        std::filesystem::remove_all(entry.path(), ignored);
     const auto state = latest_training_state(options_.run);
     if (!options_.resume) {
       if (state) {

@@ -2,6 +2,7 @@
 // shows.
 #include <gtest/gtest.h>
 
+#include <fstream>
 #include <nlohmann/json.hpp>
 #include <set>
 
@@ -120,9 +121,21 @@ TEST(Json, BenchHasBothSpeeds) {
   EXPECT_GT(json["decode_tokens_per_second"], 0);
 }
 
+TEST(Json, TrainHasALineForEachStep) {
+  ScratchFolder folder;
+  std::ofstream(folder / "recipe.toml") << "mode = \"qat\"\n[quantization]\nscheme = \"int4_g32\"\n"
+                                           "[schedule]\nsteps = 3\n[data]\nbatch_tokens = 64\n";
+  const auto json =
+      json_of({"train", stories(), "--recipe", (folder / "recipe.toml").string(), "--data",
+               FARTHING_SOURCE_DIR "/data/tinystories/eval.txt", "-o", (folder / "run").string()});
+  EXPECT_EQ(json["steps"].size(), 3u);
+  EXPECT_EQ(json["steps"][2]["step"], 3);
+  EXPECT_EQ(json["model"], (folder / "run" / "model").string());
+}
+
 TEST(Json, IsTestedAboveForEveryCommand) {
-  const std::set<std::string_view> tested{"formats", "kernels", "inspect", "quantize",
-                                          "eval",    "compare", "run",     "bench"};
+  const std::set<std::string_view> tested{"formats", "kernels", "inspect", "quantize", "eval",
+                                          "compare", "run",     "bench",   "train"};
   for (const Command& command : all_commands())
     EXPECT_TRUE(tested.contains(command.text.name)) << command.text.name;
 }

@@ -31,11 +31,13 @@ ModelConfig counting_config() {
 class CountingModel : public Model {
  public:
   explicit CountingModel(float logit = 100) : Model(counting_config()), logit_(logit) {}
-  std::vector<LinearInfo> linears() const override { return {}; }
+  WeightSlots weights() override { return {}; }
   void reserve_positions(int64_t) const override {}
-  void forward(Context&, Sequence& sequence, std::span<const int32_t> tokens,
-               View<float, 2> logits) const override {
-    sequence.length += static_cast<int64_t>(tokens.size());
+  void run(Context&, std::span<const SequenceTokens> batch,
+           const autograd::Value& value) const override {
+    const auto& tokens = batch[0].tokens;
+    const View<float, 2> logits = value.data;
+    batch[0].sequence->length += static_cast<int64_t>(tokens.size());
     for (int64_t r = 0; r < logits.rows; ++r) {
       for (int64_t i = 0; i < 8; ++i) logits.row(r)[i] = 0;
       logits.row(r)[(tokens[tokens.size() - static_cast<size_t>(logits.rows - r)] + 1) % 8] =
@@ -103,8 +105,9 @@ TEST(Generate, EndsWhenTheCallerHasEnough) {
 // The same logits behind every token: 5, 6, 7 and the rest have 4, 3, 2.5 and 0.
 class StubbornModel : public CountingModel {
  public:
-  void forward(Context&, Sequence&, std::span<const int32_t>,
-               View<float, 2> logits) const override {
+  void run(Context&, std::span<const SequenceTokens>,
+           const autograd::Value& value) const override {
+    const View<float, 2> logits = value.data;
     const float values[] = {0, 0, 0, 0, 0, 4, 3, 2.5f};
     for (int64_t r = 0; r < logits.rows; ++r) std::copy_n(values, 8, logits.row(r));
   }

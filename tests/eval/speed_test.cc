@@ -23,9 +23,12 @@ ModelConfig small_config(int64_t positions) {
 class SleepingModel : public Model {
  public:
   explicit SleepingModel(int64_t positions) : Model(small_config(positions)) {}
-  std::vector<LinearInfo> linears() const override { return {}; }
-  void forward(Context&, Sequence& sequence, std::span<const int32_t> tokens,
-               View<float, 2> logits) const override {
+  WeightSlots weights() override { return {}; }
+  void run(Context&, std::span<const SequenceTokens> batch,
+           const autograd::Value& value) const override {
+    Sequence& sequence = *batch[0].sequence;
+    const auto tokens = batch[0].tokens;
+    const View<float, 2> logits = value.data;
     std::this_thread::sleep_for(std::chrono::milliseconds(2));
     sequence.length += static_cast<int64_t>(tokens.size());
     longest = std::max(longest, sequence.length);

@@ -19,9 +19,9 @@ void pack_floats(const QuantizedTensor& q, int64_t panel, Bits* out) {
 }
 
 // One block of 32 of one output.
-void place_block(const uint8_t* codes, int bits, int64_t o, std::byte* block) {
+void place_block(const uint8_t* codes, int bits, int shift, int64_t o, std::byte* block) {
   for (int i = 0; i < 32; ++i) {
-    const auto code = static_cast<std::byte>(codes[i]);
+    const auto code = static_cast<std::byte>(codes[i] + shift);
     if (bits == 8) {
       block[i / 4 * 64 + o * 4 + i % 4] = code;
     } else {
@@ -36,12 +36,14 @@ void pack_integers(const QuantizedTensor& q, const IntegerPanels& layout, int64_
   std::memset(out, 0, static_cast<size_t>(layout.panel_bytes));
   const int64_t n0 = panel * panel_outputs,
                 n1 = n0 + panel_outputs < q.n ? n0 + panel_outputs : q.n;
+  // narrower symmetric codes move up, so that their zero is the panel's
+  const int shift = layout.zero_points ? 0 : layout.middle - q.format->grid->middle();
   for (int64_t b = 0; b < layout.blocks; ++b) {
     const int64_t k0 = b * 32, k1 = k0 + 32 < q.k ? k0 + 32 : q.k;
     uint8_t codes[panel_outputs][32] = {};
     q.format->codes_tile(q, {n0, n1, k0, k1}, codes[0], 32);
     for (int64_t o = 0; o < n1 - n0; ++o)
-      place_block(codes[o], layout.bits, o, out + b * layout.block_bytes);
+      place_block(codes[o], layout.bits, shift, o, out + b * layout.block_bytes);
   }
   for (int64_t g = 0; g < layout.groups; ++g) {
     float scales[panel_outputs] = {};
@@ -62,8 +64,8 @@ void pack_integers(const QuantizedTensor& q, const IntegerPanels& layout, int64_
 }  // namespace
 
 IntegerPanels::IntegerPanels(const QuantizedTensor& q)
-    : bits(q.format->grid->bits),
-      middle(q.format->grid->middle()),
+    : bits(q.format->grid->bits <= 4 ? 4 : 8),
+      middle(1 << (bits - 1)),
       zero_points(q.format->grid->zero_points),
       half_scales(q.scale_dtype == DType::f16),
       k(q.k),

@@ -111,7 +111,15 @@ def gguf_blocks(out: dict) -> None:
         out[f"{kind.lower()}.decoded"] = gguf.dequantize(blocks, type_id)
 
 
-def own(out: dict, name: str, bits: int, group: int, asymmetric: bool) -> None:
+def pack(codes: np.ndarray, bits: int) -> np.ndarray:
+    """Signed codes, LSB first: by compressed-tensors where a 32-bit word holds them without a gap."""
+    if 32 % bits == 0:
+        return pack_to_int32(torch.from_numpy(codes), bits).numpy().view(np.uint8)
+    unsigned = (codes.astype(np.int64) + 2 ** (bits - 1))[..., None] >> np.arange(bits) & 1
+    return np.packbits(unsigned.reshape(len(codes), -1).astype(np.uint8), axis=1, bitorder="little")
+
+
+def own(out: dict, name: str, bits: int, group: int, asymmetric: bool = False, narrow: bool = False) -> None:
     w = out["values"]
     n = len(w)
     begins = range(0, K, group)
@@ -124,7 +132,7 @@ def own(out: dict, name: str, bits: int, group: int, asymmetric: bool) -> None:
     for g, begin in enumerate(begins):
         part = w[:, begin:begin + group]
         low, high = np.minimum(part.min(1), 0), np.maximum(part.max(1), 0)
-        steps = np.float32(highest) if asymmetric else np.float32(middle - 0.5)
+        steps = np.float32(highest) if asymmetric else np.float32(middle - 1 if narrow else middle - 0.5)
         scale = ((high - low if asymmetric else np.maximum(high, -low)) / steps).astype(np.float16)
         empty = scale == 0
         scale[empty] = 1
@@ -137,14 +145,15 @@ def own(out: dict, name: str, bits: int, group: int, asymmetric: bool) -> None:
         theirs = quantize(x, s, shifted, args, dtype=torch.int8)
         # They round x / scale + zero, we round x / scale: at ties these differ where the zero is odd.
         ratio = x / s
-        ours = (torch.round(ratio) + shifted).clamp(-middle, middle - 1).to(torch.int8)
+        ours = (torch.round(ratio) + shifted).clamp(1 - middle if narrow else -middle, middle - 1).to(torch.int8)
         tie = ((ratio - torch.floor(ratio)) - 0.5).abs() < 1e-5
-        assert bool(((ours == theirs) | (tie & (shifted % 2 != 0))).all()), name
+        # the narrow grid never uses the lowest code, theirs may
+        assert bool(((ours == theirs.clamp(min=1 - middle if narrow else -middle)) | (tie & (shifted % 2 != 0))).all()), name
         scales[:, g] = scale
         codes[:, begin:begin + group] = ours.numpy()
         decoded[:, begin:begin + group] = dequantize(ours, s, shifted, args, dtype=torch.float32).numpy()
     out[f"{name}.scales"] = scales
-    out[f"{name}.codes"] = pack_to_int32(torch.from_numpy(codes), bits).numpy().view(np.uint8)
+    out[f"{name}.codes"] = pack(codes, bits)
     out[f"{name}.decoded"] = decoded
     if asymmetric:  # LSB first along the groups, an odd count ends in a zero nibble
         padded = np.pad(zeros, ((0, 0), (0, zeros.shape[1] % 2))).astype(np.uint8)
@@ -156,10 +165,12 @@ def main(folder: Path) -> None:
     out = {"values": values(), "float_values": float_values()}
     floats(out)
     gguf_blocks(out)
-    own(out, "int8_row", 8, K, False)
-    own(out, "int4_g32", 4, 32, False)
-    own(out, "int4_g128", 4, 128, False)
-    own(out, "int4_g128_asym", 4, 128, True)
+    own(out, "int8_row", 8, K)
+    for group in (32, 128):
+        own(out, f"int4_g{group}", 4, group)
+        own(out, f"int4_g{group}_narrow", 4, group, narrow=True)
+        own(out, f"int4_g{group}_asym", 4, group, asymmetric=True)
+    own(out, "int3_g128", 3, 128)
     # Values that a format holds need no second copy.
     del out["f32.decoded"]
     save_file({key: np.ascontiguousarray(out[key]) for key in sorted(out)}, folder / "golden.safetensors")
