@@ -6,38 +6,13 @@
 #include <algorithm>
 
 #include "base/progress.h"
+#include "engine/check_prompt.h"
 
 namespace farthing {
 namespace {
 
 // Bounds the memory that a long prompt's activations take; the bits do not depend on it.
 constexpr int64_t prompt_piece_tokens = 256;
-
-Result<> check_prompt(std::span<const int32_t> prompt, const ModelConfig& config) {
-  if (prompt.empty()) {
-    return fail({.what = "the prompt is empty",
-                 .where = "prompt",
-                 .got = "no token",
-                 .wanted = "at least one token",
-                 .remedy = "give a text; this model has no token that begins an empty one"});
-  }
-  if (static_cast<int64_t>(prompt.size()) > config.max_positions) {
-    return fail({.what = "the prompt is longer than the model's context",
-                 .where = "prompt",
-                 .got = fmt::format("{} tokens", prompt.size()),
-                 .wanted = fmt::format("at most {} tokens", config.max_positions),
-                 .remedy = "shorten the prompt"});
-  }
-  for (const int32_t id : prompt) {
-    if (id >= 0 && id < config.vocabulary_size) continue;
-    return fail({.what = "a token of the prompt is outside the model's vocabulary",
-                 .where = "prompt",
-                 .got = fmt::format("token {}", id),
-                 .wanted = fmt::format("tokens below {}", config.vocabulary_size),
-                 .remedy = "use the tokenizer that belongs to the model"});
-  }
-  return {};
-}
 
 }  // namespace
 

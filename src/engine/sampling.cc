@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "base/random.h"
 #include "kernels/elementwise/elementwise.h"
@@ -41,17 +42,18 @@ Result<> check_logits(Context& context, std::span<const float> logits) {
 }
 
 // As CTRL (Keskar et al. 2019) has it, in the form that vLLM and llama.cpp share.
-void penalize(std::span<float> logits, std::span<const int32_t> history,
+void penalize(Context& context, std::span<float> logits, std::span<const int32_t> history,
               const SamplingParameters& parameters) {
   if (parameters.repetition_penalty == 1) return;
   if (parameters.repetition_window >= 0 &&
       history.size() > static_cast<size_t>(parameters.repetition_window))
     history = history.last(static_cast<size_t>(parameters.repetition_window));
-  std::vector<int32_t> seen(history.begin(), history.end());
-  std::sort(seen.begin(), seen.end());
-  seen.erase(std::unique(seen.begin(), seen.end()), seen.end());
-  for (const int32_t token : seen) {
+  const Workspace::Mark mark(context.workspace);
+  bool* seen = context.workspace.take<bool>(static_cast<int64_t>(logits.size()));
+  std::fill_n(seen, logits.size(), false);
+  for (const int32_t token : history) {
     CHECK(token >= 0 && static_cast<size_t>(token) < logits.size());
+    if (std::exchange(seen[token], true)) continue;
     float& logit = logits[static_cast<size_t>(token)];
     logit =
         logit > 0 ? logit / parameters.repetition_penalty : logit * parameters.repetition_penalty;
@@ -61,13 +63,13 @@ void penalize(std::span<float> logits, std::span<const int32_t> history,
 // The most probable tokens, with what they need to be ordered and cut.
 class Ranking {
  public:
-  Ranking(const float* logits, const float* weights, std::vector<int32_t> tokens)
-      : logits_(logits), weights_(weights), tokens_(std::move(tokens)) {}
+  Ranking(const float* logits, const float* weights, std::span<int32_t> tokens)
+      : logits_(logits), weights_(weights), tokens_(tokens) {}
 
   void keep_most_probable(size_t count) {
     if (count >= tokens_.size()) return;
     sort_first(count);
-    tokens_.resize(count);
+    tokens_ = tokens_.first(count);
   }
 
   // The shortest beginning of the ranking that has `share` of the mass. Most often a small part of
@@ -78,16 +80,18 @@ class Ranking {
     for (size_t sorted = 0, i = 0; i < tokens_.size(); ++i) {
       if (i == sorted) sort_first(sorted = std::min(tokens_.size(), 4 * sorted + 64));
       reached += weights_[tokens_[i]];
-      if (reached >= wanted) return tokens_.resize(i + 1);
+      if (reached < wanted) continue;
+      tokens_ = tokens_.first(i + 1);
+      return;
     }
   }
 
-  std::vector<Candidate> distribution() const {
+  std::span<Candidate> distribution(Workspace& workspace) const {
     const double all = mass();
-    std::vector<Candidate> out;
-    for (const int32_t token : tokens_)
-      out.push_back({token, static_cast<float>(weights_[token] / all)});
-    return out;
+    Candidate* out = workspace.take<Candidate>(static_cast<int64_t>(tokens_.size()));
+    for (size_t i = 0; i < tokens_.size(); ++i)
+      out[i] = {tokens_[i], static_cast<float>(weights_[tokens_[i]] / all)};
+    return {out, tokens_.size()};
   }
 
  private:
@@ -105,8 +109,40 @@ class Ranking {
 
   const float* logits_;   // after the penalty
   const float* weights_;  // exp((logit - max) / temperature)
-  std::vector<int32_t> tokens_;
+  std::span<int32_t> tokens_;
 };
+
+// next_token_distribution in the workspace: allocates nothing once that has grown.
+Result<std::span<const Candidate>> distribution_in_workspace(Context& context,
+                                                             std::span<const float> logits,
+                                                             std::span<const int32_t> history,
+                                                             const SamplingParameters& parameters) {
+  TRY(check_logits(context, logits));
+  const auto n = static_cast<int64_t>(logits.size());
+  float* penalized = context.workspace.take<float>(n);
+  std::copy(logits.begin(), logits.end(), penalized);
+  penalize(context, {penalized, logits.size()}, history, parameters);
+  const auto best = static_cast<int32_t>(choose_softmax_kernel(context.isa)->argmax(penalized, n));
+  if (parameters.temperature == 0) {
+    Candidate* only = context.workspace.take<Candidate>(1);
+    *only = {best, 1.0f};
+    return std::span<const Candidate>(only, 1);
+  }
+
+  float* weights = context.workspace.take<float>(n);
+  for (int64_t i = 0; i < n; ++i)
+    weights[i] = (penalized[i] - penalized[best]) / parameters.temperature;
+  choose_elementwise_kernel(context.isa)->exp(weights, n, weights);
+  int32_t* tokens = context.workspace.take<int32_t>(n);
+  size_t count = 0;
+  for (int32_t i = 0; i < n; ++i)
+    if (weights[i] > 0 && weights[i] >= parameters.min_p)
+      tokens[count++] = i;  // the best token's weight is 1
+  Ranking ranking(penalized, weights, {tokens, count});
+  if (parameters.top_k > 0) ranking.keep_most_probable(static_cast<size_t>(parameters.top_k));
+  if (parameters.top_p < 1) ranking.keep_mass(parameters.top_p);
+  return ranking.distribution(context.workspace);
+}
 
 }  // namespace
 
@@ -127,33 +163,16 @@ Result<std::vector<Candidate>> next_token_distribution(Context& context,
                                                        std::span<const float> logits,
                                                        std::span<const int32_t> history,
                                                        const SamplingParameters& parameters) {
-  TRY(check_logits(context, logits));
-  const auto n = static_cast<int64_t>(logits.size());
   const Workspace::Mark mark(context.workspace);
-  float* penalized = context.workspace.take<float>(n);
-  std::copy(logits.begin(), logits.end(), penalized);
-  penalize({penalized, logits.size()}, history, parameters);
-  const auto best = static_cast<int32_t>(choose_softmax_kernel(context.isa)->argmax(penalized, n));
-  if (parameters.temperature == 0) return std::vector<Candidate>{{best, 1.0f}};
-
-  float* weights = context.workspace.take<float>(n);
-  for (int64_t i = 0; i < n; ++i)
-    weights[i] = (penalized[i] - penalized[best]) / parameters.temperature;
-  choose_elementwise_kernel(context.isa)->exp(weights, n, weights);
-  std::vector<int32_t> tokens;
-  for (int32_t i = 0; i < n; ++i)
-    if (weights[i] > 0 && weights[i] >= parameters.min_p)
-      tokens.push_back(i);  // the best token's weight is 1
-  Ranking ranking(penalized, weights, std::move(tokens));
-  if (parameters.top_k > 0) ranking.keep_most_probable(static_cast<size_t>(parameters.top_k));
-  if (parameters.top_p < 1) ranking.keep_mass(parameters.top_p);
-  return ranking.distribution();
+  const auto candidates = TRY(distribution_in_workspace(context, logits, history, parameters));
+  return std::vector<Candidate>(candidates.begin(), candidates.end());
 }
 
 Result<SampledToken> sample(Context& context, std::span<const float> logits,
                             std::span<const int32_t> history, const SamplingParameters& parameters,
                             uint64_t stream, uint64_t index) {
-  const auto candidates = TRY(next_token_distribution(context, logits, history, parameters));
+  const Workspace::Mark mark(context.workspace);
+  const auto candidates = TRY(distribution_in_workspace(context, logits, history, parameters));
   // 53 bits, so that tokens far below 2^-24 can be drawn too.
   const double drawn =
       static_cast<double>(random_bits(parameters.seed, stream, index) >> 11) * 0x1p-53;

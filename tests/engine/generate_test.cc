@@ -34,15 +34,17 @@ class CountingModel : public Model {
   WeightSlots weights() override { return {}; }
   void reserve_positions(int64_t) const override {}
   void run(Context&, std::span<const SequenceTokens> batch,
-           const autograd::Value& value) const override {
-    const auto& tokens = batch[0].tokens;
-    const View<float, 2> logits = value.data;
-    batch[0].sequence->length += static_cast<int64_t>(tokens.size());
-    for (int64_t r = 0; r < logits.rows; ++r) {
-      for (int64_t i = 0; i < 8; ++i) logits.row(r)[i] = 0;
-      logits.row(r)[(tokens[tokens.size() - static_cast<size_t>(logits.rows - r)] + 1) % 8] =
-          logit_;
+           const autograd::Value& logits) const override {
+    int64_t row = 0;
+    for (const SequenceTokens& s : batch) {
+      s.sequence->length += static_cast<int64_t>(s.tokens.size());
+      for (const int32_t token : s.tokens.last(static_cast<size_t>(s.logits)))
+        write_logits(token, logits.data.row(row++));
     }
+  }
+  virtual void write_logits(int32_t token, float* row) const {
+    for (int64_t i = 0; i < 8; ++i) row[i] = 0;
+    row[(token + 1) % 8] = logit_;
   }
 
  private:
@@ -105,11 +107,9 @@ TEST(Generate, EndsWhenTheCallerHasEnough) {
 // The same logits behind every token: 5, 6, 7 and the rest have 4, 3, 2.5 and 0.
 class StubbornModel : public CountingModel {
  public:
-  void run(Context&, std::span<const SequenceTokens>,
-           const autograd::Value& value) const override {
-    const View<float, 2> logits = value.data;
+  void write_logits(int32_t, float* row) const override {
     const float values[] = {0, 0, 0, 0, 0, 4, 3, 2.5f};
-    for (int64_t r = 0; r < logits.rows; ++r) std::copy_n(values, 8, logits.row(r));
+    std::copy_n(values, 8, row);
   }
 };
 
