@@ -122,9 +122,9 @@ std::string program_help(std::span<const Command> commands) {
       "it.\n\n"
       "Usage: farthing COMMAND [OPTIONS]\n\nCommands:\n";
   for (const Command& command : commands)
-    out += fmt::format("  {:10} {}\n", command.text.name, command.text.summary);
+    out += fmt::format("  {:13} {}\n", command.text.name, command.text.summary);
   out +=
-      "  help       the help of a command: farthing help run\n\n"
+      "  help          the help of a command: farthing help run\n\n"
       "Options:\n"
       "  -h,--help     this text\n"
       "  --version     the version\n\n"
@@ -227,10 +227,18 @@ Invocation read_command_line(std::span<const Command> commands,
   std::string first = arguments.front();
   arguments.erase(arguments.begin());
   if (first == "--version") return {.out = "farthing " FARTHING_VERSION "\n"};
-  if (first == "help" && !arguments.empty()) {
+  const bool asks_help = first == "help" && !arguments.empty();
+  if (asks_help) {
     first = arguments.front();
-    arguments = {"--help"};
+    arguments.erase(arguments.begin());
   }
+  for (const Command& command : commands) {  // of two words: bench offline
+    if (arguments.empty() || command.text.name != first + " " + arguments.front()) continue;
+    first = command.text.name;
+    arguments.erase(arguments.begin());
+    break;
+  }
+  if (asks_help) arguments = {"--help"};
   if (first == "help" || first == "--help" || first == "-h") return {.out = program_help(commands)};
   for (const Command& command : commands)
     if (command.text.name == first) return read_options(command, std::move(arguments));
