@@ -1,6 +1,6 @@
 // Three requests at once through the engine; prints tokens as they come.
 //
-//   example_engine models/stories260k
+//   build/release/examples/engine models/stories260k
 #include <cstdio>
 #include <map>
 
@@ -49,7 +49,7 @@ farthing::Result<> run(const char* path) {
 
 int main(int argc, char** argv) {
   if (argc != 2) {
-    std::fprintf(stderr, "usage: example_engine MODEL\n");
+    std::fprintf(stderr, "usage: engine MODEL\n");
     return 2;
   }
   farthing::set_float_mode();
