@@ -120,6 +120,13 @@ def use_everywhere(folder):
     if stored["perplexity"] != quantized_now["perplexity"]:
         raise RuntimeError(f"the stored model's perplexity is {stored['perplexity']}, the same format in memory "
                            f"gives {quantized_now['perplexity']}")
+    recipe = os.path.join(folder, "build", "recipe.toml")
+    with open(recipe, "w", encoding="utf-8") as file:
+        file.write(f'mode = "qat"\n[quantization]\nscheme = "{NAME}"\n[schedule]\nsteps = 2\n[data]\nbatch_tokens = 64\n')
+    data = os.path.join(folder, "data", "tinystories", "eval.txt")
+    farthing("train", model, "--recipe", recipe, "--data", data, "-o", "build/run", names_it=False)
+    farthing("inspect", "build/run/model", names_it=True)
+    farthing("align", "build/run/model", *window, names_it=False)
     stored = farthing("run", made, *prompt, names_it=False)
     quantized_now = farthing("run", model, "--format", NAME, *prompt, names_it=False)
     if not stored["text"] or stored["text"] != quantized_now["text"]:

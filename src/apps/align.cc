@@ -111,8 +111,14 @@ Result<> run(const CommonOptions& common, const Options& options) {
   }
   TRY(print(common.json ? json_text(options, windows, pairs) : text(options, windows, pairs)));
   double largest = 0;
-  for (const Alignment& a : pairs) largest = std::max(largest, a.max);
-  if (largest <= static_cast<double>(options.bound)) return {};
+  bool within = true;
+  for (const Alignment& a : pairs) {
+    // a bound of 0 asks for equal bits; a NaN is within no bound
+    within &= a.max <= static_cast<double>(options.bound) &&
+              (options.bound > 0 || !a.logits_compared || a.equal_bits);
+    largest = a.max > largest || a.max - a.max != 0 ? a.max : largest;
+  }
+  if (within) return {};
   return fail({.what = "the log-probabilities are further apart than the bound",
                .where = options.model,
                .got = fmt::format("|d log p| up to {:.3g}", largest),

@@ -133,9 +133,39 @@ TEST(Json, TrainHasALineForEachStep) {
   EXPECT_EQ(json["model"], (folder / "run" / "model").string());
 }
 
+TEST(Json, AlignFindsNoDifferenceBetweenTrainingAndServing) {
+  const auto json = json_of({"align", stories(), "--tokens", "256", "--context", "64"});
+  EXPECT_GE(json["pairs"].size(), 6u);
+  for (const auto& pair : json["pairs"]) {
+    EXPECT_EQ(pair["max"], 0.0);
+    EXPECT_EQ(pair["equal_bits"], true);
+  }
+}
+
+TEST(Align, FailsBeyondTheBoundAndSucceedsWithinIt) {
+  ScratchFolder folder;
+  ASSERT_EQ(
+      farthing({"quantize", stories(), "-o", (folder / "q").string(), "--format", "q8_0"}).status,
+      0);
+  const auto align = [&](const std::string& bound) {
+    return farthing({"align", stories(), "--against", (folder / "q").string(), "--tokens", "256",
+                     "--context", "64", "--bound", bound})
+        .status;
+  };
+  EXPECT_EQ(align("0"), 1);
+  EXPECT_EQ(align("1"), 0);
+}
+
+TEST(Json, BenchOfflineHasThroughputAndLatencies) {
+  const auto json = json_of({"bench", "offline", stories(), "--num-prompts", "6", "--input-len",
+                             "20", "--output-len", "5"});
+  EXPECT_GT(json["output_tokens_per_second"], 0) << json.dump();
+}
+
 TEST(Json, IsTestedAboveForEveryCommand) {
-  const std::set<std::string_view> tested{"formats", "kernels", "inspect", "quantize", "eval",
-                                          "compare", "run",     "bench",   "train"};
+  const std::set<std::string_view> tested{"formats", "kernels", "inspect",      "quantize",
+                                          "eval",    "compare", "run",          "bench",
+                                          "train",   "align",   "bench offline"};
   for (const Command& command : all_commands())
     EXPECT_TRUE(tested.contains(command.text.name)) << command.text.name;
 }
