@@ -204,10 +204,10 @@ struct IntegerGroup {
     static constexpr ScaleRule narrow[] = {ScaleRule::narrow};
     static constexpr ScaleRule asymmetric[] = {ScaleRule::min_max};
     static const std::string value =
-        zero_points ? fmt::format("scale * (code - zero), code and zero in 0..{}", highest)
-                    : fmt::format("scale * code, code in {}..{}",
-                                  (kind == GridKind::narrow ? 1 : 0) - grid.middle(),
-                                  grid.middle() - 1);
+        zero_points
+            ? fmt::format("scale * (code - zero), code and zero in 0..{}", highest)
+            : fmt::format("scale * code, code in {}..{}",
+                          (kind == GridKind::narrow ? 1 : 0) - grid.middle(), grid.middle() - 1);
     Format f;
     f.layout = zero_points
                    ? "codes, scales and zero points in planes of their own; codes LSB first along k"

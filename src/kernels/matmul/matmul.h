@@ -75,8 +75,8 @@ int64_t matmul_scratch_floats();
 //   codes:  for each block of 32 along k (padded with code 0), 4 bits: four chunks of 64 bytes;
 //   byte 4 o + j of chunk c
 //           holds output o, its low nibble k = 8 c + j and its high nibble k = 8 c + 4 + j. 8 bits:
-//           eight chunks; byte 4 o + j of chunk c is k = 4 c + j. Codes are unsigned; narrower ones take the next width,
-//           moved up so that their zero is its middle.
+//           eight chunks; byte 4 o + j of chunk c is k = 4 c + j. Codes are unsigned; narrower ones
+//           take the next width, moved up so that their zero is its middle.
 //   scales: f16 or f32 (as stored; bf16 becomes f32) [groups][16]
 //   zeros:  u8 [groups][16], only with zero points
 struct IntegerPanels {
