@@ -51,6 +51,11 @@ struct IntegerGrid {
   int64_t groups(int64_t k) const { return group == 0 ? 1 : (k + group - 1) / group; }
 };
 
+// Weights that share a scale; 0: all rows, all columns.
+struct ScaleBlock {
+  int64_t rows = 1, columns = 1;
+};
+
 struct Format {
   std::string_view name;
   std::string_view layout;  // the bit layout, in one sentence
@@ -60,13 +65,15 @@ struct Format {
   std::optional<IntegerGrid> grid;  // set for formats on an integer grid
   std::optional<DType> plain;       // set where the one plane is the weight itself, [n, k]
   Activations default_activations = Activations::f32;
-  std::span<const ScaleRule>
-      scale_rules;     // the first is the default; empty where there is no scale
-  int gguf_type = -1;  // the ggml type with this very layout
+  // The first is the default; empty where there is no scale, or one rule only.
+  std::span<const ScaleRule> scale_rules;
+  DType scale_dtype = DType::f16;  // of a plane "scales", unless a checkpoint brings another
+  ScaleBlock scale_block;          // 1 x 1 where there is no scale
+  int gguf_type = -1;              // the ggml type with this very layout
 
   std::vector<PlaneSpec> (*planes)(int64_t n, int64_t k, DType scale_dtype);
-  // Encodes `values` (row-major, `stride` floats a row) into the tile. k0 and k1 lie on group
-  // boundaries, or k1 at the row's end.
+  // Encodes `values` (row-major, `stride` floats a row) into the tile, whose edges lie on
+  // boundaries of scale blocks or at the matrix's end.
   EncodeReport (*encode_tile)(QuantizedTensor& to, Tile tile, const float* values, int64_t stride,
                               ScaleRule rule);
   // The tile's values. k0 is a multiple of the block, or of 32 where there is none.
@@ -87,9 +94,11 @@ struct QuantizedTensor {
   DType scale_dtype = DType::f16;
   std::vector<Tensor> planes;
 
-  // Zeroed planes.
-  static QuantizedTensor allocate(const Format& format, int64_t n, int64_t k,
-                                  DType scale_dtype = DType::f16);
+  // Zeroed planes; scales of the format's own type, or of another.
+  static QuantizedTensor allocate(const Format& format, int64_t n, int64_t k) {
+    return allocate(format, n, k, format.scale_dtype);
+  }
+  static QuantizedTensor allocate(const Format& format, int64_t n, int64_t k, DType scale_dtype);
   int64_t bytes() const;
   double bits_per_weight() const {
     return 8.0 * static_cast<double>(bytes()) / static_cast<double>(n * k);

@@ -182,6 +182,7 @@ struct Block32 {
                                         : "d * code, code in -127..127";
     f.source = "GGUF block types of ggml; the Python package gguf";
     f.block = size;
+    f.scale_block = {1, size};
     f.scale_rules = rules;
     f.gguf_type = gguf_type;
     f.planes = planes;

@@ -20,35 +20,9 @@
 #include <cstring>
 
 #include "formats/format.h"
+#include "formats/scale_plane.h"
 
 namespace farthing {
-
-// A scale or zero-carrying 16- or 32-bit float of a plane.
-inline float load_scale(const Tensor& plane, int64_t i) {
-  switch (plane.dtype()) {
-    case DType::f16:
-      return f32_from_f16(plane.as<uint16_t>()[i]);
-    case DType::bf16:
-      return f32_from_bf16(plane.as<uint16_t>()[i]);
-    default:
-      return plane.as<float>()[i];
-  }
-}
-
-// Stores `scale` rounded to the plane's type and returns the rounded value.
-inline float store_scale(Tensor& plane, int64_t i, float scale) {
-  switch (plane.dtype()) {
-    case DType::f16:
-      plane.as<uint16_t>()[i] = f16_from_f32(scale);
-      break;
-    case DType::bf16:
-      plane.as<uint16_t>()[i] = bf16_from_f32(scale);
-      break;
-    default:
-      plane.as<float>()[i] = scale;
-  }
-  return load_scale(plane, i);
-}
 
 // `bits`-wide fields, LSB first; a field may cross into the next byte.
 template <int bits>
@@ -215,6 +189,7 @@ struct IntegerGroup {
     f.value = value;
     f.source = "affine grid of arXiv 1712.05877, groups along k as in GPTQ (arXiv 2210.17323)";
     f.grid = grid;
+    f.scale_block = {1, group};
     if (zero_points) {
       f.scale_rules = asymmetric;
     } else if (kind == GridKind::narrow) {

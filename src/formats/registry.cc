@@ -3,9 +3,11 @@
 
 #include <array>
 
+#include "formats/e4m3.h"
 #include "formats/float_plane.h"
 #include "formats/gguf_block32.h"
 #include "formats/integer_group.h"
+#include "formats/scaled_float.h"
 
 namespace farthing {
 
@@ -70,7 +72,7 @@ const Format& format_that_holds(const Format& wanted, int64_t k) {
 
 double bits_per_weight(const Format& format, int64_t n, int64_t k) {
   int64_t bytes = 0;
-  for (const PlaneSpec& plane : format.planes(n, k, DType::f16))
+  for (const PlaneSpec& plane : format.planes(n, k, format.scale_dtype))
     bytes += plane.shape.elements() * dtype_bytes(plane.dtype);
   return 8.0 * static_cast<double>(bytes) / static_cast<double>(n * k);
 }

@@ -51,7 +51,7 @@ class Writer {
   Result<std::vector<SafetensorsWriter::Declaration>> declare(const TensorSpecs& specs) {
     std::vector<SafetensorsWriter::Declaration> out;
     const auto add = [&](const LinearSpec& spec, const Format& format) {
-      for (const PlaneSpec& plane : format.planes(spec.n, spec.k, DType::f16))
+      for (const PlaneSpec& plane : format.planes(spec.n, spec.k, format.scale_dtype))
         out.push_back({plane_tensor_name(spec.name, plane.name), plane.dtype, plane.shape});
     };
     for (const LinearSpec& spec : specs.linears) add(spec, *TRY(what_.format_of(spec, false)));

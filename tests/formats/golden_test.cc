@@ -22,7 +22,8 @@ class Golden : public ::testing::TestWithParam<std::string> {
   Tensor values() const { return tensor(format().plain ? "float_values" : "values"); }
   // The planes as the other package made them.
   QuantizedTensor stored() const {
-    QuantizedTensor q{&format(), values().shape()[0], values().shape()[1], DType::f16, {}};
+    QuantizedTensor q{
+        &format(), values().shape()[0], values().shape()[1], format().scale_dtype, {}};
     for (const PlaneSpec& plane : format().planes(q.n, q.k, q.scale_dtype))
       q.planes.push_back(tensor(GetParam() + "." + std::string(plane.name)));
     return q;

@@ -3,7 +3,7 @@
 Usage: python make_golden.py [FOLDER]
 values, float_values: the weights. FORMAT.PLANE: the planes of a format, FORMAT.decoded: the weights that they stand for.
 Own formats (int*): scales and zeros by the rule of src/formats/integer_group.h in numpy, codes, packing and decoded
-values by compressed-tensors with these scales and zeros.
+values by compressed-tensors with these scales and zeros. fp8: scales in numpy, codes by ml_dtypes and compressed-tensors.
 """
 import sys
 from pathlib import Path
@@ -160,6 +160,47 @@ def own(out: dict, name: str, bits: int, group: int, asymmetric: bool = False, n
         out[f"{name}.zeros"] = padded[:, 0::2] | padded[:, 1::2] << 4
 
 
+def e4m3(out: dict) -> None:
+    """Every code point, and numbers with the codes that are nearest to them: all ties, their neighbours, the ends, and others."""
+    points = np.arange(256, dtype=np.uint8).view(ml_dtypes.float8_e4m3fn).astype(np.float32)
+    out["e4m3.points"] = points
+    ascending = points[:127]  # 0 to 448
+    ties = (ascending[1:] + ascending[:-1]) / 2
+    g = np.random.default_rng(3)
+    x = np.concatenate([ascending, ties, np.nextafter(ties, np.float32(0)), np.nextafter(ties, np.float32(np.inf)),
+                        np.array([464, 1e9, 3.4e38, 1e-42, 2.0**-149], np.float32),
+                        (g.normal(0, 1, 500) * 2.0 ** g.integers(-12, 9, 500)).astype(np.float32)])
+    x = np.concatenate([x, -x]).astype(np.float32)
+    out["e4m3.values"] = x
+    # ml_dtypes makes NaN of what is too large; torch and we saturate where a scale is chosen for the largest
+    out["e4m3.codes"] = np.clip(x, -448, 448).astype(ml_dtypes.float8_e4m3fn).view(np.uint8)
+
+
+def fp8(out: dict, name: str, rows: int, columns: int) -> None:
+    """One f32 scale for each block of rows x columns; codes by ml_dtypes, and again by compressed-tensors."""
+    w = out["values"]
+    n = len(w)
+    scales = np.ones((-(-n // rows), -(-K // columns)), np.float32)
+    codes = np.zeros((n, K), np.uint8)
+    args = QuantizationArgs(num_bits=8, type="float", symmetric=True, strategy="tensor")
+    for r in range(scales.shape[0]):
+        for c in range(scales.shape[1]):
+            at = np.s_[r * rows:(r + 1) * rows, c * columns:(c + 1) * columns]
+            scale = abs(w[at]).max() / np.float32(448)
+            if scale == 0:
+                continue
+            scales[r, c] = scale
+            codes[at] = np.clip(w[at] / scale, -448, 448).astype(ml_dtypes.float8_e4m3fn).view(np.uint8)
+            theirs = quantize(torch.from_numpy(w[at]), torch.tensor([scale]), torch.zeros(1), args, dtype=torch.float8_e4m3fn)
+            # they add a zero point, which makes the quotient -0 (code 0x80) 0
+            with_one_zero = [np.where(c == 0x80, 0, c) for c in (theirs.view(torch.uint8).numpy(), codes[at])]
+            assert np.array_equal(*with_one_zero), name
+    spread = scales.repeat(rows, 0)[:n].repeat(columns, 1)[:, :K]
+    out[f"{name}.scales"] = scales
+    out[f"{name}.codes"] = codes.view(ml_dtypes.float8_e4m3fn)
+    out[f"{name}.decoded"] = codes.view(ml_dtypes.float8_e4m3fn).astype(np.float32) * spread
+
+
 def main(folder: Path) -> None:
     np.seterr(over="ignore")
     out = {"values": values(), "float_values": float_values()}
@@ -171,6 +212,12 @@ def main(folder: Path) -> None:
         own(out, f"int4_g{group}_narrow", 4, group, narrow=True)
         own(out, f"int4_g{group}_asym", 4, group, asymmetric=True)
     own(out, "int3_g128", 3, 128)
+    e4m3(out)
+    n = len(out["values"])
+    fp8(out, "fp8_e4m3_row", 1, K)
+    fp8(out, "fp8_e4m3_tensor", n, K)  # parts that no line of the registry composes yet
+    fp8(out, "fp8_e4m3_g32", 1, 32)
+    fp8(out, "fp8_e4m3_8x128", 8, 128)
     # Values that a format holds need no second copy.
     del out["f32.decoded"]
     save_file({key: np.ascontiguousarray(out[key]) for key in sorted(out)}, folder / "golden.safetensors")
