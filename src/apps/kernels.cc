@@ -130,8 +130,8 @@ std::string reason_for(const MatmulKernel& kernel, Isa chosen) {
       out += "; integer codes, 16 outputs interleaved";
       break;
   }
-  out += kernel->activations == Activations::f32 ? "; f32 input"
-                                                 : "; input rounded to int8, products in integers";
+  out += kernel->input == ProductInput::floats ? "; f32 input"
+                                               : "; input rounded to int8, products in integers";
   return out;
 }
 

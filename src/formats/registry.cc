@@ -19,6 +19,10 @@ namespace farthing {
 
 namespace {
 
+std::string joined(std::string list, std::string_view name) {
+  return list + (list.empty() ? "" : ", ") + std::string(name);
+}
+
 Format named(std::string_view name, Format format) {
   format.name = name;
   return format;
@@ -62,7 +66,7 @@ const Format* find_format_of_gguf_type(int type) {
 
 std::string format_names() {
   std::string out;
-  for (const Format& format : table()) out += (out.empty() ? "" : ", ") + std::string(format.name);
+  for (const Format& format : table()) out = joined(std::move(out), format.name);
   return out;
 }
 
@@ -103,6 +107,18 @@ std::string Scheme::name() const {
   return fmt::format("{}@{}", weights->name, activations_name(activations));
 }
 
+namespace {
+
+// "int8_row, int4_g32, ...": what has a product with int8 activations.
+std::string integer_format_names() {
+  std::string out;
+  for (const Format& format : table())
+    if (format.grid) out = joined(std::move(out), format.name);
+  return out;
+}
+
+}  // namespace
+
 Result<Scheme> parse_scheme(std::string_view text) {
   const auto at = text.find('@');
   const std::string_view name = text.substr(0, at);
@@ -122,16 +138,16 @@ Result<Scheme> parse_scheme(std::string_view text) {
     return fail({.what = "unknown activation format",
                  .where = fmt::format("scheme \"{}\"", text),
                  .got = std::string(text.substr(at + 1)),
-                 .wanted = "f32 or int8_block32",
+                 .wanted = "one of " + activations_names(),
                  .remedy = "write WEIGHTS@ACTIVATIONS, for example int4_g128@int8_block32"});
   }
-  if (*activations == Activations::int8_block32 && !scheme.weights->grid) {
+  if (product_input(*activations) == ProductInput::int8_blocks && !scheme.weights->grid) {
     return fail(
         {.what = "this weight format has no product with int8 activations",
          .where = fmt::format("scheme \"{}\"", text),
          .got = std::string(text),
-         .wanted = "an integer format before @int8_block32",
-         .remedy = fmt::format("use {}@f32, or int8_row, int4_g32, int4_g128, q4_0, q8_0", name)});
+         .wanted = fmt::format("an integer format before @{}", activations_name(*activations)),
+         .remedy = fmt::format("use {}@f32, or {}", name, integer_format_names())});
   }
   scheme.activations = *activations;
   return scheme;

@@ -1,16 +1,36 @@
 // linear_forward: rounds the input once for all that need it, then splits panels over the threads.
 #include "ops/linear.h"
 
+#include <array>
+
 #include "base/check.h"
 #include "kernels/quantize_rows/quantize_rows.h"
 #include "ops/rows.h"
 
 namespace farthing::ops {
 
-PackedWeight pack_weight_for(Context& context, QuantizedTensor stored, const MatmulKernel& kernel) {
-  CHECK(accepts(kernel, *stored.format));
+namespace {
+
+// The rows of x as int8 blocks, in the workspace.
+Int8Rows round_rows(Context& context, View<const float, 2> x, Activations activations) {
+  const int64_t blocks = blocks_of_32(x.columns);
+  int8_t* codes = context.workspace.take<int8_t>(x.rows * blocks * 32);
+  float* scales = context.workspace.take<float>(x.rows * blocks);
+  int32_t* sums = context.workspace.take<int32_t>(x.rows * blocks);
+  const QuantizeRow round = choose_quantize_rows_kernel(context.isa)->of(activations);
+  for_each_row(context, x.rows, x.columns, [&](int64_t t) {
+    round(x.row(t), x.columns, codes + t * blocks * 32, scales + t * blocks, sums + t * blocks);
+  });
+  return {codes, blocks * 32, scales, sums};
+}
+
+}  // namespace
+
+PackedWeight pack_weight_for(Context& context, QuantizedTensor stored, Activations activations,
+                             const MatmulKernel& kernel) {
+  CHECK(accepts(kernel, *stored.format) && kernel->input == product_input(activations));
   PackedWeight out;
-  out.scheme = {stored.format, kernel->activations};
+  out.scheme = {stored.format, activations};
   out.kernel = &kernel;
   if (kernel->packing != Packing::stored) {
     out.packed = Tensor(DType::u8, {packed_bytes(kernel->packing, stored)});
@@ -28,32 +48,22 @@ PackedWeight pack_weight_for(Context& context, QuantizedTensor stored, const Mat
 PackedWeight pack_weight(Context& context, QuantizedTensor stored, Activations activations) {
   const MatmulKernel* kernel = choose_matmul_kernel({stored.format, activations}, context.isa);
   CHECK(kernel != nullptr);  // parse_scheme refuses what no kernel multiplies
-  return pack_weight_for(context, std::move(stored), *kernel);
+  return pack_weight_for(context, std::move(stored), activations, *kernel);
 }
 
 void linear_forward(Context& context, View<const float, 2> x,
                     std::span<const LinearOutput> outputs) {
+  const Workspace::Mark mark(context.workspace);
+  std::array<Int8Rows, std::size(all_activations)> rounded{};
   int64_t panels = 0;
-  bool needs_int8 = false;
   for (const LinearOutput& output : outputs) {
     CHECK(output.weight->k() == x.columns && output.y.rows == x.rows &&
           output.y.columns == output.weight->n());
     panels += panels_of(output.weight->n());
-    needs_int8 |= output.weight->scheme.activations == Activations::int8_block32;
-  }
-  const Workspace::Mark mark(context.workspace);
-  Int8Rows int8{};
-  if (needs_int8) {
-    const int64_t blocks = blocks_of_32(x.columns);
-    int8_t* codes = context.workspace.take<int8_t>(x.rows * blocks * 32);
-    float* scales = context.workspace.take<float>(x.rows * blocks);
-    int32_t* sums = context.workspace.take<int32_t>(x.rows * blocks);
-    int8 = {codes, blocks * 32, scales, sums};
-    const auto& kernel = choose_quantize_rows_kernel(context.isa);
-    for_each_row(context, x.rows, x.columns, [&](int64_t t) {
-      kernel->int8_block32(x.row(t), x.columns, codes + t * blocks * 32, scales + t * blocks,
-                           sums + t * blocks);
-    });
+    const Activations activations = output.weight->scheme.activations;
+    Int8Rows& rows = rounded[static_cast<size_t>(activations)];
+    if (product_input(activations) == ProductInput::int8_blocks && rows.codes == nullptr)
+      rows = round_rows(context, x, activations);
   }
   const int64_t scratch_floats = matmul_scratch_floats();
   float* scratch = context.workspace.take<float>(scratch_floats * context.pool.size());
@@ -67,8 +77,8 @@ void linear_forward(Context& context, View<const float, 2> x,
       const int64_t end = range.end - first < count ? range.end - first : count;
       if (begin < end) {
         (*w.kernel)->run({&w.stored, w.packed ? w.packed.data() : nullptr, x.rows, x.data, x.stride,
-                          int8, output.y.data, output.y.stride, begin, end,
-                          scratch + scratch_floats * part.index});
+                          rounded[static_cast<size_t>(w.scheme.activations)], output.y.data,
+                          output.y.stride, begin, end, scratch + scratch_floats * part.index});
       }
       first += count;
     }

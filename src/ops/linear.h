@@ -28,10 +28,13 @@ namespace ops {
 // Packs for the kernel that context.isa chooses. `stored` must fit the scheme's format.
 PackedWeight pack_weight(Context& context, QuantizedTensor stored, Activations activations);
 
-// The same for a kernel of the caller's choice (tests and benchmarks).
-PackedWeight pack_weight_for(Context& context, QuantizedTensor stored, const MatmulKernel& kernel);
+// The same for a kernel of the caller's choice (tests and benchmarks), which reads what the
+// activations are rounded to.
+PackedWeight pack_weight_for(Context& context, QuantizedTensor stored, Activations activations,
+                             const MatmulKernel& kernel);
 
-// y[i] = x w[i]^T for several weights that share the input x [m, k]; y[i] is [m, w[i]->n()].
+// y[i] = x w[i]^T for several weights that share the input x [m, k]; y[i] is [m, w[i]->n()]. x is
+// rounded once for each activation format among the weights' schemes.
 // Level: that of the kernels. One pass of the threads over all outputs.
 struct LinearOutput {
   const PackedWeight* weight;

@@ -33,17 +33,17 @@ float* decode_panels(Context& context, const QuantizedTensor& w) {
 // x as the forward pass multiplied with it.
 View<const float, 2> rounded_input(Context& context, View<const float, 2> x,
                                    Activations activations) {
-  if (activations == Activations::f32) return x;
+  if (product_input(activations) == ProductInput::floats) return x;
   const int64_t blocks = blocks_of_32(x.columns);
   const auto out = context.workspace.take_rows<float>(x.rows, x.columns);
   int8_t* codes = context.workspace.take<int8_t>(x.rows * blocks * 32);
   float* scales = context.workspace.take<float>(x.rows * blocks);
   int32_t* sums = context.workspace.take<int32_t>(x.rows * blocks);
-  const auto& kernel = choose_quantize_rows_kernel(context.isa);
+  const QuantizeRow round = choose_quantize_rows_kernel(context.isa)->of(activations);
   for_each_row(context, x.rows, x.columns, [&](int64_t t) {
     int8_t* code = codes + t * blocks * 32;
     float* scale = scales + t * blocks;
-    kernel->int8_block32(x.row(t), x.columns, code, scale, sums + t * blocks);
+    round(x.row(t), x.columns, code, scale, sums + t * blocks);
     for (int64_t i = 0; i < x.columns; ++i)
       out.row(t)[i] = static_cast<float>(code[i]) * scale[i / 32];
   });

@@ -147,7 +147,8 @@ TEST(Schemes, ParseAndName) {
       const Scheme scheme{&format, activations};
       const auto parsed =
           parse_scheme(std::string(format.name) + "@" + std::string(activations_name(activations)));
-      const bool possible = activations == Activations::f32 || format.grid.has_value();
+      const bool possible =
+          product_input(activations) == ProductInput::floats || format.grid.has_value();
       ASSERT_EQ(parsed.has_value(), possible) << format.name;
       if (!possible) continue;
       EXPECT_EQ(*parsed, scheme);
@@ -166,9 +167,14 @@ TEST(Schemes, ErrorsNameWhatIsThere) {
   const auto activations = parse_scheme("int4_g32@int7");
   ASSERT_FALSE(activations.has_value());
   EXPECT_EQ(activations.error().what, "unknown activation format");
+  EXPECT_EQ(activations.error().wanted, "one of f32, int8_block32, int8_token");
   const auto product = parse_scheme("bf16@int8_block32");
   ASSERT_FALSE(product.has_value());
   EXPECT_EQ(product.error().what, "this weight format has no product with int8 activations");
+  const auto token = parse_scheme("fp8_e4m3_row@int8_token");
+  ASSERT_FALSE(token.has_value());
+  EXPECT_EQ(token.error().wanted, "an integer format before @int8_token");
+  EXPECT_NE(token.error().remedy.find("int3_g128"), std::string::npos);
 }
 
 }  // namespace

@@ -44,16 +44,15 @@ struct Case {
   std::vector<float> scales;
   std::vector<int32_t> sums;
 
-  Case(const Format& format, int64_t rows, int64_t n, int64_t k)
+  Case(const Format& format, Activations activations, int64_t rows, int64_t n, int64_t k)
       : weight(random_weight(format, n, k)), m(rows), x(random_values(rows * k, 2, 1.0f)) {
     const int64_t blocks = (k + 31) / 32;
     codes.resize(static_cast<size_t>(m * blocks * 32));
     scales.resize(static_cast<size_t>(m * blocks));
     sums.resize(static_cast<size_t>(m * blocks));
-    for (int64_t t = 0; t < m; ++t)
-      choose_quantize_rows_kernel(Isa::portable)
-          ->int8_block32(&x[t * k], k, &codes[t * blocks * 32], &scales[t * blocks],
-                         &sums[t * blocks]);
+    const QuantizeRow round = choose_quantize_rows_kernel(Isa::portable)->of(activations);
+    for (int64_t t = 0; round != nullptr && t < m; ++t)
+      round(&x[t * k], k, &codes[t * blocks * 32], &scales[t * blocks], &sums[t * blocks]);
   }
 
   // Rows [row_begin, row_end) by `kernel`, the panels split in two calls at `split`.
@@ -83,7 +82,7 @@ bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
 
 const MatmulKernel& portable_kernel(const MatmulKernel& like) {
   for (const MatmulKernel& kernel : matmul_kernels())
-    if (kernel.isa == Isa::portable && kernel->activations == like->activations &&
+    if (kernel.isa == Isa::portable && kernel->input == like->input &&
         kernel->packing == like->packing)
       return kernel;
   std::abort();
@@ -93,27 +92,31 @@ int64_t fitting(const Format& format, int64_t k) {
   return (k + format.block - 1) / format.block * format.block;
 }
 
-// Every kernel with every format that it accepts.
+// Every kernel with every weight format and every activation format that it accepts.
 template <class Check>
-void each_pair(const Check& check) {
+void each_product(const Check& check) {
   for (const MatmulKernel& kernel : matmul_kernels()) {
     if (!isa_supported(kernel.isa)) continue;
     for (const Format& format : all_formats()) {
       if (!accepts(kernel, format)) continue;
-      SCOPED_TRACE(std::string(kernel.name) + " " + std::string(format.name));
-      check(kernel, format);
+      for (const Activations activations : all_activations) {
+        if (kernel->input != product_input(activations)) continue;
+        SCOPED_TRACE(std::string(kernel.name) + " " + std::string(format.name) + "@" +
+                     std::string(activations_name(activations)));
+        check(kernel, format, activations);
+      }
     }
   }
 }
 
 TEST(Matmul, EveryInstructionSetGivesThePortableBits) {
-  each_pair([](const MatmulKernel& kernel, const Format& format) {
+  each_product([](const MatmulKernel& kernel, const Format& format, Activations activations) {
     for (const auto& [m, n, k] : {std::array<int64_t, 3>{1, 33, 40},
                                   {2, 16, 256},
                                   {5, 70, 300},
                                   {13, 47, 576},
                                   {3, 20, 2400}}) {
-      const Case test(format, m, n, fitting(format, k));
+      const Case test(format, activations, m, n, fitting(format, k));
       EXPECT_TRUE(
           same_bits(test.product(kernel, 0, m, 1), test.product(portable_kernel(kernel), 0, m, 0)))
           << m << " " << n << " " << k;
@@ -122,9 +125,9 @@ TEST(Matmul, EveryInstructionSetGivesThePortableBits) {
 }
 
 TEST(Matmul, ARowDoesNotDependOnTheBatch) {
-  each_pair([](const MatmulKernel& kernel, const Format& format) {
+  each_product([](const MatmulKernel& kernel, const Format& format, Activations activations) {
     const int64_t n = 75, k = fitting(format, 320);
-    const Case test(format, 17, n, k);
+    const Case test(format, activations, 17, n, k);
     const auto all = test.product(kernel, 0, 17, 2);
     for (const auto& [begin, end] :
          {std::pair<int64_t, int64_t>{0, 1}, {4, 7}, {16, 17}, {3, 17}}) {
@@ -136,20 +139,20 @@ TEST(Matmul, ARowDoesNotDependOnTheBatch) {
 
 // The stored packing defines what a format's product is; a tuned packing must give its bits.
 TEST(Matmul, PackedKernelsGiveTheBitsOfTheGenericOne) {
-  each_pair([](const MatmulKernel& kernel, const Format& format) {
-    if (kernel->activations != Activations::f32 || kernel->packing == Packing::stored) return;
+  each_product([](const MatmulKernel& kernel, const Format& format, Activations activations) {
+    if (kernel->input != ProductInput::floats || kernel->packing == Packing::stored) return;
     for (const MatmulKernel& generic : matmul_kernels()) {
       if (generic->packing != Packing::stored || generic.isa != kernel.isa) continue;
-      const Case test(format, 4, 40, fitting(format, 580));
+      const Case test(format, activations, 4, 40, fitting(format, 580));
       EXPECT_TRUE(same_bits(test.product(kernel, 0, 4, 0), test.product(generic, 0, 4, 0)));
     }
   });
 }
 
 TEST(Matmul, ValuesAgreeWithDouble) {
-  each_pair([](const MatmulKernel& kernel, const Format& format) {
+  each_product([](const MatmulKernel& kernel, const Format& format, Activations activations) {
     const int64_t m = 3, n = 20, k = fitting(format, 600), blocks = (k + 31) / 32;
-    const Case test(format, m, n, k);
+    const Case test(format, activations, m, n, k);
     const Tensor w = test.weight.decode();
     const auto y = test.product(kernel, 0, m, 0);
     for (int64_t t = 0; t < m; ++t) {
@@ -157,7 +160,7 @@ TEST(Matmul, ValuesAgreeWithDouble) {
         double sum = 0, size = 0;
         for (int64_t i = 0; i < k; ++i) {
           double input = test.x[t * k + i];
-          if (kernel->activations == Activations::int8_block32)
+          if (kernel->input == ProductInput::int8_blocks)
             input = static_cast<double>(test.codes[t * blocks * 32 + i]) *
                     test.scales[t * blocks + i / 32];
           sum += input * w.as<float>()[o * k + i];
@@ -179,15 +182,14 @@ TEST(Matmul, ExtremeCodesDoNotSaturate) {
   for (const Format& format : all_formats()) {
     if (!format.grid) continue;
     for (const float sign : {1.0f, -1.0f}) {
-      Case test(format, 1, n, k);
+      Case test(format, Activations::int8_block32, 1, n, k);
       std::vector<float> values(static_cast<size_t>(n * k), -1.0f);
       format.encode_tile(test.weight, {0, n, 0, k}, values.data(), k, format.scale_rules.front());
       for (int64_t i = 0; i < k; ++i) test.codes[i] = static_cast<int8_t>(sign * 127);
       for (int64_t b = 0; b < k / 32; ++b) test.sums[b] = static_cast<int32_t>(sign * 127 * 32);
       const float expected = test.weight.decode().as<float>()[0];
       for (const MatmulKernel& kernel : matmul_kernels()) {
-        if (!isa_supported(kernel.isa) || kernel->activations != Activations::int8_block32)
-          continue;
+        if (!isa_supported(kernel.isa) || kernel->input != ProductInput::int8_blocks) continue;
         double sum = 0;
         for (int64_t b = 0; b < k / 32; ++b) sum += 32.0 * 127 * sign * test.scales[b] * expected;
         // Two blocks, three roundings each, relative 2^-24 apiece.
@@ -217,11 +219,11 @@ TEST(Matmul, CommittedDigests) {
 #include "kernels/data/matmul_digests.inc"
   };
   std::string ran;
-  each_pair([&](const MatmulKernel& kernel, const Format& format) {
-    const Case test(format, 5, 70, fitting(format, 700));
+  each_product([&](const MatmulKernel& kernel, const Format& format, Activations activations) {
+    const Case test(format, activations, 5, 70, fitting(format, 700));
     const auto y = test.product(kernel, 0, 5, 0);
     const std::string name =
-        std::string(format.name) + "@" + std::string(activations_name(kernel->activations));
+        std::string(format.name) + "@" + std::string(activations_name(activations));
     const uint64_t digest = XXH3_64bits(y.data(), y.size() * sizeof(float));
     const auto expected = digests.find(name);
     if (expected == digests.end()) {

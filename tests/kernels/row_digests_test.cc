@@ -75,12 +75,16 @@ std::map<std::string, std::vector<float>> outputs(Isa isa) {
   out["rope_backward"] = rotated;
   add_gradients(isa, x, y, out);
   const int64_t blocks = blocks_of_32(n);
-  std::vector<int8_t> codes(blocks * 32);
-  std::vector<int32_t> sums(blocks);
-  choose_quantize_rows_kernel(isa)->int8_block32(x.data(), n, codes.data(),
-                                                 row("int8_block32_scales"), sums.data());
-  out["int8_block32_scales"].resize(blocks);
-  out["int8_block32_codes"].assign(codes.begin(), codes.end());
+  for (const Activations activations : all_activations) {
+    const QuantizeRow round = choose_quantize_rows_kernel(isa)->of(activations);
+    if (round == nullptr) continue;
+    const std::string name(activations_name(activations));
+    std::vector<int8_t> codes(blocks * 32);
+    std::vector<int32_t> sums(blocks);
+    round(x.data(), n, codes.data(), row(name + "_scales"), sums.data());
+    out[name + "_scales"].resize(blocks);
+    out[name + "_codes"].assign(codes.begin(), codes.end());
+  }
   return out;
 }
 

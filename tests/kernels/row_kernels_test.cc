@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "io/safetensors.h"
 #include "kernels/elementwise/elementwise.h"
 #include "kernels/listing.h"
 #include "kernels/norm/norm.h"
@@ -123,22 +124,38 @@ struct Rounded {
   std::vector<int32_t> sums;
 };
 
-Rounded round_row(const QuantizeRowsKernel& kernel, const std::vector<float>& x) {
+// By any function of QuantizeRowsFunctions.
+Rounded round_row(QuantizeRow round, const std::vector<float>& x) {
   const auto k = static_cast<int64_t>(x.size()), blocks = blocks_of_32(k);
   Rounded out{std::vector<int8_t>(blocks * 32 + 1, 99), std::vector<float>(blocks + 1, canary),
               std::vector<int32_t>(blocks + 1, 99)};
-  kernel->int8_block32(x.data(), k, out.codes.data(), out.scales.data(), out.sums.data());
+  round(x.data(), k, out.codes.data(), out.scales.data(), out.sums.data());
   make_nans_equal(out.scales);
   return out;
 }
 
+// Every int8 activation format on every instruction set of this machine.
+template <class Check>
+void each_rounding(const Check& check) {
+  for (const QuantizeRowsKernel& kernel : quantize_rows_kernels()) {
+    if (!isa_supported(kernel.isa)) continue;
+    for (const Activations activations : all_activations) {
+      const QuantizeRow round = kernel->of(activations);
+      ASSERT_EQ(round != nullptr, product_input(activations) == ProductInput::int8_blocks);
+      if (round == nullptr) continue;
+      SCOPED_TRACE(std::string(kernel.name) + " " + std::string(activations_name(activations)));
+      check(activations, round);
+    }
+  }
+}
+
 TEST(QuantizeRowsKernels, EveryInstructionSetGivesThePortableBits) {
-  each_against_portable(quantize_rows_kernels(), [](const QuantizeRowsKernel& kernel,
-                                                    const QuantizeRowsKernel& portable) {
+  const QuantizeRowsKernel& portable = quantize_rows_kernels().front();
+  each_rounding([&](Activations activations, QuantizeRow round) {
     for (int64_t k : row_lengths()) {
       for (const auto& x : {random_row(k, 1), hard_row(k, 2, false), hard_row(k, 3, true),
                             random_row(k, 4, 1e-31f)}) {
-        const Rounded out = round_row(kernel, x), expected = round_row(portable, x);
+        const Rounded out = round_row(round, x), expected = round_row(portable->of(activations), x);
         EXPECT_TRUE(same_bits(out.codes, expected.codes) &&
                     same_bits(out.scales, expected.scales) && same_bits(out.sums, expected.sums))
             << k;
@@ -148,11 +165,11 @@ TEST(QuantizeRowsKernels, EveryInstructionSetGivesThePortableBits) {
 }
 
 TEST(QuantizeRowsKernels, CodesAreTheNearestAndReachTheEnds) {
-  for (const QuantizeRowsKernel& kernel : quantize_rows_kernels()) {
-    if (!isa_supported(kernel.isa)) continue;
+  each_rounding([](Activations activations, QuantizeRow round) {
     const int64_t k = 1000;
     const auto x = random_row(k, 1);
-    const Rounded out = round_row(kernel, x);
+    const Rounded out = round_row(round, x);
+    int largest_of_row = 0;
     for (int64_t b = 0; b < blocks_of_32(k); ++b) {
       int sum = 0, largest = 0;
       for (int64_t i = 32 * b; i < 32 * b + 32; ++i) {
@@ -166,37 +183,99 @@ TEST(QuantizeRowsKernels, CodesAreTheNearestAndReachTheEnds) {
         largest = std::max(largest, std::abs(out.codes[i]));
       }
       EXPECT_EQ(out.sums[b], sum);
-      EXPECT_EQ(largest, 127);
+      if (activations == Activations::int8_block32) {
+        EXPECT_EQ(largest, 127);
+      }
+      largest_of_row = std::max(largest_of_row, largest);
     }
-  }
+    EXPECT_EQ(largest_of_row, 127);
+  });
 }
 
-TEST(QuantizeRowsKernels, ABlockWithANonfiniteNumberHasTheScaleNan) {
+TEST(QuantizeRowsKernels, CodesAndScalesAreThoseOfNumpy) {
+  const auto file =
+      SafetensorsFile::open(FARTHING_SOURCE_DIR "/tests/formats/data/golden.safetensors").value();
+  const Tensor values = file.tensor("values").value();
+  const int64_t k = values.shape()[1], blocks = k / 32;
+  each_rounding([&](Activations activations, QuantizeRow round) {
+    const std::string name(activations_name(activations));
+    const Tensor codes = file.tensor(name + ".codes").value(),
+                 scales = file.tensor(name + ".scales").value();
+    for (int64_t t = 0; t < values.shape()[0]; ++t) {
+      const Rounded out =
+          round_row(round, {values.as<float>() + t * k, values.as<float>() + (t + 1) * k});
+      // No amax of these rows lies between 0 and 2^-100, where the kernels say 0.
+      for (int64_t b = 0; b < blocks; ++b)
+        EXPECT_EQ(out.scales[b], scales.as<float>()[t * blocks + b]) << t << " " << b;
+      for (int64_t i = 0; i < k; ++i) EXPECT_EQ(out.codes[i], codes.as<int8_t>()[t * k + i]) << t;
+    }
+  });
+}
+
+TEST(QuantizeRowsKernels, ATokenHasTheScaleOfItsLargestElement) {
   for (const QuantizeRowsKernel& kernel : quantize_rows_kernels()) {
     if (!isa_supported(kernel.isa)) continue;
-    for (const float bad : {NAN, INFINITY, -INFINITY}) {
-      for (size_t at = 32; at < 64; ++at) {
-        auto x = random_row(96, 1);
-        x[at] = bad;
-        const Rounded out = round_row(kernel, x);
-        EXPECT_FALSE(std::isnan(out.scales[0]) || std::isnan(out.scales[2]));
-        EXPECT_TRUE(std::isnan(out.scales[1])) << kernel.name << " " << at;
-        for (size_t i = 32; i < 64; ++i) EXPECT_EQ(out.codes[i], 0);
+    for (const int64_t k : {1, 31, 32, 33, 1000}) {
+      for (int64_t at = 0; at < k; at += 7) {
+        auto x = random_row(k, 1);
+        x[at] = at % 2 == 0 ? 50.5f : -50.5f;
+        const Rounded out = round_row(kernel->int8_token, x);
+        for (int64_t b = 0; b < blocks_of_32(k); ++b) EXPECT_EQ(out.scales[b], 50.5f / 127.0f);
+        EXPECT_EQ(out.codes[at], at % 2 == 0 ? 127 : -127) << kernel.name << " " << k << " " << at;
       }
     }
   }
 }
 
-TEST(QuantizeRowsKernels, ATinyBlockIsZero) {
+TEST(QuantizeRowsKernels, OneBlockIsRoundedAsAToken) {
+  for (const QuantizeRowsKernel& kernel : quantize_rows_kernels()) {
+    if (!isa_supported(kernel.isa)) continue;
+    for (int64_t k = 1; k <= 32; ++k) {
+      const auto x = hard_row(k, 5, k % 2 == 0);
+      const Rounded block = round_row(kernel->int8_block32, x),
+                    token = round_row(kernel->int8_token, x);
+      EXPECT_TRUE(same_bits(block.codes, token.codes) && same_bits(block.scales, token.scales) &&
+                  same_bits(block.sums, token.sums))
+          << kernel.name << " " << k;
+    }
+  }
+}
+
+TEST(QuantizeRowsKernels, ANonfiniteNumberMakesItsScaleNan) {
+  each_rounding([](Activations activations, QuantizeRow round) {
+    const bool whole_row = activations == Activations::int8_token;
+    for (const float bad : {NAN, INFINITY, -INFINITY}) {
+      for (size_t at = 32; at < 64; ++at) {
+        auto x = random_row(96, 1);
+        x[at] = bad;
+        const Rounded out = round_row(round, x);
+        EXPECT_EQ(std::isnan(out.scales[0]), whole_row);
+        EXPECT_EQ(std::isnan(out.scales[2]), whole_row);
+        EXPECT_TRUE(std::isnan(out.scales[1])) << at;
+        for (size_t i = 32; i < 64; ++i) EXPECT_EQ(out.codes[i], 0);
+        if (whole_row) {
+          EXPECT_EQ(out.codes[0] | out.codes[95] | out.sums[0] | out.sums[2], 0);
+        }
+      }
+    }
+  });
+}
+
+TEST(QuantizeRowsKernels, WhatIsTinyIsZero) {
   for (const QuantizeRowsKernel& kernel : quantize_rows_kernels()) {
     if (!isa_supported(kernel.isa)) continue;
     std::vector<float> x(64, 0x1p-101f);
+    EXPECT_EQ(round_row(kernel->int8_token, x).scales[1], 0.0f);
+    EXPECT_EQ(round_row(kernel->int8_token, x).codes[40], 0);
     std::fill(x.begin() + 32, x.end(), 0x1p-100f);
-    const Rounded out = round_row(kernel, x);
+    const Rounded out = round_row(kernel->int8_block32, x);
     EXPECT_EQ(out.scales[0], 0.0f);
     EXPECT_EQ(out.codes[0], 0);
     EXPECT_EQ(out.scales[1], 0x1p-100f / 127.0f);
     EXPECT_EQ(out.codes[32], 127);
+    const Rounded token = round_row(kernel->int8_token, x);
+    EXPECT_EQ(token.scales[0], 0x1p-100f / 127.0f);
+    EXPECT_EQ(token.codes[0], 64);  // 63.5: to even
   }
 }
 

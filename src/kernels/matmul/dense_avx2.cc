@@ -11,7 +11,8 @@ constexpr int wide_panels = 1;
 }  // namespace
 
 namespace farthing {
-extern const MatmulFunctions floats_avx2{Activations::f32, Packing::floats, run_floats};
-extern const MatmulFunctions integers_avx2{Activations::f32, Packing::integers, run_integers};
-extern const MatmulFunctions stored_avx2{Activations::f32, Packing::stored, run_dense<StoredTiles>};
+extern const MatmulFunctions floats_avx2{ProductInput::floats, Packing::floats, run_floats};
+extern const MatmulFunctions integers_avx2{ProductInput::floats, Packing::integers, run_integers};
+extern const MatmulFunctions stored_avx2{ProductInput::floats, Packing::stored,
+                                         run_dense<StoredTiles>};
 }  // namespace farthing

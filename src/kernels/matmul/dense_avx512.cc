@@ -11,8 +11,8 @@ constexpr int wide_panels = 2;
 }  // namespace
 
 namespace farthing {
-extern const MatmulFunctions floats_avx512{Activations::f32, Packing::floats, run_floats};
-extern const MatmulFunctions integers_avx512{Activations::f32, Packing::integers, run_integers};
-extern const MatmulFunctions stored_avx512{Activations::f32, Packing::stored,
+extern const MatmulFunctions floats_avx512{ProductInput::floats, Packing::floats, run_floats};
+extern const MatmulFunctions integers_avx512{ProductInput::floats, Packing::integers, run_integers};
+extern const MatmulFunctions stored_avx512{ProductInput::floats, Packing::stored,
                                            run_dense<StoredTiles>};
 }  // namespace farthing

@@ -11,8 +11,9 @@ constexpr int wide_panels = 1;
 }  // namespace
 
 namespace farthing {
-extern const MatmulFunctions floats_portable{Activations::f32, Packing::floats, run_floats};
-extern const MatmulFunctions integers_portable{Activations::f32, Packing::integers, run_integers};
-extern const MatmulFunctions stored_portable{Activations::f32, Packing::stored,
+extern const MatmulFunctions floats_portable{ProductInput::floats, Packing::floats, run_floats};
+extern const MatmulFunctions integers_portable{ProductInput::floats, Packing::integers,
+                                               run_integers};
+extern const MatmulFunctions stored_portable{ProductInput::floats, Packing::stored,
                                              run_dense<StoredTiles>};
 }  // namespace farthing

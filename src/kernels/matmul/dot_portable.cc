@@ -33,5 +33,5 @@ FARTHING_INLINE void dot_block(const std::byte* codes, const int8_t* x, int64_t 
 }  // namespace
 
 namespace farthing {
-extern const MatmulFunctions dot_portable{Activations::int8_block32, Packing::integers, run_dot};
+extern const MatmulFunctions dot_portable{ProductInput::int8_blocks, Packing::integers, run_dot};
 }  // namespace farthing

@@ -21,7 +21,7 @@ namespace farthing {
 inline constexpr int64_t panel_outputs = 16;
 constexpr int64_t panels_of(int64_t n) { return (n + panel_outputs - 1) / panel_outputs; }
 
-// Input rounded to int8 in blocks of 32 along k (kernels/quantize_rows).
+// Input rounded to int8, whatever shares a scale, as blocks of 32 along k (kernels/quantize_rows).
 struct Int8Rows {
   const int8_t* codes;  // [m, stride], stride a multiple of 32, padded with 0
   int64_t stride;       // in codes; blocks = stride / 32
@@ -52,7 +52,7 @@ enum class Packing {
 };
 
 struct MatmulFunctions {
-  Activations activations;
+  ProductInput input;
   Packing packing;
   void (*run)(const MatmulArguments&) noexcept;
 };

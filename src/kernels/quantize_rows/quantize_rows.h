@@ -1,9 +1,10 @@
-// Kernels that round activations to int8 in blocks of 32.
+// Kernels that round activations to int8, with a scale for each block of 32 or for each row.
 #pragma once
 
 #include <cstdint>
 #include <span>
 
+#include "formats/activations.h"
 #include "kernels/kernel_list.h"
 
 namespace farthing {
@@ -11,15 +12,36 @@ namespace farthing {
 // The elements of a row rounded up to whole blocks.
 constexpr int64_t blocks_of_32(int64_t k) { return (k + 31) / 32; }
 
+// One row x[k] to blocks of 32 along k, b = 0 .. blocks_of_32(k) - 1; past the row's end x counts
+// as 0. Writes codes[32 b ..] (-127..127), scales[b] and sums[b], the sum of the block's codes.
+using QuantizeRow = void (*)(const float* x, int64_t k, int8_t* codes, float* scales,
+                             int32_t* sums) noexcept;
+
+// A function for each int8 activation format (formats/activations.inc).
+//   int8_block32: amax = largest |x| of the block; scales[b] = amax / 127; codes = round_even(x *
+//   (127 / amax)). amax < 2^-100: scale 0, codes 0. A block with an infinity or NaN: scale NaN,
+//   codes 0: products show NaN.
+//   int8_token: the same with the amax and the finiteness of the whole row; all blocks have the
+//   row's scale.
 struct QuantizeRowsFunctions {
-  // One row x[k] to blocks of 32 along k, b = 0 .. blocks_of_32(k) - 1; past the row's end x counts
-  // as 0.
-  //   amax = largest |x| of the block; scales[b] = amax / 127; codes = round_even(x * (127 /
-  //   amax)), in -127..127. amax < 2^-100: scale 0, codes 0.   A block with an infinity or NaN:
-  //   scale NaN, codes 0: products show NaN.
-  // codes[32 b ..], scales[b], sums[b] = the sum of the block's codes.
-  void (*int8_block32)(const float* x, int64_t k, int8_t* codes, float* scales,
-                       int32_t* sums) noexcept;
+#define FARTHING_ACTIVATIONS(name)
+#define FARTHING_INT8_ACTIVATIONS(name) QuantizeRow name;
+#include "formats/activations.inc"
+#undef FARTHING_INT8_ACTIVATIONS
+
+  // Null where the product reads floats.
+  QuantizeRow of(Activations activations) const {
+    switch (activations) {
+#define FARTHING_INT8_ACTIVATIONS(name) \
+  case Activations::name:               \
+    return name;
+#include "formats/activations.inc"
+#undef FARTHING_INT8_ACTIVATIONS
+#undef FARTHING_ACTIVATIONS
+      default:
+        return nullptr;
+    }
+  }
 };
 
 using QuantizeRowsKernel = Kernel<QuantizeRowsFunctions>;

@@ -6,5 +6,5 @@
 
 namespace farthing {
 extern const QuantizeRowsFunctions quantize_rows_avx2;
-const QuantizeRowsFunctions quantize_rows_avx2{.int8_block32 = int8_block32};
+const QuantizeRowsFunctions quantize_rows_avx2 = functions;
 }  // namespace farthing

@@ -6,5 +6,5 @@
 
 namespace farthing {
 extern const QuantizeRowsFunctions quantize_rows_portable;
-const QuantizeRowsFunctions quantize_rows_portable{.int8_block32 = int8_block32};
+const QuantizeRowsFunctions quantize_rows_portable = functions;
 }  // namespace farthing

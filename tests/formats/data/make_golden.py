@@ -1,7 +1,7 @@
 """Writes golden.safetensors beside it: what numpy, ml_dtypes, gguf and compressed-tensors make of the same weights.
 
 Usage: python make_golden.py [FOLDER]
-values, float_values: the weights. FORMAT.PLANE: the planes of a format, FORMAT.decoded: the weights that they stand for.
+values, float_values: the weights. FORMAT.PLANE: the planes of a format, FORMAT.decoded: the weights that they stand for. int8_*: values as activations.
 Own formats (int*): scales and zeros by the rule of src/formats/integer_group.h in numpy, codes, packing and decoded
 values by compressed-tensors with these scales and zeros. fp8: scales in numpy, codes by ml_dtypes and compressed-tensors.
 """
@@ -201,6 +201,15 @@ def fp8(out: dict, name: str, rows: int, columns: int) -> None:
     out[f"{name}.decoded"] = codes.view(ml_dtypes.float8_e4m3fn).astype(np.float32) * spread
 
 
+def int8_rows(out: dict, name: str, size: int) -> None:
+    """Activations: one f32 scale, amax / 127, for `size` elements of a row; repeated for each block of 32."""
+    x = out["values"].reshape(-1, size)
+    amax = abs(x).max(1, keepdims=True)
+    inverse = np.where(amax == 0, np.float32(0), np.float32(127) / np.where(amax == 0, np.float32(1), amax))
+    out[f"{name}.codes"] = np.rint(x * inverse).astype(np.int8).reshape(-1, K)
+    out[f"{name}.scales"] = (amax / np.float32(127)).repeat(size // 32, 1).reshape(-1, K // 32)
+
+
 def main(folder: Path) -> None:
     np.seterr(over="ignore")
     out = {"values": values(), "float_values": float_values()}
@@ -218,6 +227,8 @@ def main(folder: Path) -> None:
     fp8(out, "fp8_e4m3_tensor", n, K)  # parts that no line of the registry composes yet
     fp8(out, "fp8_e4m3_g32", 1, 32)
     fp8(out, "fp8_e4m3_8x128", 8, 128)
+    int8_rows(out, "int8_block32", 32)
+    int8_rows(out, "int8_token", K)
     # Values that a format holds need no second copy.
     del out["f32.decoded"]
     save_file({key: np.ascontiguousarray(out[key]) for key in sorted(out)}, folder / "golden.safetensors")

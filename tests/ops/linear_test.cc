@@ -1,0 +1,132 @@
+// Facts about the linear operator: each weight gets the input as its own scheme rounds it, and
+// neither threads, the batch nor the instruction set change a row's bits.
+#include "ops/linear.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <vector>
+
+#include "base/random.h"
+#include "ops/encode.h"
+#include "ops/linear_backward.h"
+
+namespace farthing {
+namespace {
+
+constexpr int64_t k = 300, n = 40, m = 5;
+
+Tensor normals(int64_t rows, int64_t columns, uint64_t stream) {
+  Tensor out(DType::f32, {rows, columns});
+  for (int64_t i = 0; i < rows * columns; ++i)
+    out.as<float>()[i] = random_normal(5, stream, static_cast<uint64_t>(i));
+  return out;
+}
+
+bool same_bits(const Tensor& a, const Tensor& b) {
+  return a.bytes() == b.bytes() &&
+         std::memcmp(a.data(), b.data(), static_cast<size_t>(a.bytes())) == 0;
+}
+
+QuantizedTensor encoded(Context& context, std::string_view format) {
+  const Tensor weight = normals(n, k, 1);
+  QuantizedTensor out = QuantizedTensor::allocate(*find_format(format), n, k);
+  const auto rules = out.format->scale_rules;
+  ops::encode_weight(context, weight.view<float>(),
+                     rules.empty() ? ScaleRule::half_step : rules.front(), out);
+  return out;
+}
+
+PackedWeight packed(Context& context, std::string_view scheme) {
+  const Scheme parsed = parse_scheme(scheme).value();
+  return ops::pack_weight(context, encoded(context, parsed.weights->name), parsed.activations);
+}
+
+Tensor product(Context& context, const Tensor& x, std::string_view scheme) {
+  const PackedWeight w = packed(context, scheme);
+  Tensor y(DType::f32, {x.shape()[0], n});
+  ops::linear_forward(context, x.view<float>(), w, y.view<float>());
+  return y;
+}
+
+const std::vector<std::string> schemes = {"int4_g128@f32", "int4_g128@int8_block32",
+                                          "int4_g128@int8_token", "int8_row@int8_token",
+                                          "fp8_e4m3_row@f32"};
+
+TEST(Linear, WeightsOfOneInputMayDifferInWhatItIsRoundedTo) {
+  ContextOwner owner(2, supported_isas().back());
+  const Tensor x = normals(m, k, 2);
+  std::vector<PackedWeight> weights;
+  std::vector<Tensor> outputs;
+  for (const std::string& scheme : schemes) {
+    weights.push_back(packed(owner.get(), scheme));
+    outputs.emplace_back(DType::f32, Shape{m, n});
+  }
+  std::vector<ops::LinearOutput> together;
+  for (size_t i = 0; i < schemes.size(); ++i)
+    together.push_back({&weights[i], outputs[i].view<float>()});
+  ops::linear_forward(owner.get(), x.view<float>(), together);
+  for (size_t i = 0; i < schemes.size(); ++i)
+    EXPECT_TRUE(same_bits(outputs[i], product(owner.get(), x, schemes[i]))) << schemes[i];
+  for (size_t i = 1; i < 3; ++i) EXPECT_FALSE(same_bits(outputs[i], outputs[i - 1])) << i;
+}
+
+TEST(Linear, NeitherThreadsNorTheInstructionSetChangeBits) {
+  const Tensor x = normals(m, k, 2);
+  for (const std::string& scheme : schemes) {
+    ContextOwner portable(1, Isa::portable);
+    const Tensor expected = product(portable.get(), x, scheme);
+    for (const Isa isa : supported_isas()) {
+      ContextOwner owner(3, isa);
+      EXPECT_TRUE(same_bits(product(owner.get(), x, scheme), expected)) << scheme;
+    }
+  }
+}
+
+// Codes of the weight times codes of the token are whole numbers; the one rounding of a token's
+// scale is the same in every block.
+TEST(Linear, ATokenWithALargeElementLosesItsSmallOnes) {
+  ContextOwner owner(1, supported_isas().back());
+  Tensor x(DType::f32, {1, k});
+  x.as<float>()[0] = 1.0f;
+  x.as<float>()[k - 1] = 1.0f / 300;  // below half a step of 1 / 127
+  const Tensor whole = product(owner.get(), x, "int8_row@int8_token");
+  x.as<float>()[k - 1] = 0;
+  EXPECT_TRUE(same_bits(whole, product(owner.get(), x, "int8_row@int8_token")));
+  x.as<float>()[k - 1] = 1.0f / 300;
+  EXPECT_FALSE(same_bits(product(owner.get(), x, "int8_row@int8_block32"),
+                         product(owner.get(), x, "int8_row@f32")));
+}
+
+TEST(Linear, ANonfiniteInputMakesItsRowNanAndNoOther) {
+  ContextOwner owner(2, supported_isas().back());
+  for (const float bad : {std::numeric_limits<float>::infinity(), NAN}) {
+    Tensor x = normals(m, k, 2);
+    x.as<float>()[2 * k + 37] = bad;
+    const Tensor y = product(owner.get(), x, "int4_g128@int8_token");
+    for (int64_t i = 0; i < m * n; ++i) EXPECT_EQ(std::isnan(y.as<float>()[i]), i / n == 2) << i;
+  }
+}
+
+// dW = dy^T x where dy picks one row: the gradient shows what the input was rounded to.
+TEST(Linear, TheGradientOfAWeightSeesTheRoundedInput) {
+  ContextOwner owner(1, supported_isas().back());
+  const QuantizedTensor w = encoded(owner.get(), "int8_row");
+  const Tensor x = normals(1, k, 2);
+  float amax = 0;
+  for (int64_t i = 0; i < k; ++i) amax = std::max(amax, std::fabs(x.as<float>()[i]));
+  Tensor dy(DType::f32, {1, n}), dw(DType::f32, {n, k});
+  dy.as<float>()[3] = 1.0f;
+  const ops::LinearGradient gradient{&w, Activations::int8_token, std::as_const(dy).view<float>(),
+                                     dw.view<float>()};
+  ops::linear_backward(owner.get(), std::as_const(x).view<float>(), {&gradient, 1}, {});
+  for (int64_t i = 0; i < k; ++i) {
+    const float code = std::nearbyintf(x.as<float>()[i] * (127.0f / amax));
+    EXPECT_EQ(dw.as<float>()[3 * k + i], code * (amax / 127.0f)) << i;
+  }
+}
+
+}  // namespace
+}  // namespace farthing
