@@ -3,7 +3,7 @@
 #include <cstdio>
 #include <vector>
 
-#include "ops/fake_quantize.h"
+#include "ops/fake_quantize/fake_quantize.h"
 
 using namespace farthing;
 

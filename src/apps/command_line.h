@@ -101,7 +101,4 @@ struct Invocation {
 // Reads the arguments that follow the program's name.
 Invocation read_command_line(std::span<const Command> commands, std::vector<std::string> arguments);
 
-// The candidate that is nearest to `given` by edits of one letter; empty where none is near.
-std::string nearest_name(std::string_view given, std::span<const std::string> candidates);
-
 }  // namespace farthing

@@ -7,7 +7,7 @@
 
 #include "autograd/parameter.h"
 #include "autograd/tape.h"
-#include "ops/attention.h"
+#include "ops/attention/attention.h"
 #include "ops/rope.h"
 
 namespace farthing::autograd {

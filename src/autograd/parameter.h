@@ -4,7 +4,7 @@
 #include <memory>
 #include <string>
 
-#include "ops/linear.h"
+#include "ops/linear/linear.h"
 
 namespace farthing {
 

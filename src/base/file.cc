@@ -151,6 +151,22 @@ Result<> write_text_file(const fs::path& target, std::string_view text) {
   return file.commit();
 }
 
+Result<> append_text_file(const fs::path& target, std::string_view text) {
+  const int descriptor = ::open(target.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC,
+                                S_IRUSR | S_IWUSR | S_IRGRP | S_IROTH);
+  bool written = descriptor >= 0;
+  while (written && !text.empty()) {
+    const ssize_t count = ::write(descriptor, text.data(), text.size());
+    if (count < 0 && errno == EINTR) continue;
+    written = count >= 0;
+    if (written) text.remove_prefix(static_cast<size_t>(count));
+  }
+  Error error = written ? Error{} : system_error("cannot write the file", target, write_remedy);
+  if (descriptor >= 0) ::close(descriptor);
+  if (!written) return fail(std::move(error));
+  return {};
+}
+
 Result<AtomicDirectory> AtomicDirectory::create(const fs::path& target, std::string marker) {
   std::error_code code;
   fs::path clean = target.lexically_normal();

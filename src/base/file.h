@@ -61,6 +61,10 @@ class AtomicFile {
 
 Result<> write_text_file(const std::filesystem::path& target, std::string_view text);
 
+// Adds to the end of a file, which is made where it is absent: what was there stays, whatever
+// happens. After a failure the text may be there in part.
+Result<> append_text_file(const std::filesystem::path& target, std::string_view text);
+
 // A folder that is filled beside its target and renamed by commit(). An existing target is replaced
 // only when it is empty or an earlier run wrote it (it holds the file `marker`).
 class AtomicDirectory {

@@ -6,7 +6,7 @@
 #include <span>
 #include <vector>
 
-#include "ops/kv_cache.h"
+#include "ops/attention/kv_cache.h"
 
 namespace farthing {
 

@@ -2,10 +2,10 @@
 #include "eval/windows.h"
 
 #include <fmt/format.h>
-#include <xxhash.h>
 
 #include <algorithm>
 
+#include "base/digest.h"
 #include "base/file.h"
 #include "eval/built_in_text.h"
 
@@ -20,8 +20,7 @@ Result<EvaluationText> load_text(const std::optional<std::filesystem::path>& fil
     out.text = embedded::wikitext_excerpt;
     out.name = "WikiText-2 (raw, test split), the built-in excerpt";
   }
-  const XXH128_hash_t hash = XXH3_128bits(out.text.data(), out.text.size());
-  out.digest = fmt::format("{:016x}{:016x}", hash.high64, hash.low64);
+  out.digest = digest_of(out.text);
   return out;
 }
 

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "base/result.h"
-#include "io/safetensors.h"
+#include "io/safetensors/safetensors.h"
 
 namespace farthing {
 

@@ -5,7 +5,7 @@
 #include <optional>
 
 #include "base/json_writer.h"
-#include "io/gguf.h"
+#include "io/gguf/gguf.h"
 #include "model/checkpoint.h"
 #include "text/tokenizer_gguf.h"
 #include "text/tokenizer_json.h"

@@ -4,7 +4,7 @@
 
 #include <fmt/format.h>
 
-#include "io/gguf.h"
+#include "io/gguf/gguf.h"
 #include "io/json.h"
 #include "model/model.h"
 

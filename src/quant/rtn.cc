@@ -1,6 +1,6 @@
 // rtn: round to nearest. Scales by the format's rule from each group's own weights, codes to the
 // nearest step.
-#include "ops/encode.h"
+#include "ops/linear/encode.h"
 #include "quant/algorithm.h"
 
 namespace farthing {

@@ -3,7 +3,7 @@
 
 #include <memory>
 
-#include "train/recipe.h"
+#include "train/recipe/recipe.h"
 
 namespace farthing {
 

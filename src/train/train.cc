@@ -34,9 +34,9 @@ class Run {
                        fmt::format("loss {:.4f}, {:.0f} tok/s", last.loss,
                                    static_cast<double>(last.tokens) / last.seconds));
       options_.on_step(last);
-      TRY(note(last));
+      TRY(metrics_->append(last));
       if (last.step % recipe_.checkpoint_every == 0 || last.step == schedule.steps)
-        TRY(save_training_state(options_.run, *model_, *optimizer_, recipe_.text,
+        TRY(save_training_state(options_.run, *model_, *optimizer_, identity_,
                                 recipe_.checkpoint_keep));
     }
     out.evaluation_after = evaluate();
@@ -51,10 +51,14 @@ class Run {
     NoProgress quiet;
     const Tokenizer tokenizer = TRY(from_.tokenizer());
     const int64_t vocabulary = from_.config().vocabulary_size;
+    identity_ = recipe_.settings();
     std::vector<std::vector<Document>> sources;
     std::vector<double> weights;
     for (const DataSource& source : recipe_.data) {
-      sources.push_back(TRY(read_documents(source, tokenizer, vocabulary, quiet)));
+      Documents read = TRY(read_documents(source, tokenizer, vocabulary, quiet));
+      identity_ += fmt::format("data.source = {}, weight {}, digest {}\n", source.kind,
+                               source.weight, read.digest);
+      sources.push_back(std::move(read.documents));
       weights.push_back(source.weight);
     }
     if (recipe_.context > from_.config().max_positions) {
@@ -74,7 +78,7 @@ class Run {
             ? "jsonl"
             : "text",
         1};
-    Batches held_out({TRY(read_documents(text, tokenizer, vocabulary, quiet))}, {1.0},
+    Batches held_out({TRY(read_documents(text, tokenizer, vocabulary, quiet)).documents}, {1.0},
                      {recipe_.context, tokens, recipe_.seed});
     const int64_t most = std::min(recipe_.evaluation_tokens, held_out.epoch_tokens());
     for (int64_t seen = 0; seen < most;) {
@@ -93,21 +97,20 @@ class Run {
       if (entry.path().filename().string().find(".partial-") != std::string::npos)
         std::filesystem::remove_all(entry.path(), ignored);
     const auto state = latest_training_state(options_.run);
-    if (!options_.resume) {
-      if (state) {
-        return fail({.what = "the folder holds an earlier run",
-                     .where = options_.run.string(),
-                     .got = state->filename().string(),
-                     .wanted = "a new folder",
-                     .remedy = "give --resume to go on with it, or another folder"});
-      }
-      return write_text_file(options_.run / "metrics.jsonl", "");
+    if (state && !options_.resume) {
+      return fail({.what = "the folder holds an earlier run",
+                   .where = options_.run.string(),
+                   .got = state->filename().string(),
+                   .wanted = "a new folder",
+                   .remedy = "give --resume to go on with it, or another folder"});
     }
-    if (!state) return write_text_file(options_.run / "metrics.jsonl", "");
-    TRY(load_training_state(*state, *model_, *optimizer_, recipe_.text));
-    TRY(model_->encode(context_));
-    batches_->skip(optimizer_->steps() * recipe_.accumulation);
-    return keep_metrics(optimizer_->steps());
+    if (state) {
+      TRY(load_training_state(*state, *model_, *optimizer_, identity_));
+      TRY(model_->encode(context_));
+      batches_->skip(optimizer_->steps() * recipe_.accumulation);
+    }
+    metrics_ = TRY(MetricsLog::open(options_.run, optimizer_->steps()));
+    return {};
   }
 
   Result<TrainStep> step() {
@@ -160,30 +163,9 @@ class Run {
     return counted == 0 ? 0 : sum / static_cast<double>(counted);
   }
 
-  Result<> note(const TrainStep& s) {
-    JsonWriter json;
-    json.begin_object().field("step", s.step).field("loss", s.loss);
-    json.field("gradient_norm", s.gradient_norm).field("learning_rate", s.learning_rate);
-    json.field("tokens", s.tokens).field("seconds", s.seconds);
-    if (s.evaluation_loss) json.field("evaluation_loss", *s.evaluation_loss);
-    json.end_object();
-    metrics_ += json.take() + "\n";
-    return write_text_file(options_.run / "metrics.jsonl", metrics_);
-  }
-
-  // The lines of the steps that the state has seen.
-  Result<> keep_metrics(int64_t steps) {
-    const std::string text = TRY(read_text_file(options_.run / "metrics.jsonl"));
-    size_t end = 0;
-    for (int64_t i = 0; i < steps && end < text.size(); ++i)
-      end = std::min(text.find('\n', end), text.size() - 1) + 1;
-    metrics_ = text.substr(0, end);
-    return {};
-  }
-
   std::string manifest() const {
     JsonWriter json(true);
-    json.begin_object().field("written_by", "farthing train").field("recipe", recipe_.text);
+    json.begin_object().field("written_by", "farthing train").field("recipe", identity_);
     return json.end_object().take() + "\n";
   }
 
@@ -196,7 +178,8 @@ class Run {
   std::vector<Batches::Batch> evaluation_;
   std::unique_ptr<TrainedModel> model_;
   std::optional<Optimizer> optimizer_;
-  std::string metrics_;
+  std::string identity_;  // what decides the result
+  std::optional<MetricsLog> metrics_;
 };
 
 }  // namespace

@@ -7,19 +7,10 @@
 #include <string>
 #include <vector>
 
-#include "train/data.h"
+#include "train/data/data.h"
+#include "train/metrics_log.h"
 
 namespace farthing {
-
-// One step, as progress and metrics see it.
-struct TrainStep {
-  int64_t step;
-  double loss;  // mean over the counted tokens
-  double gradient_norm, learning_rate;
-  int64_t tokens;
-  double seconds;
-  std::optional<double> evaluation_loss = {};
-};
 
 struct TrainOptions {
   std::filesystem::path run;  // holds metrics.jsonl, states and, at the end, the folder "model"

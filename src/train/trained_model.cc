@@ -7,7 +7,7 @@
 
 #include "model/checkpoint_writer.h"
 #include "ops/cross_entropy.h"
-#include "ops/encode.h"
+#include "ops/linear/encode.h"
 
 namespace farthing {
 namespace {

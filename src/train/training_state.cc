@@ -8,7 +8,7 @@
 
 #include "base/json_writer.h"
 #include "io/json.h"
-#include "io/safetensors.h"
+#include "io/safetensors/safetensors.h"
 
 namespace farthing {
 namespace {

@@ -15,7 +15,7 @@
 #include "base/random.h"
 #include "eval/built_in_text.h"
 #include "io/json.h"
-#include "io/safetensors.h"
+#include "io/safetensors/safetensors.h"
 #include "kernels/scalar_math.h"
 #include "workflows/baseline_source.h"
 #include "workflows/stage_progress.h"

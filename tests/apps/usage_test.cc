@@ -3,6 +3,7 @@
 
 #include "apps/command_line.h"
 #include "apps/support/program.h"
+#include "base/nearest_name.h"
 
 namespace farthing {
 namespace {

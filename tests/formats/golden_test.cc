@@ -5,7 +5,7 @@
 #include <cstring>
 
 #include "formats/format.h"
-#include "io/safetensors.h"
+#include "io/safetensors/safetensors.h"
 
 namespace farthing {
 namespace {

@@ -10,7 +10,7 @@
 
 #include "base/random.h"
 #include "formats/e4m3.h"
-#include "io/safetensors.h"
+#include "io/safetensors/safetensors.h"
 
 namespace farthing {
 

@@ -2,7 +2,7 @@
 #include <cstring>
 
 #include "base/check.h"
-#include "io/safetensors.h"
+#include "io/safetensors/safetensors.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   auto storage = farthing::Storage::allocate(static_cast<int64_t>(size));

@@ -1,5 +1,5 @@
 // GGUF: reading of good files, refusal of every kind of bad file, writing.
-#include "io/gguf.h"
+#include "io/gguf/gguf.h"
 
 #include <gtest/gtest.h>
 

@@ -1,5 +1,5 @@
 // Safetensors: reading of good files, refusal of every kind of bad file, writing.
-#include "io/safetensors.h"
+#include "io/safetensors/safetensors.h"
 
 #include <gtest/gtest.h>
 

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "io/safetensors.h"
+#include "io/safetensors/safetensors.h"
 #include "kernels/elementwise/elementwise.h"
 #include "kernels/listing.h"
 #include "kernels/norm/norm.h"

@@ -6,7 +6,7 @@
 
 #include "base/cpu.h"
 #include "base/support/scratch_folder.h"
-#include "io/safetensors.h"
+#include "io/safetensors/safetensors.h"
 #include "model/support/models.h"
 #include "model/support/tiny_model.h"
 

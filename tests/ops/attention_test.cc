@@ -1,5 +1,5 @@
 // Facts about attention: values against double, and bits that no split of the work changes.
-#include "ops/attention.h"
+#include "ops/attention/attention.h"
 
 #include <gtest/gtest.h>
 #include <xxhash.h>

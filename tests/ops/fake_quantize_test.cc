@@ -1,5 +1,5 @@
 // Facts about fake quantization: values, gradients, chosen and learned scales.
-#include "ops/fake_quantize.h"
+#include "ops/fake_quantize/fake_quantize.h"
 
 #include <gtest/gtest.h>
 

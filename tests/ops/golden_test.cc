@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "base/random.h"
-#include "ops/attention.h"
+#include "ops/attention/attention.h"
 #include "ops/norm.h"
 #include "ops/rope.h"
 

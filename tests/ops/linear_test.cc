@@ -1,6 +1,6 @@
 // Facts about the linear operator: each weight gets the input as its own scheme rounds it, and
 // neither threads, the batch nor the instruction set change a row's bits.
-#include "ops/linear.h"
+#include "ops/linear/linear.h"
 
 #include <gtest/gtest.h>
 
@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "base/random.h"
-#include "ops/encode.h"
-#include "ops/linear_backward.h"
+#include "ops/linear/encode.h"
+#include "ops/linear/linear_backward.h"
 
 namespace farthing {
 namespace {

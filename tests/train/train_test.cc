@@ -204,7 +204,8 @@ TEST_F(Train, JsonLinesCountResponsesAlone) {
   const Tokenizer tokenizer = checkpoint_->tokenizer().value();
   const auto documents =
       read_documents({(folder_ / "data.jsonl").string(), "jsonl", 1}, tokenizer, 512, progress)
-          .value();
+          .value()
+          .documents;
   ASSERT_EQ(documents.size(), 1u);
   const auto prompt = tokenizer.encode("One day").size();
   for (size_t i = 0; i < documents[0].tokens.size(); ++i)

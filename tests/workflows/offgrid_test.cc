@@ -9,7 +9,7 @@
 
 #include "base/cpu.h"
 #include "base/support/scratch_folder.h"
-#include "io/safetensors.h"
+#include "io/safetensors/safetensors.h"
 #include "model/support/models.h"
 
 namespace farthing {

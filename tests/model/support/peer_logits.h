@@ -4,7 +4,7 @@
 #include <cmath>
 #include <filesystem>
 
-#include "io/safetensors.h"
+#include "io/safetensors/safetensors.h"
 #include "model/support/models.h"
 
 namespace farthing::testing {

@@ -7,8 +7,8 @@
 #include <fstream>
 
 #include "base/random.h"
-#include "io/gguf.h"
-#include "io/safetensors.h"
+#include "io/gguf/gguf.h"
+#include "io/safetensors/safetensors.h"
 
 namespace farthing::testing {
 namespace {

@@ -11,8 +11,8 @@
 #include <string>
 #include <vector>
 
-#include "io/safetensors.h"
-#include "ops/fake_quantize.h"
+#include "io/safetensors/safetensors.h"
+#include "ops/fake_quantize/fake_quantize.h"
 
 namespace farthing::testing {
 

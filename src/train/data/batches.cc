@@ -3,7 +3,7 @@
 
 #include "base/check.h"
 #include "base/random.h"
-#include "train/data.h"
+#include "train/data/data.h"
 
 namespace farthing {
 

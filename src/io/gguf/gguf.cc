@@ -1,5 +1,5 @@
 // Reading of GGUF files.
-#include "io/gguf.h"
+#include "io/gguf/gguf.h"
 
 #include <fmt/format.h>
 

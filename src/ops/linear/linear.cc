@@ -1,5 +1,5 @@
 // linear_forward: rounds the input once for all that need it, then splits panels over the threads.
-#include "ops/linear.h"
+#include "ops/linear/linear.h"
 
 #include <array>
 

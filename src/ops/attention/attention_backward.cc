@@ -4,8 +4,8 @@
 #include <cmath>
 
 #include "kernels/attention/attention.h"
-#include "ops/attention.h"
-#include "ops/product.h"
+#include "ops/attention/attention.h"
+#include "ops/linear/product.h"
 
 namespace farthing::ops {
 namespace {

@@ -3,8 +3,9 @@
 
 #include <algorithm>
 
+#include "base/digest.h"
 #include "io/json.h"
-#include "train/data.h"
+#include "train/data/data.h"
 
 namespace farthing {
 namespace {
@@ -15,7 +16,7 @@ class DocumentReader {
                  Progress& progress)
       : source_(source), tokenizer_(tokenizer), vocabulary_(vocabulary), progress_(progress) {}
 
-  Result<std::vector<Document>> read() {
+  Result<Documents> read() {
     const std::string text = TRY(read_text_file(source_.path, size_t{16} << 30));
     if (source_.kind == "tokens") {
       TRY(add_ids(text));
@@ -37,7 +38,7 @@ class DocumentReader {
       return fail(error("the data has no tokens to learn from",
                         fmt::format("{} bytes, {} tokens", text.size(), count),
                         "at least two tokens", "give a file with text"));
-    return std::move(out_);
+    return Documents{std::move(out_), digest_of(text)};
   }
 
  private:
@@ -145,8 +146,8 @@ class DocumentReader {
 
 }  // namespace
 
-Result<std::vector<Document>> read_documents(const DataSource& source, const Tokenizer& tokenizer,
-                                             int64_t vocabulary, Progress& progress) {
+Result<Documents> read_documents(const DataSource& source, const Tokenizer& tokenizer,
+                                 int64_t vocabulary, Progress& progress) {
   return DocumentReader(source, tokenizer, vocabulary, progress).read();
 }
 

@@ -3,7 +3,7 @@
 
 #include "base/check.h"
 #include "base/json_writer.h"
-#include "io/safetensors.h"
+#include "io/safetensors/safetensors.h"
 
 namespace farthing {
 

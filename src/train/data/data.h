@@ -8,7 +8,7 @@
 #include "base/progress.h"
 #include "base/result.h"
 #include "text/tokenizer.h"
-#include "train/recipe.h"
+#include "train/recipe/recipe.h"
 
 namespace farthing {
 
@@ -19,14 +19,20 @@ struct Document {
   std::vector<bool> counts;
 };
 
-// The documents of a source, with the tokenizer's begin and end tokens around each.
+// A source's documents, and the digest of its file.
+struct Documents {
+  std::vector<Document> documents;
+  std::string digest;
+};
+
+// Reads a source, with the tokenizer's begin and end tokens around each document.
 //   text:   UTF-8; documents end at "<|endoftext|>"; without one the file is one document
 //   jsonl:  a line is {"text": ...}, or {"prompt": ..., "response": ...}: only the response counts.
 //           A file *.json may hold one array of texts.
 //   tokens: little-endian unsigned 16-bit ids, one document
 // Fails on files without tokens, ids outside the vocabulary, and lines that are none of these.
-Result<std::vector<Document>> read_documents(const DataSource& source, const Tokenizer& tokenizer,
-                                             int64_t vocabulary, Progress& progress);
+Result<Documents> read_documents(const DataSource& source, const Tokenizer& tokenizer,
+                                 int64_t vocabulary, Progress& progress);
 
 // Hands out batch after batch; the n-th is a function of (documents, weights, seed, n) alone. Each
 // document is its own sequence, cut where it is longer than the context; sequences are put

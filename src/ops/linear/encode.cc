@@ -1,5 +1,5 @@
 // Rows are encoded by the format, split over the threads.
-#include "ops/encode.h"
+#include "ops/linear/encode.h"
 
 #include <mutex>
 

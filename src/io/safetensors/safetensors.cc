@@ -1,5 +1,5 @@
 // Reading of safetensors files.
-#include "io/safetensors.h"
+#include "io/safetensors/safetensors.h"
 
 #include <fmt/format.h>
 

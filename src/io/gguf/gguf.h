@@ -12,8 +12,8 @@
 
 #include "base/file.h"
 #include "base/result.h"
-#include "io/gguf_metadata.h"
-#include "io/gguf_types.h"
+#include "io/gguf/gguf_metadata.h"
+#include "io/gguf/gguf_types.h"
 #include "tensor/tensor.h"
 
 namespace farthing {

@@ -1,5 +1,5 @@
 // Table of the tensor types of GGUF files.
-#include "io/gguf_types.h"
+#include "io/gguf/gguf_types.h"
 
 namespace farthing {
 namespace {

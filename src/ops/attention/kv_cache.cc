@@ -1,5 +1,5 @@
 // Pages are taken as a sequence grows and given back when it ends.
-#include "ops/kv_cache.h"
+#include "ops/attention/kv_cache.h"
 
 #include <algorithm>
 

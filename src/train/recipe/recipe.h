@@ -6,7 +6,6 @@
 #include <string>
 #include <vector>
 
-#include "kernels/attention/kv_codec.h"
 #include "train/optimizer.h"
 #include "train/schedule.h"
 #include "train/trained_model.h"
@@ -42,13 +41,16 @@ struct Recipe {
   std::string evaluation_path;  // a text; empty: no evaluation
   int64_t evaluation_every = 100, evaluation_tokens = 8192;
   int64_t checkpoint_every = 200, checkpoint_keep = 2;
-  std::string text;  // what decides the result, one line a value: equal texts give equal results
 
   // Paths in the file are relative to its folder. An unknown key, a wrong type, a value out of
   // range: an error that names file, line and key. `data` and `evaluation` replace the file's
   // sources where they are not empty.
   static Result<Recipe> read(const std::filesystem::path& file, const std::string& data = {},
                              const std::string& evaluation = {});
+
+  // What decides the result beside the data's contents, a line a value: runs with equal texts, on
+  // equal data and the same model, give the same bytes.
+  std::string settings() const;
 };
 
 }  // namespace farthing

@@ -1,7 +1,7 @@
 // Causal attention of query rows to a sequence's cached keys and values.
 #pragma once
 
-#include "ops/kv_cache.h"
+#include "ops/attention/kv_cache.h"
 #include "tensor/context.h"
 
 namespace farthing::ops {

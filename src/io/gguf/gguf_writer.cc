@@ -2,7 +2,7 @@
 #include <array>
 
 #include "base/check.h"
-#include "io/gguf.h"
+#include "io/gguf/gguf.h"
 
 namespace farthing {
 namespace {

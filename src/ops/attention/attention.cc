@@ -1,6 +1,6 @@
 // Attention: work is cut into (kv head, block of tokens), and where that is too few for the
 // threads, into partitions too.
-#include "ops/attention.h"
+#include "ops/attention/attention.h"
 
 #include <algorithm>
 #include <cmath>

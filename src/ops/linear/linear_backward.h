@@ -1,7 +1,7 @@
 // The backward pass of the linear operator.
 #pragma once
 
-#include "ops/linear.h"
+#include "ops/linear/linear.h"
 
 namespace farthing::ops {
 

@@ -1,5 +1,5 @@
 // Reading of GGUF metadata.
-#include "io/gguf_metadata.h"
+#include "io/gguf/gguf_metadata.h"
 
 #include <fmt/format.h>
 

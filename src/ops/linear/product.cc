@@ -1,5 +1,5 @@
 // Packing of the right operand, and the call of the kernel.
-#include "ops/product.h"
+#include "ops/linear/product.h"
 
 #include <algorithm>
 #include <cstring>

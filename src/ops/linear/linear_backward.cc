@@ -1,11 +1,11 @@
 // Both products on panels packed on the spot: dX on the decoded weight's, dW on the input's.
-#include "ops/linear_backward.h"
+#include "ops/linear/linear_backward.h"
 
 #include <algorithm>
 #include <optional>
 
 #include "kernels/quantize_rows/quantize_rows.h"
-#include "ops/product.h"
+#include "ops/linear/product.h"
 #include "ops/rows.h"
 
 namespace farthing::ops {
