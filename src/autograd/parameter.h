@@ -14,6 +14,8 @@ struct Parameter {
   Tensor value, gradient;  // f32, [n, k] or [n]
   Scheme scheme;           // f32 for vectors
   ScaleRule rule = ScaleRule::half_step;
+  double rate = 1;     // its learning rate over the schedule's
+  bool decays = true;  // AdamW's weight decay
 
   View<float, 2> gradient_rows() { return gradient.view<float>(); }
 };

@@ -76,6 +76,12 @@ struct Format {
   // boundaries of scale blocks or at the matrix's end.
   EncodeReport (*encode_tile)(QuantizedTensor& to, Tile tile, const float* values, int64_t stride,
                               ScaleRule rule);
+  // The same with scales that are given, one for each row and group of the tile, instead of chosen;
+  // each is rounded to its stored type, which must leave it finite and above 0. Null where a format
+  // has no such scales.
+  EncodeReport (*encode_with_scales)(QuantizedTensor& to, Tile tile, const float* values,
+                                     int64_t stride, ScaleRule rule, const float* scales,
+                                     int64_t scale_stride) = nullptr;
   // The tile's values. k0 is a multiple of the block, or of 32 where there is none.
   void (*decode_tile)(const QuantizedTensor& from, Tile tile, float* values, int64_t stride);
   // Integer grids only. The unsigned codes of a tile (k0 a multiple of 32), and the scale and zero

@@ -17,6 +17,7 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
 #include <cstring>
 
 #include "formats/format.h"
@@ -116,17 +117,23 @@ struct IntegerGroup {
       zero = static_cast<int>(position > highest ? highest : position);
     }
     if (zero_points) Codes::set(row_of(q.planes[zeros_plane], n), g, zero);
+    encode_codes(codes, begin, end, values, rule, empty ? INFINITY : scale, zero, report);
+    return report;
+  }
+
+  // Codes of a group whose scale is stored; an infinite one makes them all zero.
+  static void encode_codes(uint8_t* codes, int64_t begin, int64_t end, const float* values,
+                           ScaleRule rule, float scale, int zero, EncodeReport& report) {
     const float lowest_step = static_cast<float>((rule == ScaleRule::narrow ? 1 : 0) - zero);
     const float highest_step = static_cast<float>(highest - zero);
     for (int64_t i = begin; i < end; ++i) {
-      const float steps = empty ? 0.0f : values[i - begin] / scale;
+      const float steps = values[i - begin] / scale;
       const float inside = steps < lowest_step    ? lowest_step
                            : steps > highest_step ? highest_step
                                                   : steps;
       report.clipped += steps - inside >= 1.0f || inside - steps >= 1.0f;
       Codes::set(codes, i, static_cast<int>(round_even(inside)) + zero);
     }
-    return report;
   }
 
   static EncodeReport encode_tile(QuantizedTensor& q, Tile tile, const float* values,
@@ -137,6 +144,30 @@ struct IntegerGroup {
       for (int64_t begin = tile.k0; begin < tile.k1; begin += size) {
         const int64_t end = begin + size < tile.k1 ? begin + size : tile.k1;
         report += encode_group(q, n, begin / size, begin, end, values + (begin - tile.k0), rule);
+      }
+    }
+    return report;
+  }
+
+  static EncodeReport encode_with_scales(QuantizedTensor& q, Tile tile, const float* values,
+                                         int64_t stride, ScaleRule rule, const float* scales,
+                                         int64_t scale_stride) {
+    EncodeReport report;
+    const int64_t size = grid.group_size(q.k);
+    for (int64_t n = tile.n0; n < tile.n1; ++n, values += stride, scales += scale_stride) {
+      for (int64_t begin = tile.k0; begin < tile.k1; begin += size) {
+        const int64_t end = begin + size < tile.k1 ? begin + size : tile.k1, g = begin / size;
+        const float* of_group = values + (begin - tile.k0);
+        const float scale = store_scale(q.planes[scales_plane], n * grid.groups(q.k) + g,
+                                        scales[g - tile.k0 / size]);
+        if (!extremes_of(of_group, end - begin).finite) {
+          report.nonfinite += 1;
+        } else if (!(scale > 0) || scale - scale != 0) {
+          report.overflowed_scales += 1;
+        } else {
+          encode_codes(row_of(q.planes[codes_plane], n), begin, end, of_group, rule, scale,
+                       grid.middle(), report);
+        }
       }
     }
     return report;
@@ -199,6 +230,7 @@ struct IntegerGroup {
     }
     f.planes = planes;
     f.encode_tile = encode_tile;
+    if (!zero_points) f.encode_with_scales = encode_with_scales;
     f.decode_tile = decode_tile;
     f.codes_tile = codes_tile;
     f.group_parameters = group_parameters;

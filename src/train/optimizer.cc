@@ -44,7 +44,8 @@ Result<double> Optimizer::step(Context& context, double learning_rate) {
                        .correction2 = bias_correction(settings_.beta2, steps_)};
   for (size_t i = 0; i < parameters_.size(); ++i) {
     Parameter& p = *parameters_[i];
-    step.weight_decay = p.value.shape().rank() > 1 ? settings_.weight_decay : 0.0;
+    step.learning_rate = learning_rate * p.rate;
+    step.weight_decay = p.decays ? settings_.weight_decay : 0.0;
     const size_t count = elements(p.value);
     ops::adamw_step(context, step, {p.value.as<float>(), count}, {p.gradient.as<float>(), count},
                     {moments_[i].first.as<float>(), count}, {moments_[i].second.as<float>(), count},

@@ -13,7 +13,7 @@ namespace farthing {
 
 struct AdamW {
   double beta1 = 0.9, beta2 = 0.95, epsilon = 1e-8;
-  double weight_decay = 0.1;  // of matrices; vectors do not decay
+  double weight_decay = 0.1;  // of matrices; vectors and scales do not decay
   double clip_norm = 1.0;     // 0: not clipped
 };
 

@@ -137,6 +137,7 @@ class Run {
                    .remedy = "lower the learning rate or lengthen the warm-up; the last state is "
                              "still good"});
     }
+    model_->pass_gradients(context_);
     const double rate = recipe_.schedule.at(optimizer_->steps() + 1);
     const double norm = TRY(optimizer_->step(context_, rate));
     TRY(model_->encode(context_));

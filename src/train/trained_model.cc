@@ -7,7 +7,6 @@
 
 #include "model/checkpoint_writer.h"
 #include "ops/cross_entropy.h"
-#include "ops/linear/encode.h"
 
 namespace farthing {
 namespace {
@@ -63,7 +62,7 @@ Result<std::unique_ptr<TrainedModel>> TrainedModel::create(Context& context, Che
                                                            Progress& progress) {
   auto model = TRY(build_model(context, from.config(), from, progress));
   std::unique_ptr<TrainedModel> out(new TrainedModel(std::move(model), precision));
-  TRY(out->attach(from));
+  TRY(out->attach(context, from));
   TRY(out->encode(context));
   return out;
 }
@@ -74,15 +73,19 @@ std::shared_ptr<Parameter> TrainedModel::find(const std::string& name) const {
   return nullptr;
 }
 
-Result<> TrainedModel::attach(Checkpoint& from) {
+Result<> TrainedModel::attach(Context& context, Checkpoint& from) {
   const TensorSpecs specs = tensors_of(model_->config());
   const auto add = [&](std::string name, Tensor master, const Scheme& scheme) {
     // a copy: the checkpoint's tensor may be a mapped file
     Tensor value(DType::f32, master.shape());
     std::copy_n(std::as_const(master).as<float>(), master.shape().elements(), value.as<float>());
-    parameters_.push_back(std::make_shared<Parameter>(
-        Parameter{std::move(name), std::move(value), Tensor(DType::f32, master.shape()), scheme,
-                  rule_for(scheme, precision_)}));
+    parameters_.push_back(
+        std::make_shared<Parameter>(Parameter{.name = std::move(name),
+                                              .value = std::move(value),
+                                              .gradient = Tensor(DType::f32, master.shape()),
+                                              .scheme = scheme,
+                                              .rule = rule_for(scheme, precision_),
+                                              .decays = master.shape().rank() > 1}));
   };
   for (const LinearSpec& spec : specs.tables) {
     const StoredLinear stored = TRY(from.table(spec));
@@ -96,6 +99,11 @@ Result<> TrainedModel::attach(Checkpoint& from) {
   for (const VectorSpec& spec : specs.vectors)
     add(spec.name, TRY(from.vector(spec)), {find_format("f32"), Activations::f32});
   encoded_.resize(matrices);
+  for (size_t i = 0; i < matrices; ++i) {
+    roundings_.emplace_back(context, parameters_[i], precision_.rounding);
+    if (roundings_[i].learned_scales() != nullptr)
+      parameters_.push_back(roundings_[i].learned_scales());
+  }
 
   const WeightSlots slots = model_->weights();
   for (const auto& [name, slot] : slots.tables) slot->parameter = find(name);
@@ -113,8 +121,7 @@ Result<> TrainedModel::encode(Context& context) {
     QuantizedTensor& q = encoded_[i];
     if (q.format == nullptr)
       q = QuantizedTensor::allocate(*p.scheme.weights, p.value.shape()[0], p.value.shape()[1]);
-    const EncodeReport report =
-        ops::encode_weight(context, std::as_const(p.value).view<float>(), p.rule, q);
+    const EncodeReport report = roundings_[i].encode(context, q);
     if (report.nonfinite > 0 || report.overflowed_scales > 0) return fail(encode_error(p, report));
   }
   const auto encoded_of = [&](const Parameter* p) -> const QuantizedTensor& {
@@ -185,6 +192,10 @@ double TrainedModel::accumulate_gradients(Context& context, std::span<const Trai
 
 double TrainedModel::loss(Context& context, std::span<const TrainingSequence> batch) {
   return run(context, batch, 0, false, false);
+}
+
+void TrainedModel::pass_gradients(Context& context) {
+  for (size_t i = 0; i < roundings_.size(); ++i) roundings_[i].pass_gradient(context, encoded_[i]);
 }
 
 void TrainedModel::clear_gradients(Context& context) {

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "model/checkpoint.h"
-#include "ops/adamw.h"
+#include "train/weight_rounding.h"
 
 namespace farthing {
 
@@ -15,6 +15,7 @@ namespace farthing {
 struct TrainedPrecision {
   Scheme linears;                            // of the blocks
   std::optional<ScaleRule> scale_rule = {};  // the format's default where it is absent
+  RoundingOptions rounding = {};             // of what it applies to (can_round)
   std::optional<Scheme> tables = {};  // embedding and head; absent: the checkpoint's own types
   KvCodec kv_cache = KvCodec::f32;
 };
@@ -33,7 +34,7 @@ class TrainedModel {
 
   const Model& model() const { return *model_; }
   const TrainedPrecision& precision() const { return precision_; }
-  // Tables, linears, vectors, each once: a tied head is the embedding.
+  // Tables, linears, vectors, each once (a tied head is the embedding), then learned scales.
   std::span<const std::shared_ptr<Parameter>> parameters() const { return parameters_; }
 
   // Encodes every master and packs it for its kernel: what forward passes run from now on. Fails on
@@ -45,6 +46,9 @@ class TrainedModel {
   // serve: no other path exists.
   double accumulate_gradients(Context& context, std::span<const TrainingSequence> batch,
                               float scale, bool checkpointing);
+  // Turns the gradients of all batches, which are those of the decoded weights, into those of the
+  // masters and of learned scales. Once, before the optimizer's step.
+  void pass_gradients(Context& context);
   // The sum of the losses alone.
   double loss(Context& context, std::span<const TrainingSequence> batch);
   void clear_gradients(Context& context);
@@ -57,7 +61,7 @@ class TrainedModel {
   class Source;
   TrainedModel(std::unique_ptr<Model> model, TrainedPrecision precision)
       : model_(std::move(model)), precision_(std::move(precision)) {}
-  Result<> attach(Checkpoint& from);
+  Result<> attach(Context& context, Checkpoint& from);
   std::shared_ptr<Parameter> find(const std::string& name) const;
   std::vector<Sequence> new_sequences(std::span<const TrainingSequence> batch);
   double run(Context& context, std::span<const TrainingSequence> batch, float scale, bool train,
@@ -66,7 +70,9 @@ class TrainedModel {
   std::unique_ptr<Model> model_;
   TrainedPrecision precision_;
   std::vector<std::shared_ptr<Parameter>> parameters_;
-  std::vector<QuantizedTensor> encoded_;  // of each parameter that is a matrix
+  // Of each parameter that is a matrix; they come first.
+  std::vector<QuantizedTensor> encoded_;
+  std::vector<WeightRounding> roundings_;
   std::shared_ptr<KvPool> pool_;
 };
 

@@ -95,6 +95,32 @@ TEST_F(Train, StoppedAtAnyStepAndResumedItGivesTheSameBytes) {
   }
 }
 
+const char* learned =
+    "mode = \"qat\"\n[quantization]\nscheme = \"int4_g32\"\nscales = \"learned\"\n"
+    "scale_start = \"least_squares\"";
+
+TEST_F(Train, LearnedScalesAreResumedAndOnAnyThreadsTheSame) {
+  const Recipe r = recipe(learned).value();
+  ASSERT_TRUE(run(r, "whole", 1));
+  EXPECT_THROW(static_cast<void>(run(r, "stopped", 3, false,
+                                     [&](const TrainStep& s) {
+                                       if (s.step == 3) throw Stopped();
+                                     })),
+               Stopped);
+  ASSERT_TRUE(run(r, "stopped", 3, true));
+  EXPECT_EQ(model_bytes("stopped"), model_bytes("whole"));
+  ASSERT_TRUE(run(recipe(qat).value(), "rule"));
+  EXPECT_NE(model_bytes("rule"), model_bytes("whole"));
+}
+
+TEST_F(Train, LearnedScalesOfAFormatWithoutThemAreRefused) {
+  const auto r =
+      recipe("mode = \"qat\"\n[quantization]\nscheme = \"int4_g32_asym\"\nscales = \"learned\"");
+  ASSERT_FALSE(r);
+  EXPECT_NE(r.error().text().find("quantization.scales"), std::string::npos) << r.error().text();
+  EXPECT_NE(r.error().text().find("int4_g32_asym"), std::string::npos);
+}
+
 TEST_F(Train, ExportedCodesAreReadAndWrittenAgainByteForByte) {
   const Recipe r = recipe(qat).value();
   ASSERT_TRUE(run(r, "run"));

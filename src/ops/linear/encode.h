@@ -11,4 +11,10 @@ namespace farthing::ops {
 EncodeReport encode_weight(Context& context, View<const float, 2> weight, ScaleRule rule,
                            QuantizedTensor& out);
 
+// The same with given scales [n, groups] (formats with Format::encode_with_scales only); the rule
+// says which codes there are.
+EncodeReport encode_weight_with_scales(Context& context, View<const float, 2> weight,
+                                       ScaleRule rule, View<const float, 2> scales,
+                                       QuantizedTensor& out);
+
 }  // namespace farthing::ops

@@ -30,6 +30,13 @@ Result<> read_precision(TomlTable& r, TrainedPrecision& p) {
                "WEIGHTS[@ACTIVATIONS], as `farthing formats` lists them"));
   TRY(r.parsed("quantization.scale_rule", p.scale_rule, find_scale_rule, "a scale rule's name"));
   TRY(r.parsed("quantization.tables", p.tables, parse_scheme, "a scheme"));
+  TRY(r.parsed("quantization.scales", p.rounding.scales, find_scale_training,
+               "\"dynamic\", \"static\" or \"learned\""));
+  TRY(r.parsed("quantization.scale_start", p.rounding.start, find_scale_start,
+               "\"rule\", \"mean\" or \"least_squares\""));
+  TRY(r.number("quantization.scale_learning_rate", p.rounding.scale_rate, 0, 100));
+  TRY(r.parsed("quantization.gradient", p.rounding.outside, find_outside_gradient,
+               "\"pass_through\" or \"clipped\""));
   return r.parsed("quantization.kv_cache", p.kv_cache, find_kv_codec, "one of " + kv_codec_names());
 }
 
@@ -115,6 +122,13 @@ Result<> check_precision(const TomlTable& r, const Recipe& recipe) {
     return fail(r.error("quantization.scheme", "a number format; mode = \"qat\" needs one"));
   if (recipe.mode != TrainMode::qat && !p.linears.weights->plain)
     return fail(r.error("mode", fmt::format("\"qat\", to train in {}", p.linears.name())));
+  if (!can_round(*p.linears.weights, p.rounding)) {
+    const bool scales = p.rounding.scales != ScaleTraining::dynamic;
+    return fail(
+        r.error(scales ? "quantization.scales" : "quantization.gradient",
+                fmt::format("{}: {} has no symmetric integer groups",
+                            scales ? "\"dynamic\"" : "\"pass_through\"", p.linears.weights->name)));
+  }
   if (!p.scale_rule) return {};
   for (const ScaleRule rule : p.linears.weights->scale_rules)
     if (rule == *p.scale_rule) return {};
@@ -172,6 +186,11 @@ std::string Recipe::settings() const {
   line("quantization.scheme", precision.linears.name());
   if (precision.scale_rule) line("quantization.scale_rule", scale_rule_name(*precision.scale_rule));
   if (precision.tables) line("quantization.tables", precision.tables->name());
+  line("quantization.rounding",
+       fmt::format("scales {}, start {}, rate {}, gradient {}",
+                   static_cast<int>(precision.rounding.scales),
+                   static_cast<int>(precision.rounding.start), precision.rounding.scale_rate,
+                   static_cast<int>(precision.rounding.outside)));
   line("quantization.kv_cache", kv_codec_info(precision.kv_cache).name);
   line("data.context", context);
   line("data.batch_tokens", batch_tokens);
