@@ -1,8 +1,10 @@
 // Scales from the master, kept, or learned; gradients straight through the rounding.
 #include "train/weight_rounding.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
-#include <cmath>
+#include <utility>
 
 #include "ops/linear/encode.h"
 #include "ops/rows.h"
@@ -87,31 +89,50 @@ Tensor first_scales(Context& context, const Parameter& weight, ScaleStart start)
   return out;
 }
 
-template <class T>
-std::optional<T> find(std::string_view name,
-                      std::initializer_list<std::pair<std::string_view, T>> all) {
+constexpr std::pair<std::string_view, ScaleTraining> scale_trainings[] = {
+    {"dynamic", ScaleTraining::dynamic},
+    {"static", ScaleTraining::fixed},
+    {"learned", ScaleTraining::learned}};
+constexpr std::pair<std::string_view, ScaleStart> scale_starts[] = {
+    {"rule", ScaleStart::rule},
+    {"mean", ScaleStart::mean},
+    {"least_squares", ScaleStart::least_squares}};
+constexpr std::pair<std::string_view, OutsideGradient> outside_gradients[] = {
+    {"pass_through", OutsideGradient::pass_through}, {"clipped", OutsideGradient::clipped}};
+
+template <class T, size_t count>
+std::optional<T> find(std::string_view name, const std::pair<std::string_view, T> (&all)[count]) {
   for (const auto& [each, value] : all)
     if (each == name) return value;
   return std::nullopt;
 }
 
+template <class T, size_t count>
+std::string_view name_of(T wanted, const std::pair<std::string_view, T> (&all)[count]) {
+  for (const auto& [name, each] : all)
+    if (each == wanted) return name;
+  return "?";
+}
+
 }  // namespace
 
 std::optional<ScaleTraining> find_scale_training(std::string_view name) {
-  return find<ScaleTraining>(name, {{"dynamic", ScaleTraining::dynamic},
-                                    {"static", ScaleTraining::fixed},
-                                    {"learned", ScaleTraining::learned}});
+  return find(name, scale_trainings);
 }
-
 std::optional<ScaleStart> find_scale_start(std::string_view name) {
-  return find<ScaleStart>(name, {{"rule", ScaleStart::rule},
-                                 {"mean", ScaleStart::mean},
-                                 {"least_squares", ScaleStart::least_squares}});
+  return find(name, scale_starts);
+}
+std::optional<OutsideGradient> find_outside_gradient(std::string_view name) {
+  return find(name, outside_gradients);
 }
 
-std::optional<OutsideGradient> find_outside_gradient(std::string_view name) {
-  return find<OutsideGradient>(name, {{"pass_through", OutsideGradient::pass_through},
-                                      {"clipped", OutsideGradient::clipped}});
+std::string RoundingOptions::text() const {
+  std::string out = fmt::format("{} scales, {} gradient", name_of(scales, scale_trainings),
+                                name_of(outside, outside_gradients));
+  if (scales != ScaleTraining::dynamic)
+    out += fmt::format(", start {}", name_of(start, scale_starts));
+  if (scales == ScaleTraining::learned) out += fmt::format(", scale rate {}", scale_rate);
+  return out;
 }
 
 bool can_round(const Format& format, const RoundingOptions& options) {

@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "autograd/parameter.h"
@@ -28,6 +29,8 @@ struct RoundingOptions {
   ScaleStart start = ScaleStart::rule;
   double scale_rate = 0.1;  // learned scales: their learning rate over that of the weights
   ops::OutsideGradient outside = ops::OutsideGradient::pass_through;  // learned: always clipped
+
+  std::string text() const;  // all that decides, on one line
 };
 
 std::optional<ScaleTraining> find_scale_training(std::string_view name);

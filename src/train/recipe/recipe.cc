@@ -186,11 +186,7 @@ std::string Recipe::settings() const {
   line("quantization.scheme", precision.linears.name());
   if (precision.scale_rule) line("quantization.scale_rule", scale_rule_name(*precision.scale_rule));
   if (precision.tables) line("quantization.tables", precision.tables->name());
-  line("quantization.rounding",
-       fmt::format("scales {}, start {}, rate {}, gradient {}",
-                   static_cast<int>(precision.rounding.scales),
-                   static_cast<int>(precision.rounding.start), precision.rounding.scale_rate,
-                   static_cast<int>(precision.rounding.outside)));
+  line("quantization.rounding", precision.rounding.text());
   line("quantization.kv_cache", kv_codec_info(precision.kv_cache).name);
   line("data.context", context);
   line("data.batch_tokens", batch_tokens);
