@@ -12,11 +12,21 @@ std::byte* Workspace::take_bytes(int64_t bytes) {
     ++block_;
     used_ = 0;
   }
-  if (block_ == blocks_.size())
-    blocks_.push_back(Storage::allocate(std::max(rounded, least_block)));
+  if (block_ == blocks_.size()) {
+    const int64_t first = blocks_.empty() ? most_in_use_ : 0;
+    blocks_.push_back(Storage::allocate(std::max({rounded, first, least_block})));
+  }
   std::byte* out = blocks_[block_]->data() + used_;
   used_ += rounded;
+  in_use_ += rounded;
+  most_in_use_ = std::max(most_in_use_, in_use_);
   return out;
+}
+
+int64_t Workspace::bytes() const {
+  int64_t sum = 0;
+  for (const auto& block : blocks_) sum += block->bytes();
+  return sum;
 }
 
 }  // namespace farthing

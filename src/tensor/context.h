@@ -13,7 +13,9 @@
 namespace farthing {
 
 // Scratch memory in stack order: take() from the top, and a Mark gives back all that was taken
-// after it. After the first step of a loop nothing is allocated any more.
+// after it. It grows by blocks; when all of it has been given back, several blocks become one of the
+// most bytes that were ever in use. So after the first steps of a loop nothing is allocated any
+// more, and steps of many different sizes take no more than the largest of them.
 class Workspace {
  public:
   // 64-byte aligned, not initialised.
@@ -29,10 +31,15 @@ class Workspace {
   class Mark {
    public:
     explicit Mark(Workspace& workspace)
-        : workspace_(workspace), block_(workspace.block_), used_(workspace.used_) {}
+        : workspace_(workspace),
+          block_(workspace.block_),
+          used_(workspace.used_),
+          in_use_(workspace.in_use_) {}
     ~Mark() {
       workspace_.block_ = block_;
       workspace_.used_ = used_;
+      workspace_.in_use_ = in_use_;
+      if (in_use_ == 0 && workspace_.blocks_.size() > 1) workspace_.blocks_.clear();
     }
     Mark(const Mark&) = delete;
     Mark& operator=(const Mark&) = delete;
@@ -40,14 +47,17 @@ class Workspace {
    private:
     Workspace& workspace_;
     size_t block_;
-    int64_t used_;
+    int64_t used_, in_use_;
   };
+
+  int64_t bytes() const;  // allocated
 
  private:
   std::byte* take_bytes(int64_t bytes);
   std::vector<std::shared_ptr<Storage>> blocks_;
   size_t block_ = 0;  // the block that is being filled
   int64_t used_ = 0;  // bytes used of it
+  int64_t in_use_ = 0, most_in_use_ = 0;
 };
 
 class Tape;  // autograd/tape.h

@@ -106,9 +106,23 @@ TEST(Workspace, AllocatesNothingTheSecondTime) {
     workspace.take_rows<float>(3, 5);
   };
   step();
-  const int64_t after_first = memory_use().now_bytes;
+  step();  // several blocks have become one
+  const int64_t after_second = memory_use().now_bytes;
   for (int i = 0; i < 10; ++i) step();
-  EXPECT_EQ(memory_use().now_bytes, after_first);
+  EXPECT_EQ(memory_use().now_bytes, after_second);
+}
+
+TEST(Workspace, StepsOfManySizesTakeNoMoreThanTheLargest) {
+  Workspace workspace;
+  constexpr int64_t most = 1 << 20;
+  for (int64_t i = 0; i < 50; ++i) {
+    Workspace::Mark mark(workspace);
+    const int64_t bytes = (i * 7919 + 5) % most;  // sizes in no order
+    for (int piece = 0; piece < 8; ++piece) workspace.take<std::byte>(bytes + piece * 4096);
+  }
+  Workspace::Mark mark(workspace);
+  workspace.take<std::byte>(1);
+  EXPECT_LE(workspace.bytes(), 8 * (most + 8 * 4096));
 }
 
 }  // namespace
