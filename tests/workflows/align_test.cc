@@ -204,8 +204,10 @@ TEST(Align, RecordingAndServingAgreeInEveryBitOnOddTextForEveryKvCodec) {
   for (const std::string name : {"f32", "f16", "bf16", "int8"}) {
     const auto codec = find_kv_codec(name);
     ASSERT_TRUE(codec.has_value()) << name;
-    const auto m = align_own(checkpoint->config(), *checkpoint, windows,
-                             {.kv_cache = *codec, .threads = 3}, progress);
+    PairOptions options;
+    options.kv_cache = *codec;
+    options.threads = 3;
+    const auto m = align_own(checkpoint->config(), *checkpoint, windows, options, progress);
     ASSERT_TRUE(m.has_value()) << m.error().text();
     EXPECT_EQ(m->pairs.size(), 6 * supported_isas().size());
     EXPECT_EQ(m->operators.size(), 79u);
@@ -225,12 +227,17 @@ TEST(Align, BatchesOfOneThreeAndSeventeenWindowsAreRecordedAndServedAlike) {
   const Windows windows = windows_of(*checkpoint, odd_text(), {.tokens = 23 * 6, .context = 6});
   ASSERT_EQ(windows.count(), 23);
   NoProgress progress;
-  const AlignedPairs m =
-      align_own(checkpoint->config(), *checkpoint, windows, {.threads = 2}, progress).value();
-  EXPECT_EQ(m.batches, (std::vector<int64_t>{1, 3, 17, 1, 1}));
-  EXPECT_TRUE(m.equal());
-  for (const Alignment& a : m.pairs)
-    EXPECT_EQ(a.operators[0].rows, a.name.starts_with("padded") ? 23 * 3 : 23 * 6) << a.name;
+  for (const int64_t kept_bytes : {1, 350'000, 1 << 29}) {  // 1, 2 and all windows at a time
+    PairOptions options;
+    options.threads = 2;
+    options.kept_bytes = kept_bytes;
+    const AlignedPairs m =
+        align_own(checkpoint->config(), *checkpoint, windows, options, progress).value();
+    EXPECT_EQ(m.batches, (std::vector<int64_t>{1, 3, 17, 1, 1}));
+    EXPECT_TRUE(m.equal()) << kept_bytes;
+    for (const Alignment& a : m.pairs)
+      EXPECT_EQ(a.operators[0].rows, a.name.starts_with("padded") ? 23 * 3 : 23 * 6) << a.name;
+  }
 }
 
 // The machine of the first instruction set is given another weight, as if its kernel were wrong.
@@ -238,13 +245,15 @@ TEST(Align, TheWaysOfAnInstructionSetThatComputesOtherwiseNameTheOperator) {
   if (supported_isas().size() < 2) GTEST_SKIP() << "needs two instruction sets";
   const auto checkpoint = Checkpoint::open(stories).value();
   const Windows windows = windows_of(*checkpoint, odd_text(), {.tokens = 96, .context = 32});
+  PairOptions options;
+  options.threads = 2;
   int built = 0;
   ChangedSource source(*checkpoint, [&](const std::string& name, float* values, int64_t) {
     if (name == "model.layers.3.mlp.gate_proj.weight" && built++ == 0) values[0] += 1;
   });
   NoProgress progress;
   const AlignedPairs m =
-      align_own(checkpoint->config(), source, windows, {.threads = 2}, progress).value();
+      align_own(checkpoint->config(), source, windows, options, progress).value();
   for (size_t i = 0; i < m.pairs.size(); ++i) {
     const Alignment& a = m.pairs[i];
     if (i >= 6) {

@@ -16,8 +16,6 @@ namespace {
 constexpr int64_t batch_sizes[] = {1, 3, 17};
 // A training run of many sequences keeps the inputs of blocks alone; so does this one.
 constexpr int64_t least_with_checkpoints = 17;
-// As many windows of a batch as fit are kept at a time, for comparing operators.
-constexpr int64_t kept_bytes = int64_t{512} << 20;
 
 struct Machine {
   std::unique_ptr<ContextOwner> owner;
@@ -122,7 +120,9 @@ class OwnPairs {
     for (int64_t at = 0; at < count;) {
       const int64_t window_bytes = recorder_.bytes_per_row() * size;
       const int64_t kept =
-          window_bytes == 0 ? 1 : std::clamp<int64_t>(kept_bytes / window_bytes, 1, count - at);
+          window_bytes == 0
+              ? 1
+              : std::clamp<int64_t>(options_.kept_bytes / window_bytes, 1, count - at);
       recorder_.begin(at * size, kept * size);
       record(trainer(), windows_, first, count, options_.kv_cache, recorder_,
              recorded.view<float>());

@@ -17,6 +17,9 @@ struct PairOptions {
   KvCodec kv_cache = KvCodec::f32;
   double clip = 0.2;  // ratios outside [1 - clip, 1 + clip] count as clipped
   int threads = 1;    // the most threads that the engine is run on
+  // As many windows of a recorded batch as fit are kept at a time for comparing operators, at least
+  // one; the batch is recorded again for the next.
+  int64_t kept_bytes = int64_t{512} << 20;
 };
 
 // Of one pair (a, b). d = log p_a - log p_b of the text's next token, nats; r = exp(d), d clamped
