@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "base/table_text.h"
 
 namespace farthing {
 
@@ -16,13 +17,7 @@ Result<> print(std::string_view text);
 // Writes a message to standard error; nothing happens where nobody reads it.
 void tell(const std::string& message);
 
-// Rows of cells as lines of columns; the first row is the header. A column whose cells below the
-// header are all numbers is aligned to the right.
-std::string table_text(const std::vector<std::vector<std::string>>& rows);
-
 // "1.5 kB", "135 MB"; powers of 1000.
 std::string size_text(double bytes);
-// "134,515,008"
-std::string count_text(int64_t count);
 
 }  // namespace farthing

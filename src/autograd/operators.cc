@@ -10,6 +10,13 @@
 #include "ops/norm.h"
 
 namespace farthing::autograd {
+namespace {
+
+void show(Context& context, OperatorKind kind, const void* weight, View<const float, 2> rows) {
+  if (context.probe != nullptr) context.probe->see({kind, weight, rows});
+}
+
+}  // namespace
 
 Value new_value(Context& context, int64_t rows, int64_t columns) {
   Value out{context.workspace.take_rows<float>(rows, columns)};
@@ -23,6 +30,7 @@ Value new_value(Context& context, int64_t rows, int64_t columns) {
 Value embedding(Context& context, const TableWeight& table, std::span<const int32_t> tokens) {
   const Value out = new_value(context, static_cast<int64_t>(tokens.size()), table.stored.k);
   ops::embedding_forward(context, table.stored, tokens, out.data);
+  show(context, OperatorKind::embedding, &table, out.data);
   if (context.tape != nullptr && table.parameter != nullptr)
     context.tape->record([out, parameter = table.parameter.get(),
                           ids = std::vector<int32_t>(tokens.begin(), tokens.end())](Context& c) {
@@ -34,6 +42,7 @@ Value embedding(Context& context, const TableWeight& table, std::span<const int3
 Value rms_norm(Context& context, const Value& x, const VectorWeight& gain, float epsilon) {
   const Value out = new_value(context, x.data.rows, x.data.columns);
   ops::rms_norm_forward(context, x.data, gain.value, epsilon, out.data);
+  show(context, OperatorKind::rms_norm, &gain, out.data);
   if (context.tape != nullptr)
     context.tape->record([=, weight = &gain](Context& c) {
       ops::rms_norm_backward(c, x.data, weight->value, epsilon, out.gradient, x.gradient,
@@ -50,6 +59,7 @@ void linear_into(Context& context, const Value& x, std::span<const LinearWeight*
       context.workspace.take<ops::LinearOutput>(static_cast<int64_t>(y.size()));
   for (size_t i = 0; i < y.size(); ++i) outputs[i] = {&weights[i]->packed, y[i].data};
   ops::linear_forward(context, x.data, {outputs, y.size()});
+  for (size_t i = 0; i < y.size(); ++i) show(context, OperatorKind::linear, weights[i], y[i].data);
   if (context.tape == nullptr) return;
   context.tape->record([x, w = std::vector<const LinearWeight*>(weights.begin(), weights.end()),
                         y = std::vector<Value>(y.begin(), y.end())](Context& c) {
@@ -66,6 +76,7 @@ void linear_into(Context& context, const Value& x, std::span<const LinearWeight*
 void rope(Context& context, RopeTable& table, std::span<const int32_t> positions, int64_t head_dim,
           const Value& x) {
   ops::rope_forward(context, table, positions, head_dim, x.data);
+  show(context, OperatorKind::rope, nullptr, x.data);
   if (context.tape != nullptr)
     context.tape->record(
         [&table, head_dim, x, at = std::vector<int32_t>(positions.begin(), positions.end())](
@@ -87,6 +98,7 @@ Value attention(Context& context, const Value& q, const Value& k, const Value& v
     row += s.rows;
   }
   ops::attention_forward(context, q.data, {of, sequences.size()}, layer, out.data);
+  show(context, OperatorKind::attention, nullptr, out.data);
   if (context.tape != nullptr)
     context.tape->record(
         [=, list = std::vector<ops::AttentionSequence>(of, of + sequences.size())](Context& c) {
@@ -99,11 +111,13 @@ Value attention(Context& context, const Value& q, const Value& k, const Value& v
 Value add(Context& context, const Value& x, const Value& y) {
   if (context.tape == nullptr) {
     ops::add_forward(context, x.data, y.data);
+    show(context, OperatorKind::add, nullptr, x.data);
     return x;
   }
   const Value out = new_value(context, x.data.rows, x.data.columns);
   std::copy_n(x.data.data, x.data.rows * x.data.columns, out.data.data);
   ops::add_forward(context, out.data, y.data);
+  show(context, OperatorKind::add, nullptr, out.data);
   context.tape->record([=](Context& c) {
     ops::add_forward(c, x.gradient, out.gradient);
     ops::add_forward(c, y.gradient, out.gradient);
@@ -115,6 +129,7 @@ Value swiglu(Context& context, const Value& gate, const Value& up) {
   const Value out =
       context.tape == nullptr ? gate : new_value(context, gate.data.rows, gate.data.columns);
   ops::swiglu_forward(context, gate.data, up.data, out.data);
+  show(context, OperatorKind::swiglu, nullptr, out.data);
   if (context.tape != nullptr)
     context.tape->record([=](Context& c) {
       ops::swiglu_backward(c, gate.data, up.data, out.gradient, gate.gradient, up.gradient);
@@ -126,6 +141,7 @@ Value select_rows(Context& context, const Value& x, std::span<const int32_t> row
   const Value out = new_value(context, static_cast<int64_t>(rows.size()), x.data.columns);
   for (size_t i = 0; i < rows.size(); ++i)
     std::copy_n(x.data.row(rows[i]), x.data.columns, out.data.row(static_cast<int64_t>(i)));
+  show(context, OperatorKind::select_rows, nullptr, out.data);
   if (context.tape != nullptr)
     context.tape->record([=, from = std::vector<int32_t>(rows.begin(), rows.end())](Context&) {
       for (size_t i = 0; i < from.size(); ++i) {

@@ -1,11 +1,13 @@
 // The operators that models are made of: each calls the one of ops/, and records its backward pass
-// if context.tape is set. Training and serving run the same calls.
+// if context.tape is set, and shows its output to context.probe if that is set. Training and
+// serving run the same calls.
 #pragma once
 
 #include <array>
 #include <span>
 
 #include "autograd/parameter.h"
+#include "autograd/probe.h"
 #include "autograd/tape.h"
 #include "ops/attention/attention.h"
 #include "ops/rope.h"

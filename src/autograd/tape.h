@@ -18,15 +18,18 @@ class Tape {
   bool checkpointing() const { return checkpointing_; }
   void record(std::function<void(Context&)> backward) { steps_.push_back(std::move(backward)); }
 
-  // Runs the steps from last to first, and forgets them. Nothing is recorded meanwhile.
+  // Runs the steps from last to first, and forgets them. Nothing is recorded or probed meanwhile.
   void run_backward(Context& context) {
     Tape* const before = context.tape;
+    Probe* const probe = context.probe;
     context.tape = nullptr;
+    context.probe = nullptr;
     while (!steps_.empty()) {
       steps_.back()(context);
       steps_.pop_back();
     }
     context.tape = before;
+    context.probe = probe;
   }
 
  private:

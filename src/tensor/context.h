@@ -60,19 +60,21 @@ class Workspace {
   int64_t in_use_ = 0, most_in_use_ = 0;
 };
 
-class Tape;  // autograd/tape.h
+class Tape;   // autograd/tape.h
+class Probe;  // autograd/probe.h
 
 struct Context {
   ThreadPool& pool;
   Isa isa;
   Workspace& workspace;
-  Tape* tape = nullptr;  // where operators of autograd/ record, while a model is trained
+  Tape* tape = nullptr;    // where operators of autograd/ record, while a model is trained
+  Probe* probe = nullptr;  // what they show their outputs to, while a model is looked into
 };
 
 // Owns what a Context refers to.
 class ContextOwner {
  public:
-  ContextOwner(int threads, Isa isa) : pool_(threads), context_{pool_, isa, workspace_, nullptr} {}
+  ContextOwner(int threads, Isa isa) : pool_(threads), context_{pool_, isa, workspace_} {}
   Context& get() { return context_; }
 
  private:

@@ -5,13 +5,11 @@
 
 #include <algorithm>
 #include <cctype>
-#include <ctime>
 #include <memory>
 
-#include "base/cpu.h"
 #include "model/checkpoint.h"
 #include "workflows/comparison.h"
-#include "workflows/report/folder.h"
+#include "workflows/page/report_folder.h"
 
 namespace farthing {
 namespace fs = std::filesystem;
@@ -55,15 +53,6 @@ Result<std::vector<QuantizeOptions>> plan_rows(const CompareOptions& options) {
   return out;
 }
 
-std::string date_now() {
-  const std::time_t now = std::time(nullptr);
-  std::tm utc{};
-  gmtime_r(&now, &utc);
-  char out[32];
-  std::strftime(out, sizeof out, "%Y-%m-%dT%H:%M:%SZ", &utc);
-  return out;
-}
-
 // The text's windows, for this model.
 Result<Windows> windows_for(const Checkpoint& checkpoint, const EvaluationText& text,
                             const WindowOptions& options) {
@@ -87,15 +76,6 @@ std::optional<std::string> offgrid_note(const fs::path& model) {
          "permuted and gently rescaled, without changing what the model computes "
          "(farthing-offgrid.json). On that grid, "
          "formats that share it would look better than they are.";
-}
-
-MeasuringProtocol describe(const Windows& windows, const EvaluationText& text) {
-  return {.context = windows.context(),
-          .windows = windows.count(),
-          .scored = windows.scored(),
-          .summary = windows.protocol(),
-          .text = text.name,
-          .text_digest = text.digest};
 }
 
 // A word of a shell's command.
@@ -154,12 +134,8 @@ Result<CompareReport> compare(Context& context, const CompareOptions& options, P
 
   CompareReport report;
   report.model = options.model.string();
-  report.protocol = describe(windows, text);
-  report.place = {.program = "farthing " FARTHING_VERSION,
-                  .date = date_now(),
-                  .cpu = cpu_model(),
-                  .isa = std::string(isa_name(context.isa)),
-                  .threads = context.pool.size()};
+  report.protocol = measuring_protocol(windows, text);
+  report.place = measuring_place(context);
   report.notes = options.notes;
   if (const auto note = offgrid_note(options.model)) report.notes.push_back(*note);
 
@@ -189,7 +165,7 @@ Result<CompareReport> compare(Context& context, const CompareOptions& options, P
   }
   report.recommendation = recommend(report, options.kl_bound);
   report.recommendation.command = command_for(report, options);
-  TRY(output.write(report));
+  TRY(output.write(compare_html(report), compare_json(report)));
   return report;
 }
 

@@ -10,27 +10,9 @@
 #include "eval/bootstrap.h"
 #include "eval/speed.h"
 #include "quant/algorithm.h"
+#include "workflows/page/measuring.h"
 
 namespace farthing {
-
-// How and on what text was measured.
-struct MeasuringProtocol {
-  int64_t context = 0;  // tokens of a window; the stride is the same, and there is no BOS
-  int64_t windows = 0;
-  int64_t scored = 0;   // positions of a window
-  std::string summary;  // in words
-  std::string text, text_digest;
-
-  int64_t tokens() const { return windows * context; }
-};
-
-// Where and when was measured.
-struct MeasuringPlace {
-  std::string program;  // "farthing 0.1.0"
-  std::string date;     // UTC, ISO 8601
-  std::string cpu, isa;
-  int threads = 0;
-};
 
 // One scheme, quantized by one method; or the baseline.
 struct CompareRow {

@@ -6,7 +6,7 @@
 
 #include "base/check.h"
 #include "workflows/compare_report.h"
-#include "workflows/report/number_text.h"
+#include "workflows/page/number_text.h"
 
 namespace farthing {
 namespace {

@@ -140,6 +140,8 @@ TEST(Json, AlignFindsNoDifferenceBetweenTrainingAndServing) {
   for (const auto& pair : json["pairs"]) {
     EXPECT_EQ(pair["max"], 0.0);
     EXPECT_EQ(pair["equal_bits"], true);
+    EXPECT_EQ(pair["operators_compared"], true);
+    EXPECT_TRUE(pair["first_operator"].is_null());
   }
 }
 
@@ -155,6 +157,18 @@ TEST(Align, FailsBeyondTheBoundAndSucceedsWithinIt) {
   };
   EXPECT_EQ(align("0"), 1);
   EXPECT_EQ(align("1"), 0);
+}
+
+TEST(Align, WritesItsReportAlsoBeyondTheBound) {
+  ScratchFolder folder;
+  ASSERT_EQ(
+      farthing({"quantize", stories(), "-o", (folder / "q").string(), "--format", "q8_0"}).status,
+      0);
+  EXPECT_EQ(farthing({"align", stories(), "--against", (folder / "q").string(), "--tokens", "256",
+                      "--context", "64", "--report", (folder / "align.html").string()})
+                .status,
+            1);
+  EXPECT_EQ(folder.names(), (std::vector<std::string>{"align.html", "q"}));
 }
 
 TEST(Json, BenchOfflineHasThroughputAndLatencies) {

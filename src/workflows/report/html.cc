@@ -4,70 +4,15 @@
 #include <algorithm>
 #include <functional>
 #include <string_view>
-#include <utility>
 
 #include "base/check.h"
 #include "workflows/compare_report.h"
-#include "workflows/report/number_text.h"
-#include "workflows/report/page_parts.h"
+#include "workflows/page/embedded.h"
+#include "workflows/page/html.h"
+#include "workflows/page/number_text.h"
 
 namespace farthing {
 namespace {
-
-// Text as HTML, in elements and in quoted attributes. Names come from outside: anything may stand
-// in them.
-std::string escaped(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    switch (c) {
-      case '&':
-        out += "&amp;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '"':
-        out += "&quot;";
-        break;
-      case '\'':
-        out += "&#39;";
-        break;
-      default:
-        out += c;
-    }
-  }
-  return out;
-}
-
-// JSON for a <script> element: `<` stands only in strings, so no text can end the element.
-std::string json_for_script(const std::string& json) {
-  std::string out;
-  for (const char c : json) {
-    if (c == '<') {
-      out += "\\u003c";
-    } else {
-      out += c;
-    }
-  }
-  return out;
-}
-
-std::string notes_html(const std::vector<std::string>& notes) {
-  std::string out;
-  for (const std::string& note : notes)
-    out += fmt::format("<p class=\"note\"><b>Note.</b> {}</p>\n", escaped(note));
-  return out;
-}
-
-std::string list_html(const std::vector<std::string>& items) {
-  if (items.empty()) return {};
-  std::string out = "<ul>";
-  for (const std::string& item : items) out += fmt::format("<li>{}</li>", escaped(item));
-  return out + "</ul>";
-}
 
 std::string advice_html(const Recommendation& r) {
   std::string out = "<div class=\"advice\">";
@@ -97,8 +42,7 @@ std::string tiles_html(const CompareReport& report) {
   const CompareRow& base = report.baseline;
   std::string out = "<div class=\"tiles\">";
   const auto tile = [&](const std::string& value, const std::string& text) {
-    out += fmt::format("<div class=\"tile\"><b>{}</b><span>{}</span></div>", escaped(value),
-                       escaped(text));
+    out += tile_html(value, text);
   };
   tile(bytes_text(static_cast<double>(row->bytes)),
        fmt::format("{} of {} unquantized",
@@ -202,54 +146,20 @@ int most_runs(const CompareReport& report) {
   return runs;
 }
 
-std::string facts_html(const CompareReport& report) {
+std::string facts_of(const CompareReport& report) {
   const MeasuringProtocol& p = report.protocol;
   const Speed& speed = report.baseline.speed;
-  std::string out = "<dl class=\"facts\">";
-  const auto fact = [&](const char* name, const std::string& value) {
-    out += fmt::format("<dt>{}</dt><dd>{}</dd>", name, escaped(value));
-  };
-  fact("Model", report.model);
-  fact("Windows", p.summary);
-  fact("Text", fmt::format("{} (XXH3-128 {})", p.text, p.text_digest));
-  fact("Speed",
-       fmt::format(
-           "one sequence, prompt of {} tokens, then {} tokens one by one; median of up to {} runs",
-           speed.prompt_tokens, speed.decode_tokens, most_runs(report)));
-  fact("Machine", fmt::format("{}, {} kernels, {} threads", report.place.cpu, report.place.isa,
-                              report.place.threads));
-  fact("Date", report.place.date);
-  fact("Program", report.place.program);
-  return out + "</dl>";
-}
-
-// The last part of a path: "models/stories260k/" is stories260k.
-std::string file_name(const std::string& path) {
-  std::filesystem::path clean = std::filesystem::path(path).lexically_normal();
-  if (!clean.has_filename()) clean = clean.parent_path();
-  return clean.filename().empty() ? path : clean.filename().string();
-}
-
-// The template with every {{name}} replaced; what is put in is not searched again.
-std::string filled(std::string_view page,
-                   const std::vector<std::pair<std::string_view, std::string>>& parts) {
-  std::string out;
-  for (;;) {
-    const size_t begin = page.find("{{");
-    if (begin == std::string_view::npos) return out + std::string(page);
-    const size_t end = page.find("}}", begin);
-    CHECK(end != std::string_view::npos);
-    const std::string_view name = page.substr(begin + 2, end - begin - 2);
-    out += page.substr(0, begin);
-    bool found = false;
-    for (const auto& [known, text] : parts) {
-      if (known != name) continue;
-      out += text;
-      found = true;
-    }
-    CHECK(found);
-    page.remove_prefix(end + 2);
-  }
+  return facts_html(
+      {{"Model", report.model},
+       {"Windows", p.summary},
+       {"Text", fmt::format("{} (XXH3-128 {})", p.text, p.text_digest)},
+       {"Speed", fmt::format("one sequence, prompt of {} tokens, then {} tokens one by one; median "
+                             "of up to {} runs",
+                             speed.prompt_tokens, speed.decode_tokens, most_runs(report))},
+       {"Machine", fmt::format("{}, {} kernels, {} threads", report.place.cpu, report.place.isa,
+                               report.place.threads)},
+       {"Date", report.place.date},
+       {"Program", report.place.program}});
 }
 
 }  // namespace
@@ -258,8 +168,8 @@ std::string compare_html(const CompareReport& report) {
   const MeasuringPlace& place = report.place;
   const std::string name = escaped(file_name(report.model));
   const Speed& speed = report.baseline.speed;
-  return filled(
-      embedded::page_html,
+  return filled_page(
+      embedded::compare_page_html,
       {{"title", name + " \u2013 quantization report"},
        {"css", std::string(embedded::page_css)},
        {"model", name},
@@ -282,11 +192,12 @@ std::string compare_html(const CompareReport& report) {
                      "by one. Median of up to "
                      "{} runs.",
                      place.threads, speed.prompt_tokens, speed.decode_tokens, most_runs(report)))},
-       {"facts", facts_html(report)},
+       {"facts", facts_of(report)},
        {"footer", escaped(place.program + ". The numbers of this page are in report.json, too.")},
        {"data", json_for_script(compare_json(report))},
        {"chart", std::string(embedded::chart_js)},
-       {"js", std::string(embedded::page_js)}});
+       {"shared_js", std::string(embedded::page_js)},
+       {"js", std::string(embedded::compare_page_js)}});
 }
 
 }  // namespace farthing

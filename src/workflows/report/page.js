@@ -1,12 +1,9 @@
 // Charts, sorting and the map of layers of a comparison's report.
 'use strict';
 (() => {
-  const report = JSON.parse(document.getElementById('report-data').textContent);
+  const {report, color, significant, axis, powers} = page;
   const rows = report.rows.filter(row => !row.error);
   const chosen = report.recommendation.name;
-  const color = name => getComputedStyle(document.documentElement).getPropertyValue('--' + name).trim();
-  const significant = value => value === 0 ? '0' : Math.abs(value) < 0.001 ? value.toExponential(1)
-      : String(Number(value.toPrecision(3)));
   const megabytes = bytes => (bytes / 1e6).toPrecision(3) + ' MB';
 
   // ---- Quality against size ----
@@ -108,17 +105,6 @@
   // Where a label may stand from its point, nearest first: to the right (x > 0) or to the left.
   const offsets = [14, -14, 34, -34, 60, 90].flatMap(x => [0, 15, -15, 30, -30, 45, -45, 60, -60, 80, -80, 100].map(y => [x, y]))
       .sort((a, b) => Math.hypot(...a) - Math.hypot(...b));
-
-  const axis = (title, more) => ({
-    title: {display: true, text: title, color: color('muted')},
-    ticks: {color: color('muted'), ...more.ticks},
-    grid: {color: color('line')},
-    ...Object.fromEntries(Object.entries(more).filter(([key]) => key !== 'ticks')),
-  });
-  const powers = value => {
-    const digit = value / Math.pow(10, Math.floor(Math.log10(value) + 1e-9));
-    return Math.abs(digit - Math.round(digit)) < 1e-6 && [1, 2, 5].includes(Math.round(digit)) ? significant(value) : '';
-  };
 
   function qualityChart() {
     const bits = rows.map(row => row.bits_per_weight);
@@ -238,42 +224,9 @@
   }
   select.addEventListener('change', drawLayers);
 
-  // ---- Table ----
-  const body = document.querySelector('#rows tbody');
-  const heads = [...document.querySelectorAll('#rows th[data-sort]')];
-  heads.forEach(head => {
-    head.tabIndex = 0;
-    const sort = () => {
-      const down = head.getAttribute('aria-sort') === 'ascending';
-      heads.forEach(other => other.removeAttribute('aria-sort'));
-      head.setAttribute('aria-sort', down ? 'descending' : 'ascending');
-      const key = row => {
-        const cell = row.cells[head.cellIndex];
-        return cell === undefined || cell.dataset.value === undefined ? null : cell.dataset.value;
-      };
-      const compare = (a, b) => {
-        if (key(a) === null || key(b) === null) return (key(a) === null) - (key(b) === null);
-        const order = head.dataset.sort === 'text' ? key(a).localeCompare(key(b), 'en', {numeric: true}) : key(a) - key(b);
-        return down ? -order : order;
-      };
-      body.append(...[...body.rows].sort(compare));
-    };
-    head.addEventListener('click', sort);
-    head.addEventListener('keydown', event => {
-      if (event.key === 'Enter' || event.key === ' ') { event.preventDefault(); sort(); }
-    });
-  });
-
-  // ---- Drawing, in the colours of the screen or of paper ----
-  Chart.defaults.font.family = getComputedStyle(document.body).fontFamily;
-  let charts = [];
-  function draw() {
-    charts.forEach(chart => chart.destroy());
-    charts = [qualityChart(), speedChart('decode', 'decode_tokens_per_second'), speedChart('prompt', 'prompt_tokens_per_second')];
+  page.sortable(document.getElementById('rows'));
+  page.drawn(() => {
     drawLayers();
-  }
-  draw();
-  matchMedia('(prefers-color-scheme: dark)').addEventListener('change', draw);
-  addEventListener('beforeprint', () => { document.documentElement.classList.add('printing'); draw(); });
-  addEventListener('afterprint', () => { document.documentElement.classList.remove('printing'); draw(); });
+    return [qualityChart(), speedChart('decode', 'decode_tokens_per_second'), speedChart('prompt', 'prompt_tokens_per_second')];
+  });
 })();

@@ -5,7 +5,7 @@
 #include <array>
 
 #include "workflows/compare_report.h"
-#include "workflows/report/number_text.h"
+#include "workflows/page/number_text.h"
 
 namespace farthing {
 namespace {

@@ -1,5 +1,5 @@
-// The folder of a comparison's report.
-#include "workflows/report/folder.h"
+// The folder of a report, proved before time is spent.
+#include "workflows/page/report_folder.h"
 
 #include "base/file.h"
 
@@ -48,16 +48,28 @@ Result<ReportFolder> ReportFolder::prepare(const std::optional<fs::path>& path) 
   return out;
 }
 
-Result<> ReportFolder::write(const CompareReport& report) const {
+Result<ReportFolder> ReportFolder::prepare_page(const std::optional<fs::path>& path) {
+  std::error_code code;
+  if (!path || path->extension() != ".html" || fs::is_directory(*path, code)) return prepare(path);
+  TRY(AtomicFile::create(*path));  // removed at once
+  ReportFolder out;
+  out.path_ = *path;
+  out.scratch_ = path->has_parent_path() ? path->parent_path() : fs::path(".");
+  out.page_alone_ = true;
+  return out;
+}
+
+Result<> ReportFolder::write(std::string_view html, std::string_view json) const {
   if (!path_) return {};
+  if (page_alone_) return write_text_file(*path_, html);
   TRY(make_folder(*path_));
   // Both are on the disk before either replaces an older one.
-  auto html = TRY(AtomicFile::create(*path_ / "report.html"));
-  auto json = TRY(AtomicFile::create(*path_ / "report.json"));
-  TRY(html.write(compare_html(report)));
-  TRY(json.write(compare_json(report)));
-  TRY(json.commit());
-  return html.commit();
+  auto html_file = TRY(AtomicFile::create(*path_ / "report.html"));
+  auto json_file = TRY(AtomicFile::create(*path_ / "report.json"));
+  TRY(html_file.write(html));
+  TRY(json_file.write(json));
+  TRY(json_file.commit());
+  return html_file.commit();
 }
 
 }  // namespace farthing
