@@ -26,7 +26,8 @@ struct TrainingSequence {
 
 class TrainedModel {
  public:
-  // Masters from the checkpoint's weights, decoded.
+  // Masters from the checkpoint's weights, decoded. Fails on a scheme whose results depend on the
+  // batch: what serves would compute something else.
   static Result<std::unique_ptr<TrainedModel>> create(Context& context, Checkpoint& from,
                                                       const TrainedPrecision& precision,
                                                       Progress& progress);

@@ -101,6 +101,7 @@ Result<std::vector<Alignment>> align_own(Checkpoint& checkpoint, const Windows& 
       if (model == nullptr)
         machine.model = model =
             TRY(build_model(machine.owner->get(), checkpoint.config(), checkpoint, quiet));
+      TRY(model->check_batch_invariant());
       const std::string where =
           fmt::format("{}, {} thread{}", isa_name(isa), threads, threads == 1 ? "" : "s");
       ways.push_back({"prompt in chunks; " + where, 37, machines.size()});
@@ -163,6 +164,8 @@ Result<std::vector<Alignment>> align_own(Checkpoint& checkpoint, const Windows& 
 
 Result<Alignment> align_models(Context& context, const Model& a, const Model& b,
                                const Windows& windows, const AlignOptions& options) {
+  TRY(a.check_batch_invariant());
+  TRY(b.check_batch_invariant());
   const int64_t size = windows.context(), vocabulary = a.config().vocabulary_size;
   if (b.config().vocabulary_size != vocabulary)
     return fail({.what = "the models have different vocabularies",
@@ -189,6 +192,7 @@ Result<Alignment> align_models(Context& context, const Model& a, const Model& b,
 
 Result<Alignment> align_saved(Context& context, const Model& a, const std::filesystem::path& file,
                               const Windows& windows, const AlignOptions& options) {
+  TRY(a.check_batch_invariant());
   const int64_t size = windows.context(), vocabulary = a.config().vocabulary_size;
   const Tensor saved = TRY(read_npy(file));
   const int64_t scored = windows.count() * (size - 1), elements = saved.shape().elements();

@@ -28,6 +28,8 @@ struct Alignment {
   bool equal_bits = true;        // of all logits compared, else of d (all are 0)
 };
 
+// All of them fail on a model whose results depend on the batch.
+//
 // The recording forward pass of the trainer over a packed batch, against the engine's: prompt in
 // chunks, token by token, padded; each on one and on all threads, on every instruction set.
 Result<std::vector<Alignment>> align_own(Checkpoint& checkpoint, const Windows& windows,

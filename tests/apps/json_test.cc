@@ -34,6 +34,8 @@ TEST(Json, FormatsListsTheRegistry) {
     EXPECT_EQ(json[i]["source"], format.source);
     EXPECT_EQ(json[i]["activations"].size(), format.grid ? std::size(all_activations) : 1u)
         << format.name;
+    for (const auto& activations : json[i]["activations"])
+      EXPECT_EQ(activations["batch_invariant"], activations["name"] != "int8_tensor");
   }
 }
 
