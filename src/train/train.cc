@@ -7,6 +7,7 @@
 
 #include "base/json_writer.h"
 #include "train/fresh_checkpoint.h"
+#include "train/report/describe_run.h"
 #include "train/training_state.h"
 
 namespace farthing {
@@ -25,8 +26,9 @@ class Run {
     optimizer_.emplace(recipe_.optimizer, model_->parameters());
     TRY(begin());
     TrainResult out;
-    out.evaluation_before = evaluate();
+    out.evaluation_before = TRY(evaluate_first());
     const Schedule& schedule = recipe_.schedule;
+    TRY(write_report(false));
     while (optimizer_->steps() < schedule.steps) {
       out.steps.push_back(TRY(step()));
       const TrainStep& last = out.steps.back();
@@ -35,14 +37,21 @@ class Run {
                                    static_cast<double>(last.tokens) / last.seconds));
       options_.on_step(last);
       TRY(metrics_->append(last));
-      if (last.step % recipe_.checkpoint_every == 0 || last.step == schedule.steps)
+      const bool save = last.step % recipe_.checkpoint_every == 0 || last.step == schedule.steps;
+      if (save)
         TRY(save_training_state(options_.run, *model_, *optimizer_, identity_,
                                 recipe_.checkpoint_keep));
+      if (save || last.evaluation_loss) TRY(write_report(false));
     }
-    out.evaluation_after = evaluate();
+    // the last step evaluates
+    const auto evaluated = metrics_->steps().empty() ? std::optional<double>{}
+                                                     : metrics_->steps().back().evaluation_loss;
+    out.evaluation_after = evaluated ? *evaluated : evaluate();
     out.model = options_.run / "model";
     TRY(model_->write(from_, recipe_.mode == TrainMode::qat ? "qat" : "trained", manifest(),
                       out.model, quiet));
+    TRY(write_report(true));
+    out.trained = std::move(model_);
     return out;
   }
 
@@ -152,6 +161,22 @@ class Run {
     return out;
   }
 
+  // That of the model which the run began with, also where it goes on.
+  Result<double> evaluate_first() {
+    if (metrics_->first_evaluation()) return *metrics_->first_evaluation();
+    const double loss = evaluate();
+    if (!evaluation_.empty() && optimizer_->steps() == 0) TRY(metrics_->begin(loss));
+    return loss;
+  }
+
+  Result<> write_report(bool finished) {
+    if (!report_) report_ = describe_run(context_, from_, recipe_, *model_, identity_);
+    report_->finished = finished;
+    report_->first_evaluation = metrics_->first_evaluation();
+    report_->steps = metrics_->steps();
+    return write_text_file(options_.run / "report.html", train_html(*report_));
+  }
+
   // Mean loss on the held-out text.
   double evaluate() {
     double sum = 0;
@@ -180,6 +205,7 @@ class Run {
   std::optional<Optimizer> optimizer_;
   std::string identity_;  // what decides the result
   std::optional<MetricsLog> metrics_;
+  std::optional<TrainReport> report_;
 };
 
 }  // namespace

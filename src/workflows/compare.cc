@@ -5,11 +5,11 @@
 
 #include <algorithm>
 #include <cctype>
-#include <ctime>
 #include <memory>
 
 #include "base/cpu.h"
 #include "model/checkpoint.h"
+#include "page/page.h"
 #include "workflows/comparison.h"
 #include "workflows/report/folder.h"
 
@@ -52,15 +52,6 @@ Result<std::vector<QuantizeOptions>> plan_rows(const CompareOptions& options) {
                  .wanted = "one of " + algorithm_names(),
                  .remedy = "leave --methods away for rtn"});
   }
-  return out;
-}
-
-std::string date_now() {
-  const std::time_t now = std::time(nullptr);
-  std::tm utc{};
-  gmtime_r(&now, &utc);
-  char out[32];
-  std::strftime(out, sizeof out, "%Y-%m-%dT%H:%M:%SZ", &utc);
   return out;
 }
 
@@ -155,7 +146,7 @@ Result<CompareReport> compare(Context& context, const CompareOptions& options, P
   CompareReport report;
   report.model = options.model.string();
   report.protocol = describe(windows, text);
-  report.place = {.program = "farthing " FARTHING_VERSION,
+  report.place = {.program = program_name(),
                   .date = date_now(),
                   .cpu = cpu_model(),
                   .isa = std::string(isa_name(context.isa)),

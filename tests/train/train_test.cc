@@ -131,6 +131,37 @@ TEST_F(Train, AResumedRunKeepsTheMetricsOfItsState) {
   EXPECT_NE(metrics.find("\"step\":6"), std::string::npos);
 }
 
+// At the evaluations and at the end; a run that goes on shows what was before, too.
+TEST_F(Train, ThePageIsThereFromTheStartAndShowsTheWholeRun) {
+  const Recipe r =
+      recipe(qat, "[evaluation]\npath = \"data.txt\"\nevery_steps = 2\ntokens = 16\n").value();
+  const auto page = [&] { return bytes_of(folder_ / "run" / "report.html"); };
+  const auto shows = [&](const std::string& part) {
+    return page().substr(0, page().find("<script")).find(part) != std::string::npos;
+  };
+  std::vector<std::string> pages;
+  EXPECT_THROW(static_cast<void>(run(r, "run", 1, false,
+                                     [&](const TrainStep& s) {
+                                       pages.push_back(page());
+                                       if (s.step == 5) throw Stopped();
+                                     })),
+               Stopped);
+  EXPECT_NE(pages[0].find("step 0 of 6"), std::string::npos);
+  EXPECT_NE(pages[2].find("step 2 of 6"), std::string::npos);
+  EXPECT_TRUE(shows("step 4 of 6"));
+  const auto result = run(r, "run", 1, true);
+  ASSERT_TRUE(result) << result.error().text();
+  EXPECT_TRUE(shows("Finished at"));
+  for (const char* step : {"<tr><td>1</td>", "<tr><td>6</td>"}) EXPECT_TRUE(shows(step)) << step;
+  EXPECT_TRUE(shows("before training"));
+  ASSERT_TRUE(run(r, "whole", 1));
+  const auto whole = run(r, "whole", 1, true);
+  ASSERT_TRUE(whole);
+  EXPECT_EQ(result->evaluation_before, whole->evaluation_before);  // of the run, not of the call
+  EXPECT_NE(result->evaluation_before, result->evaluation_after);
+  EXPECT_EQ(result->evaluation_after, whole->evaluation_after);
+}
+
 TEST_F(Train, PretrainingMakesAModelOfTheRecipesSizes) {
   const Recipe r = recipe(
                        "mode = \"pretrain\"\n[model]\nhidden_size = 32\nlayers = 2\nheads = 4\n"

@@ -1,18 +1,16 @@
 // Charts, sorting and the map of layers of a comparison's report.
 'use strict';
 (() => {
-  const report = JSON.parse(document.getElementById('report-data').textContent);
+  const {data: report, color, significant, axis} = page;
   const rows = report.rows.filter(row => !row.error);
   const chosen = report.recommendation.name;
-  const color = name => getComputedStyle(document.documentElement).getPropertyValue('--' + name).trim();
-  const significant = value => value === 0 ? '0' : Math.abs(value) < 0.001 ? value.toExponential(1)
-      : String(Number(value.toPrecision(3)));
   const megabytes = bytes => (bytes / 1e6).toPrecision(3) + ' MB';
 
   // ---- Quality against size ----
   const kinds = [
     {activations: 'f32', title: 'activations as they are (f32)', color: 'float', shape: 'circle'},
-    {activations: 'int8_block32', title: 'activations in 8 bits (int8_block32)', color: 'int8', shape: 'triangle'},
+    ...['int8_block32', 'int8_token', 'int8_tensor'].map((activations, i) => (
+      {activations, title: 'activations in 8 bits (' + activations + ')', color: 'int8', shape: ['triangle', 'rect', 'rectRot'][i]})),
   ];
   // A KL of exactly 0 has no place on a logarithmic axis: it is drawn at the lower end.
   const positive = rows.map(row => row.kl_mean).concat(rows.map(row => row.kl_mean_interval[0])).filter(kl => kl > 0);
@@ -109,12 +107,6 @@
   const offsets = [14, -14, 34, -34, 60, 90].flatMap(x => [0, 15, -15, 30, -30, 45, -45, 60, -60, 80, -80, 100].map(y => [x, y]))
       .sort((a, b) => Math.hypot(...a) - Math.hypot(...b));
 
-  const axis = (title, more) => ({
-    title: {display: true, text: title, color: color('muted')},
-    ticks: {color: color('muted'), ...more.ticks},
-    grid: {color: color('line')},
-    ...Object.fromEntries(Object.entries(more).filter(([key]) => key !== 'ticks')),
-  });
   const powers = value => {
     const digit = value / Math.pow(10, Math.floor(Math.log10(value) + 1e-9));
     return Math.abs(digit - Math.round(digit)) < 1e-6 && [1, 2, 5].includes(Math.round(digit)) ? significant(value) : '';
@@ -264,16 +256,8 @@
     });
   });
 
-  // ---- Drawing, in the colours of the screen or of paper ----
-  Chart.defaults.font.family = getComputedStyle(document.body).fontFamily;
-  let charts = [];
-  function draw() {
-    charts.forEach(chart => chart.destroy());
-    charts = [qualityChart(), speedChart('decode', 'decode_tokens_per_second'), speedChart('prompt', 'prompt_tokens_per_second')];
+  page.keepDrawn(() => {
     drawLayers();
-  }
-  draw();
-  matchMedia('(prefers-color-scheme: dark)').addEventListener('change', draw);
-  addEventListener('beforeprint', () => { document.documentElement.classList.add('printing'); draw(); });
-  addEventListener('afterprint', () => { document.documentElement.classList.remove('printing'); draw(); });
+    return [qualityChart(), speedChart('decode', 'decode_tokens_per_second'), speedChart('prompt', 'prompt_tokens_per_second')];
+  });
 })();
