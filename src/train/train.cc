@@ -51,6 +51,7 @@ class Run {
     TRY(model_->write(from_, recipe_.mode == TrainMode::qat ? "qat" : "trained", manifest(),
                       out.model, quiet));
     TRY(write_report(true));
+    out.report = report_path();
     out.trained = std::move(model_);
     return out;
   }
@@ -169,12 +170,14 @@ class Run {
     return loss;
   }
 
+  std::filesystem::path report_path() const { return options_.run / "report.html"; }
+
   Result<> write_report(bool finished) {
     if (!report_) report_ = describe_run(context_, from_, recipe_, *model_, identity_);
     report_->finished = finished;
     report_->first_evaluation = metrics_->first_evaluation();
     report_->steps = metrics_->steps();
-    return write_text_file(options_.run / "report.html", train_html(*report_));
+    return write_text_file(report_path(), train_html(*report_));
   }
 
   // Mean loss on the held-out text.

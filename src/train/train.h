@@ -19,7 +19,7 @@ struct TrainOptions {
 };
 
 struct TrainResult {
-  std::filesystem::path model;
+  std::filesystem::path model, report;
   std::vector<TrainStep> steps;                        // those of this call
   double evaluation_before = 0, evaluation_after = 0;  // mean loss; 0 without a text
   std::unique_ptr<TrainedModel> trained;               // runs what was written

@@ -86,10 +86,9 @@ struct Machine {
   std::shared_ptr<Model> model;
 };
 
-}  // namespace
-
-Result<std::vector<Alignment>> align_own(Checkpoint& checkpoint, const Windows& windows,
-                                         const AlignOptions& options) {
+// `recorded`: whose forward pass is recorded; null: the checkpoint's own.
+Result<std::vector<Alignment>> align_with(const Model* recorded, Checkpoint& checkpoint,
+                                          const Windows& windows, const AlignOptions& options) {
   std::vector<Machine> machines;
   std::vector<Way> ways;
   NoProgress quiet;
@@ -111,13 +110,14 @@ Result<std::vector<Alignment>> align_own(Checkpoint& checkpoint, const Windows& 
     }
   }
   const Machine& trainer = machines.back();  // the strongest set, all threads
+  if (recorded == nullptr) recorded = trainer.model.get();
   const int64_t size = windows.context(), vocabulary = checkpoint.config().vocabulary_size;
   std::vector<Statistics> statistics(ways.size(), Statistics(options.clip));
   std::vector<bool> equal(ways.size(), true);
   constexpr int64_t packed = 4;  // windows of a batch
   for (int64_t first = 0; first < windows.count(); first += packed) {
     const int64_t count = std::min(packed, windows.count() - first);
-    Tensor recorded = new_logits(count * size, vocabulary);
+    Tensor logits = new_logits(count * size, vocabulary);
     {
       Context context = trainer.owner->get();
       const Workspace::Mark mark(context.workspace);
@@ -126,14 +126,14 @@ Result<std::vector<Alignment>> align_own(Checkpoint& checkpoint, const Windows& 
       std::vector<Sequence> sequences;
       std::vector<SequenceTokens> batch;
       for (int64_t i = 0; i < count; ++i)
-        sequences.push_back(trainer.model->new_sequence(size, options.kv_cache));
+        sequences.push_back(recorded->new_sequence(size, options.kv_cache));
       for (int64_t i = 0; i < count; ++i)
         batch.push_back({&sequences[static_cast<size_t>(i)], windows[first + i], size});
-      trainer.model->run(context, batch, {recorded.view<float>()});
+      recorded->run(context, batch, {logits.view<float>()});
     }
     for (int64_t i = 0; i < count; ++i) {
       const auto window = windows[first + i];
-      const View<const float, 2> a = recorded.view<float>().rows_from(i * size, (i + 1) * size);
+      const View<const float, 2> a = logits.view<float>().rows_from(i * size, (i + 1) * size);
       const auto score_a = TRY(score(trainer.owner->get(), a.rows_from(0, size - 1), window));
       for (size_t w = 0; w < ways.size(); ++w) {
         const Machine& machine = machines[ways[w].machine];
@@ -160,6 +160,19 @@ Result<std::vector<Alignment>> align_own(Checkpoint& checkpoint, const Windows& 
     out.back().equal_bits = equal[w];
   }
   return out;
+}
+
+}  // namespace
+
+Result<std::vector<Alignment>> align_own(Checkpoint& checkpoint, const Windows& windows,
+                                         const AlignOptions& options) {
+  return align_with(nullptr, checkpoint, windows, options);
+}
+
+Result<std::vector<Alignment>> align_trained(const Model& trainer, Checkpoint& written,
+                                             const Windows& windows, const AlignOptions& options) {
+  TRY(trainer.check_batch_invariant());
+  return align_with(&trainer, written, windows, options);
 }
 
 Result<Alignment> align_models(Context& context, const Model& a, const Model& b,

@@ -34,6 +34,10 @@ struct Alignment {
 // chunks, token by token, padded; each on one and on all threads, on every instruction set.
 Result<std::vector<Alignment>> align_own(Checkpoint& checkpoint, const Windows& windows,
                                          const AlignOptions& options);
+// The same with the forward pass of a model that is being trained, against the engine on what was
+// written of it.
+Result<std::vector<Alignment>> align_trained(const Model& trainer, Checkpoint& written,
+                                             const Windows& windows, const AlignOptions& options);
 // Two models on the same tokens.
 Result<Alignment> align_models(Context& context, const Model& a, const Model& b,
                                const Windows& windows, const AlignOptions& options);

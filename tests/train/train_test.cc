@@ -252,6 +252,16 @@ TEST_F(Train, AnUnknownKeyIsNamedWithItsLineAndTheNearestKnown) {
   EXPECT_NE(text.find("quantization.scheme"), std::string::npos) << text;
 }
 
+// [model] is a section that is there or not.
+TEST_F(Train, AnUnknownKeyInASectionThatMayBeAbsentIsNamed) {
+  const auto r = recipe(
+      "mode = \"pretrain\"\n[model]\nhidden_size = 32\nlayers = 2\nheads = 4\n"
+      "intermediate_size = 48\nkv_head = 2");
+  ASSERT_FALSE(r);
+  EXPECT_EQ(r.error().got, "model.kv_head");
+  EXPECT_NE(r.error().wanted.find("model.kv_heads"), std::string::npos);
+}
+
 TEST(BatchesOf, EachTokenComesOnceAnEpochAndSkippingIsDrawing) {
   std::vector<Document> documents;
   for (int32_t d = 0; d < 7; ++d) {
