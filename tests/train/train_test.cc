@@ -8,6 +8,7 @@
 #include <sstream>
 
 #include "base/cpu.h"
+#include "base/support/disk_trouble.h"
 #include "model/checkpoint_writer.h"
 #include "train/training_state.h"
 
@@ -160,6 +161,42 @@ TEST_F(Train, ThePageIsThereFromTheStartAndShowsTheWholeRun) {
   EXPECT_EQ(result->evaluation_before, whole->evaluation_before);  // of the run, not of the call
   EXPECT_NE(result->evaluation_before, result->evaluation_after);
   EXPECT_EQ(result->evaluation_after, whole->evaluation_after);
+}
+
+// No file can grow beyond a limit from step 3 on: first the state of step 4 has no room (3.1 MB),
+// then the page of step 3 (0.2 MB), then the line of step 3.
+TEST_F(Train, AFullDiskLeavesTheLastGoodStateAndResumingGivesTheSameBytes) {
+  const Recipe r =
+      recipe(qat, "[evaluation]\npath = \"data.txt\"\nevery_steps = 3\ntokens = 16\n").value();
+  ASSERT_TRUE(run(r, "whole"));
+  struct Case {
+    rlim_t most_bytes;
+    const char* path;
+  };
+  for (const auto& [most_bytes, path] :
+       {Case{1'000'000, "step-00000004"}, {100'000, "report.html"}, {300, "metrics.jsonl"}}) {
+    SCOPED_TRACE(path);
+    std::filesystem::remove_all(folder_ / "run");
+    {
+      std::optional<FileSizeLimit> limit;
+      const auto failed = run(r, "run", 2, false, [&](const TrainStep& s) {
+        if (s.step == 3) limit.emplace(most_bytes);
+      });
+      ASSERT_FALSE(failed);
+      EXPECT_NE(failed.error().where.find((folder_ / "run" / path).string()), std::string::npos)
+          << failed.error().text();
+      EXPECT_NE(failed.error().remedy.find("free space"), std::string::npos);
+    }
+    std::vector<std::string> left;
+    for (const auto& entry : std::filesystem::directory_iterator(folder_ / "run"))
+      left.push_back(entry.path().filename());
+    std::sort(left.begin(), left.end());
+    EXPECT_EQ(left, (std::vector<std::string>{"metrics.jsonl", "report.html", "step-00000002"}));
+    const auto resumed = run(r, "run", 2, true);
+    ASSERT_TRUE(resumed) << resumed.error().text();
+    EXPECT_EQ(resumed->steps.front().step, 3);
+    EXPECT_EQ(model_bytes("run"), model_bytes("whole"));
+  }
 }
 
 TEST_F(Train, PretrainingMakesAModelOfTheRecipesSizes) {

@@ -1,6 +1,7 @@
 // farthing train: trains a model in the number format that it will be served in.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 
@@ -117,12 +118,14 @@ std::string text(const PipelineResult& result) {
 
 Result<> check_aligned(const PipelineResult& result) {
   if (result.aligned()) return {};
-  std::string ways;
-  for (const Alignment& a : result.alignments)
-    if (!a.equal_bits || a.max != 0) ways += (ways.empty() ? "" : "; ") + a.name;
+  const auto& ways = result.alignments;
+  const auto differs = [](const Alignment& a) { return !a.equal_bits || a.max != 0; };
   return fail({.what = "trainer and engine do not compute the same bits",
                .where = result.trained.model.string(),
-               .got = fmt::format("|d log p| up to {:.3g}: {}", result.largest_difference(), ways),
+               .got = fmt::format("|d log p| up to {:.3g}, by {} of {} ways to serve: {}, ...",
+                                  result.largest_difference(),
+                                  std::count_if(ways.begin(), ways.end(), differs), ways.size(),
+                                  std::find_if(ways.begin(), ways.end(), differs)->name),
                .wanted = "no difference",
                .remedy = "this is a fault of the program; please report it with the recipe"});
 }
