@@ -20,21 +20,26 @@ class Run {
       : context_(context), from_(from), recipe_(recipe), options_(options), progress_(progress) {}
 
   Result<TrainResult> go() {
+    progress_.update(0, 0, "reading the data");
     TRY(read_data());
+    progress_.update(0, 0, "encoding the weights");
     NoProgress quiet;  // the bar is the steps'
     model_ = TRY(TrainedModel::create(context_, from_, recipe_.precision, quiet));
     optimizer_.emplace(recipe_.optimizer, model_->parameters());
     TRY(begin());
     TrainResult out;
-    out.evaluation_before = TRY(evaluate_first());
     const Schedule& schedule = recipe_.schedule;
+    tell("held-out loss");
+    out.evaluation_before = TRY(evaluate_first());
     TRY(write_report(false));
+    double tokens = 0, seconds = 0;
     while (optimizer_->steps() < schedule.steps) {
       out.steps.push_back(TRY(step()));
       const TrainStep& last = out.steps.back();
-      progress_.update(static_cast<double>(last.step), static_cast<double>(schedule.steps),
-                       fmt::format("loss {:.4f}, {:.0f} tok/s", last.loss,
-                                   static_cast<double>(last.tokens) / last.seconds));
+      tokens += static_cast<double>(last.tokens);
+      seconds += last.seconds;
+      tell(fmt::format("step {}, loss {:.4f}, {:.0f} tok/s", last.step, last.loss,
+                       tokens / seconds));
       options_.on_step(last);
       TRY(metrics_->append(last));
       const bool save = last.step % recipe_.checkpoint_every == 0 || last.step == schedule.steps;
@@ -57,6 +62,12 @@ class Run {
   }
 
  private:
+  // The share of the steps done, and what happens now.
+  void tell(const std::string& what) {
+    progress_.update(static_cast<double>(optimizer_->steps()),
+                     static_cast<double>(recipe_.schedule.steps), what);
+  }
+
   Result<> read_data() {
     NoProgress quiet;
     const Tokenizer tokenizer = TRY(from_.tokenizer());
@@ -157,8 +168,10 @@ class Run {
                   .tokens = tokens,
                   .seconds = now_seconds() - started};
     if (!evaluation_.empty() &&
-        (out.step % recipe_.evaluation_every == 0 || out.step == recipe_.schedule.steps))
+        (out.step % recipe_.evaluation_every == 0 || out.step == recipe_.schedule.steps)) {
+      tell(fmt::format("step {}, held-out loss", out.step));
       out.evaluation_loss = evaluate();
+    }
     return out;
   }
 
