@@ -266,20 +266,6 @@ TEST_F(Train, DataWithoutTokensIsAnError) {
   EXPECT_FALSE(std::filesystem::exists(folder_ / "run" / "model"));
 }
 
-TEST_F(Train, JsonLinesCountResponsesAlone) {
-  write("data.jsonl", "{\"prompt\": \"One day\", \"response\": \" a cat\"}\n");
-  NoProgress progress;
-  const Tokenizer tokenizer = checkpoint_->tokenizer().value();
-  const auto documents =
-      read_documents({(folder_ / "data.jsonl").string(), "jsonl", 1}, tokenizer, 512, progress)
-          .value()
-          .documents;
-  ASSERT_EQ(documents.size(), 1u);
-  const auto prompt = tokenizer.encode("One day").size();
-  for (size_t i = 0; i < documents[0].tokens.size(); ++i)
-    EXPECT_EQ(documents[0].counts[i], i > prompt) << i;  // 0 is the beginning of text
-}
-
 TEST_F(Train, AnUnknownKeyIsNamedWithItsLineAndTheNearestKnown) {
   const auto r = recipe("mode = \"qat\"\n[quantization]\nscheem = \"int4_g32\"");
   ASSERT_FALSE(r);
@@ -297,33 +283,6 @@ TEST_F(Train, AnUnknownKeyInASectionThatMayBeAbsentIsNamed) {
   ASSERT_FALSE(r);
   EXPECT_EQ(r.error().got, "model.kv_head");
   EXPECT_NE(r.error().wanted.find("model.kv_heads"), std::string::npos);
-}
-
-TEST(BatchesOf, EachTokenComesOnceAnEpochAndSkippingIsDrawing) {
-  std::vector<Document> documents;
-  for (int32_t d = 0; d < 7; ++d) {
-    Document document;
-    for (int32_t i = 0; i <= 5 + 9 * d; ++i) document.tokens.push_back(100 * d + i);
-    document.counts.assign(document.tokens.size(), true);
-    documents.push_back(std::move(document));
-  }
-  const Batches::Options options{16, 40, 3};
-  Batches all({documents}, {1.0}, options), skipped({documents}, {1.0}, options);
-  std::vector<int32_t> seen;
-  while (static_cast<int64_t>(seen.size()) < all.epoch_tokens()) {
-    for (const auto& targets : all.next().targets)
-      for (const int32_t t : targets)
-        if (static_cast<int64_t>(seen.size()) < all.epoch_tokens()) seen.push_back(t);
-  }
-  std::sort(seen.begin(), seen.end());
-  std::vector<int32_t> expected;
-  for (const Document& d : documents)
-    expected.insert(expected.end(), d.tokens.begin() + 1, d.tokens.end());
-  EXPECT_EQ(seen, expected);
-  Batches again({documents}, {1.0}, options);
-  for (int i = 0; i < 5; ++i) again.next();
-  skipped.skip(5);
-  EXPECT_EQ(again.next().tokens, skipped.next().tokens);
 }
 
 TEST(ScheduleOf, WarmsUpAndEndsWhereTheKindSays) {

@@ -27,7 +27,8 @@ void declare(OptionList& list, Options& options) {
       "-o,--output", "DIR", options.output,
       "The run's folder: report.html, metrics.jsonl, states, and the trained model in DIR/model");
   list.text("--data", "FILE", options.data,
-            "Takes the place of the recipe's sources: .txt, .jsonl or .json");
+            "Takes the place of the recipe's sources: .jsonl or .json, .bin (token ids), else a "
+            "text");
   list.text("--evaluation", "FILE", options.evaluation,
             "Takes the place of the recipe's held-out text");
   list.flag("--resume", options.resume, "Goes on from the run's youngest state, if there is one");
