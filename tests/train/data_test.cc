@@ -60,7 +60,7 @@ TEST_F(ReadDocuments, ATokenOutsideTheVocabularyIsNamedWithItsPlace) {
 }
 
 TEST_F(ReadDocuments, ATokenFileOfOddLengthIsRefused) {
-  write("data.bin", "abc");
+  write("data.bin", std::string("\x01\x00\x02\x00\x03", 5));
   EXPECT_EQ(refused("data.bin", "tokens"), path("data.bin"));
 }
 
