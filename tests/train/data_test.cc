@@ -94,6 +94,19 @@ TEST_F(ReadDocuments, AnArrayHoldsTextsOrObjects) {
   EXPECT_EQ(refused("c.json"), path("c.json") + ", element 2");
 }
 
+TEST(Recipes, EachCarriedOneIsReadAndItsTextsAreThere) {
+  int count = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(FARTHING_SOURCE_DIR "/recipes")) {
+    const auto recipe = Recipe::read(entry.path());
+    ASSERT_TRUE(recipe) << recipe.error().text();
+    for (const DataSource& source : recipe->data)
+      EXPECT_TRUE(std::filesystem::exists(source.path)) << entry.path() << " " << source.path;
+    EXPECT_TRUE(std::filesystem::exists(recipe->evaluation_path)) << entry.path();
+    ++count;
+  }
+  EXPECT_GE(count, 4);
+}
+
 // What --data FILE is read as.
 TEST(RecipeData, TheNameOfAFileSaysItsKind) {
   ScratchFolder folder;
