@@ -30,7 +30,7 @@ void product(benchmark::State& state, const MatmulKernel& kernel, const Format& 
   std::vector<int32_t> sums(static_cast<size_t>(m * blocks));
   for (int64_t t = 0; t < m; ++t)
     choose_quantize_rows_kernel(kernel.isa)
-        ->int8_block32(&x[t * k], k, &codes[t * blocks * 32], &scales[t * blocks],
+        ->int8_block32(&x[t * k], k, {}, &codes[t * blocks * 32], &scales[t * blocks],
                        &sums[t * blocks]);
   Tensor packed(DType::u8, {packed_bytes(kernel->packing, weight)}),
       scratch(DType::f32, {matmul_scratch_floats()});

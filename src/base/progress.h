@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -14,6 +15,7 @@ class Progress {
  public:
   virtual ~Progress() = default;
   // `done` of `total` units of work (tokens, layers, bytes: the caller's choice), now doing `what`.
+  // total 0: nobody knows yet how much there is.
   virtual void update(double done, double total, std::string_view what) = 0;
 };
 
@@ -22,6 +24,22 @@ class NoProgress : public Progress {
  public:
   void update(double, double, std::string_view) override {}
 };
+
+// How long work will still take, by its pace since the first share that was seen: work that goes on
+// from the middle is judged by what it did itself.
+class TimeLeft {
+ public:
+  // `share` of the work done at `now` (seconds). Nothing while too little was done to tell.
+  std::optional<double> seconds(double share, double now);
+
+ private:
+  std::optional<double> first_share_;
+  double first_seconds_ = 0;
+};
+
+// A bar, as far as there is room for it, and a text that is cut to what fits into one line of a
+// terminal.
+std::string progress_line(double share, std::string text, int columns);
 
 // Draws a bar with an estimate of the remaining time on standard error; only on a terminal, else
 // one line for every tenth of the work. Shows nothing in the first second.
@@ -34,6 +52,7 @@ class ProgressBar : public Progress {
  private:
   bool terminal_;
   double started_seconds_, drawn_seconds_ = -1;
+  TimeLeft left_;
   int tenth_ = -1;
   bool drawn_ = false;
 };

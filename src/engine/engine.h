@@ -69,7 +69,8 @@ struct EngineStatistics {
 // while a step runs.
 class Engine {
  public:
-  // Fails on options outside their range, and on a budget below one page.
+  // Fails on options outside their range, on a budget below one page, and on a model whose results
+  // depend on the batch (formats/activations.h).
   static Result<std::unique_ptr<Engine>> create(Context& context, const Model& model,
                                                 const EngineOptions& options = {});
   ~Engine();

@@ -34,6 +34,7 @@ Result<Generation> generate(Context& context, const Model& model, std::span<cons
                             const GenerateOptions& options,
                             const std::function<bool(const SampledToken&)>& on_token) {
   const ModelConfig& config = model.config();
+  TRY(model.check_batch_invariant());
   TRY(check_sampling(options.sampling));
   TRY(check_prompt(prompt, config));
   const auto prompt_tokens = static_cast<int64_t>(prompt.size());

@@ -29,7 +29,7 @@ struct Generation {
 
 // Runs the prompt and then token after token. `on_token` sees each as it is made; false ends the
 // generation. Fails on an empty prompt, on ids outside the vocabulary, on a prompt that fills the
-// model's context, and on NaN logits.
+// model's context, on NaN logits, and on a model whose results depend on the batch.
 Result<Generation> generate(Context& context, const Model& model, std::span<const int32_t> prompt,
                             const GenerateOptions& options,
                             const std::function<bool(const SampledToken&)>& on_token);

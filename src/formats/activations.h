@@ -10,16 +10,17 @@ namespace farthing {
 // f32:          not rounded.
 // int8_block32: a scale for each token and block of 32 along k: amax / 127 in f32, codes -127..127.
 // int8_token:   a scale for each token: amax of the whole row / 127 in f32, codes -127..127.
-#define FARTHING_ACTIVATIONS(name) name,
-#define FARTHING_INT8_ACTIVATIONS(name) name,
+// int8_tensor:  one scale for all rows of a call: amax of the matrix / 127 in f32, codes -127..127.
+#define FARTHING_ACTIVATIONS(name, ...) name,
+#define FARTHING_INT8_ACTIVATIONS(name, ...) name,
 enum class Activations {
 #include "formats/activations.inc"
 };
 #undef FARTHING_ACTIVATIONS
 #undef FARTHING_INT8_ACTIVATIONS
 
-#define FARTHING_ACTIVATIONS(name) Activations::name,
-#define FARTHING_INT8_ACTIVATIONS(name) Activations::name,
+#define FARTHING_ACTIVATIONS(name, ...) Activations::name,
+#define FARTHING_INT8_ACTIVATIONS(name, ...) Activations::name,
 inline constexpr Activations all_activations[] = {
 #include "formats/activations.inc"
 };
@@ -33,33 +34,37 @@ enum class ProductInput {
   int8_blocks,  // codes of 8 bits with a scale and a sum for each block of 32 along k
 };
 
-#define FARTHING_ACTIVATIONS(name) \
-  case Activations::name:          \
-    return ProductInput::floats;
-#define FARTHING_INT8_ACTIVATIONS(name) \
-  case Activations::name:               \
-    return ProductInput::int8_blocks;
-constexpr ProductInput product_input(Activations activations) {
-  switch (activations) {
+struct ActivationsInfo {
+  std::string_view name;
+  ProductInput input;
+  std::string_view scale;  // what shares one, in words
+  // A token is rounded by itself. Else what it becomes depends on the other rows of the call, and
+  // with them on chunks and batches: no two ways to run a text have the same bits.
+  bool batch_invariant = true;
+};
+
+#define FARTHING_ACTIVATIONS(text, ...) {.name = #text, .input = ProductInput::floats, __VA_ARGS__},
+#define FARTHING_INT8_ACTIVATIONS(text, ...) \
+  {.name = #text, .input = ProductInput::int8_blocks, __VA_ARGS__},
+inline constexpr ActivationsInfo activations_table[] = {
 #include "formats/activations.inc"
-  }
-  return ProductInput::floats;
-}
+};
 #undef FARTHING_ACTIVATIONS
 #undef FARTHING_INT8_ACTIVATIONS
 
-#define FARTHING_ACTIVATIONS(name) \
-  case Activations::name:          \
-    return #name;
-#define FARTHING_INT8_ACTIVATIONS(name) FARTHING_ACTIVATIONS(name)
-constexpr std::string_view activations_name(Activations activations) {
-  switch (activations) {
-#include "formats/activations.inc"
-  }
-  return "?";
+constexpr const ActivationsInfo& activations_info(Activations activations) {
+  return activations_table[static_cast<int>(activations)];
 }
-#undef FARTHING_ACTIVATIONS
-#undef FARTHING_INT8_ACTIVATIONS
+
+constexpr ProductInput product_input(Activations activations) {
+  return activations_info(activations).input;
+}
+constexpr std::string_view activations_name(Activations activations) {
+  return activations_info(activations).name;
+}
+constexpr bool batch_invariant(Activations activations) {
+  return activations_info(activations).batch_invariant;
+}
 
 constexpr std::optional<Activations> find_activations(std::string_view name) {
   for (Activations a : all_activations)

@@ -139,4 +139,10 @@ struct Scheme {
 // activations that the format has no product with.
 Result<Scheme> parse_scheme(std::string_view text);
 
+// Fails where a token's result depends on the batch that it is in: asked wherever equal bits are
+// promised, in training and serving. `where`: of the error.
+Result<> check_batch_invariant(const Scheme& scheme, std::string where);
+// What a reader of numbers must know of such a scheme; empty for all others.
+std::string batch_note(const Scheme& scheme);
+
 }  // namespace farthing

@@ -153,4 +153,26 @@ Result<Scheme> parse_scheme(std::string_view text) {
   return scheme;
 }
 
+Result<> check_batch_invariant(const Scheme& scheme, std::string where) {
+  if (batch_invariant(scheme.activations)) return {};
+  return fail(
+      {.what = "the scheme's results depend on the batch, so it is neither trained nor served",
+       .where = std::move(where),
+       .got = fmt::format("{}: {} has one scale {}", scheme.name(),
+                          activations_name(scheme.activations),
+                          activations_info(scheme.activations).scale),
+       .wanted = "activations whose scale is a function of the token alone",
+       .remedy = fmt::format("use {}@{}", scheme.weights->name,
+                             activations_name(Activations::int8_token))});
+}
+
+std::string batch_note(const Scheme& scheme) {
+  if (batch_invariant(scheme.activations)) return {};
+  return fmt::format(
+      "{} has one scale {}: these results depend on how the text is cut into calls. It can be "
+      "measured, but neither trained nor served; {}@{} can.",
+      scheme.name(), activations_info(scheme.activations).scale, scheme.weights->name,
+      activations_name(Activations::int8_token));
+}
+
 }  // namespace farthing

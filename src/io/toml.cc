@@ -34,7 +34,6 @@ struct TomlTable::Parts {
   Result<> check(const toml::table& of, const std::string& prefix, const std::string& document) {
     for (const auto& [name, node] : of) {
       const std::string key = prefix + std::string(name.str());
-      if (known.contains(key)) continue;
       const bool section = std::any_of(known.begin(), known.end(), [&](const std::string& each) {
         return each.starts_with(key + ".");
       });
@@ -42,6 +41,7 @@ struct TomlTable::Parts {
         TRY(check(*node.as_table(), key + ".", document));
         continue;
       }
+      if (known.contains(key)) continue;
       const std::vector<std::string> names(known.begin(), known.end());
       const std::string nearest = nearest_name(key, names);
       return fail({.what = "the recipe has an unknown key",

@@ -12,6 +12,12 @@ std::vector<LinearInfo> Model::linears() const {
   return out;
 }
 
+Result<> Model::check_batch_invariant() const {
+  for (const LinearInfo& linear : linears())
+    TRY(farthing::check_batch_invariant(linear.scheme, linear.name));
+  return {};
+}
+
 Sequence Model::new_sequence(int64_t tokens, KvCodec codec) const {
   return new_sequence(std::make_shared<KvPool>(kv_layout(codec)), tokens);
 }

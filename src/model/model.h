@@ -90,6 +90,8 @@ class Model {
   const ModelConfig& config() const { return config_; }
   virtual WeightSlots weights() = 0;
   std::vector<LinearInfo> linears() const;
+  // Fails, and names the linear, where a scheme's results depend on the batch.
+  Result<> check_batch_invariant() const;
 
   // Pages for this model's sequences.
   KvLayout kv_layout(KvCodec codec) const {

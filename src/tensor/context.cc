@@ -13,14 +13,18 @@ std::byte* Workspace::take_bytes(int64_t bytes) {
     used_ = 0;
   }
   if (block_ == blocks_.size()) {
-    const int64_t first = blocks_.empty() ? most_in_use_ : 0;
-    blocks_.push_back(Storage::allocate(std::max({rounded, first, least_block})));
+    blocks_.push_back(Storage::allocate(std::max(rounded, least_block)));
   }
   std::byte* out = blocks_[block_]->data() + used_;
   used_ += rounded;
   in_use_ += rounded;
   most_in_use_ = std::max(most_in_use_, in_use_);
   return out;
+}
+
+void Workspace::join_blocks() {
+  blocks_.clear();  // first, so that both are never there at once
+  blocks_.push_back(Storage::allocate(most_in_use_));
 }
 
 int64_t Workspace::bytes() const {

@@ -13,8 +13,8 @@
 namespace farthing {
 
 // Scratch memory in stack order: take() from the top, and a Mark gives back all that was taken
-// after it. It grows by blocks; when all of it has been given back, several blocks become one of the
-// most bytes that were ever in use. So after the first steps of a loop nothing is allocated any
+// after it. It grows by blocks; when all of it has been given back, several blocks become one of
+// the most bytes that were ever in use. So after the first step of a loop nothing is allocated any
 // more, and steps of many different sizes take no more than the largest of them.
 class Workspace {
  public:
@@ -39,7 +39,7 @@ class Workspace {
       workspace_.block_ = block_;
       workspace_.used_ = used_;
       workspace_.in_use_ = in_use_;
-      if (in_use_ == 0 && workspace_.blocks_.size() > 1) workspace_.blocks_.clear();
+      if (in_use_ == 0 && workspace_.blocks_.size() > 1) workspace_.join_blocks();
     }
     Mark(const Mark&) = delete;
     Mark& operator=(const Mark&) = delete;
@@ -54,6 +54,7 @@ class Workspace {
 
  private:
   std::byte* take_bytes(int64_t bytes);
+  void join_blocks();
   std::vector<std::shared_ptr<Storage>> blocks_;
   size_t block_ = 0;  // the block that is being filled
   int64_t used_ = 0;  // bytes used of it

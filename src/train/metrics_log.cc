@@ -17,8 +17,7 @@ std::string line_of(const TrainStep& s) {
   return json.end_object().take() + "\n";
 }
 
-Result<TrainStep> step_of(std::string_view line, const std::string& where) {
-  const auto json = TRY(JsonObject::parse(line, where));
+Result<TrainStep> step_of(const JsonObject& json) {
   TrainStep out{.step = TRY(json.integer("step")),
                 .loss = TRY(json.number("loss")),
                 .gradient_norm = TRY(json.number("gradient_norm")),
@@ -41,14 +40,27 @@ Result<MetricsLog> MetricsLog::open(const std::filesystem::path& run, int64_t st
     for (size_t begin = 0; static_cast<int64_t>(out.steps_.size()) < steps;) {
       const size_t end = text.find('\n', begin);
       if (end == std::string::npos) break;
-      out.steps_.push_back(
-          TRY(step_of(std::string_view(text).substr(begin, end - begin), out.file_.string())));
+      const auto json = TRY(
+          JsonObject::parse(std::string_view(text).substr(begin, end - begin), out.file_.string()));
+      if (begin == 0 && TRY(json.integer("step")) == 0) {
+        out.first_evaluation_ = TRY(json.number("evaluation_loss"));
+      } else {
+        out.steps_.push_back(TRY(step_of(json)));
+      }
       begin = end + 1;
       kept = text.substr(0, begin);
     }
   }
   TRY(write_text_file(out.file_, kept));
   return out;
+}
+
+Result<> MetricsLog::begin(double evaluation_loss) {
+  JsonWriter json;
+  json.begin_object().field("step", 0).field("evaluation_loss", evaluation_loss).end_object();
+  TRY(append_text_file(file_, json.take() + "\n"));
+  first_evaluation_ = evaluation_loss;
+  return {};
 }
 
 Result<> MetricsLog::append(const TrainStep& step) {

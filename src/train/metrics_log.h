@@ -26,11 +26,15 @@ class MetricsLog {
   // cut short, are dropped. 0 steps: an empty file.
   static Result<MetricsLog> open(const std::filesystem::path& run, int64_t steps);
   Result<> append(const TrainStep& step);
+  // The held-out loss of the model that the run began with; the file's first line, as step 0.
+  Result<> begin(double evaluation_loss);
+  std::optional<double> first_evaluation() const { return first_evaluation_; }
   // Of this run and of those that it goes on from.
   const std::vector<TrainStep>& steps() const { return steps_; }
 
  private:
   std::filesystem::path file_;
+  std::optional<double> first_evaluation_;
   std::vector<TrainStep> steps_;
 };
 

@@ -7,6 +7,7 @@
 
 #include "base/json_writer.h"
 #include "train/fresh_checkpoint.h"
+#include "train/report/describe_run.h"
 #include "train/training_state.h"
 
 namespace farthing {
@@ -19,34 +20,54 @@ class Run {
       : context_(context), from_(from), recipe_(recipe), options_(options), progress_(progress) {}
 
   Result<TrainResult> go() {
+    progress_.update(0, 0, "reading the data");
     TRY(read_data());
+    progress_.update(0, 0, "encoding the weights");
     NoProgress quiet;  // the bar is the steps'
     model_ = TRY(TrainedModel::create(context_, from_, recipe_.precision, quiet));
     optimizer_.emplace(recipe_.optimizer, model_->parameters());
     TRY(begin());
     TrainResult out;
-    out.evaluation_before = evaluate();
     const Schedule& schedule = recipe_.schedule;
+    tell("held-out loss");
+    out.evaluation_before = TRY(evaluate_first());
+    TRY(write_report(false));
+    double tokens = 0, seconds = 0;
     while (optimizer_->steps() < schedule.steps) {
       out.steps.push_back(TRY(step()));
       const TrainStep& last = out.steps.back();
-      progress_.update(static_cast<double>(last.step), static_cast<double>(schedule.steps),
-                       fmt::format("loss {:.4f}, {:.0f} tok/s", last.loss,
-                                   static_cast<double>(last.tokens) / last.seconds));
+      tokens += static_cast<double>(last.tokens);
+      seconds += last.seconds;
+      tell(fmt::format("step {}, loss {:.4f}, {:.0f} tok/s", last.step, last.loss,
+                       tokens / seconds));
       options_.on_step(last);
       TRY(metrics_->append(last));
-      if (last.step % recipe_.checkpoint_every == 0 || last.step == schedule.steps)
+      const bool save = last.step % recipe_.checkpoint_every == 0 || last.step == schedule.steps;
+      if (save)
         TRY(save_training_state(options_.run, *model_, *optimizer_, identity_,
                                 recipe_.checkpoint_keep));
+      if (save || last.evaluation_loss) TRY(write_report(false));
     }
-    out.evaluation_after = evaluate();
+    // the last step evaluates
+    const auto evaluated = metrics_->steps().empty() ? std::optional<double>{}
+                                                     : metrics_->steps().back().evaluation_loss;
+    out.evaluation_after = evaluated ? *evaluated : evaluate();
     out.model = options_.run / "model";
     TRY(model_->write(from_, recipe_.mode == TrainMode::qat ? "qat" : "trained", manifest(),
                       out.model, quiet));
+    TRY(write_report(true));
+    out.report = report_path();
+    out.trained = std::move(model_);
     return out;
   }
 
  private:
+  // The share of the steps done, and what happens now.
+  void tell(const std::string& what) {
+    progress_.update(static_cast<double>(optimizer_->steps()),
+                     static_cast<double>(recipe_.schedule.steps), what);
+  }
+
   Result<> read_data() {
     NoProgress quiet;
     const Tokenizer tokenizer = TRY(from_.tokenizer());
@@ -148,9 +169,29 @@ class Run {
                   .tokens = tokens,
                   .seconds = now_seconds() - started};
     if (!evaluation_.empty() &&
-        (out.step % recipe_.evaluation_every == 0 || out.step == recipe_.schedule.steps))
+        (out.step % recipe_.evaluation_every == 0 || out.step == recipe_.schedule.steps)) {
+      tell(fmt::format("step {}, held-out loss", out.step));
       out.evaluation_loss = evaluate();
+    }
     return out;
+  }
+
+  // That of the model which the run began with, also where it goes on.
+  Result<double> evaluate_first() {
+    if (metrics_->first_evaluation()) return *metrics_->first_evaluation();
+    const double loss = evaluate();
+    if (!evaluation_.empty() && optimizer_->steps() == 0) TRY(metrics_->begin(loss));
+    return loss;
+  }
+
+  std::filesystem::path report_path() const { return options_.run / "report.html"; }
+
+  Result<> write_report(bool finished) {
+    if (!report_) report_ = describe_run(context_, from_, recipe_, *model_, identity_);
+    report_->finished = finished;
+    report_->first_evaluation = metrics_->first_evaluation();
+    report_->steps = metrics_->steps();
+    return write_text_file(report_path(), train_html(*report_));
   }
 
   // Mean loss on the held-out text.
@@ -181,6 +222,7 @@ class Run {
   std::optional<Optimizer> optimizer_;
   std::string identity_;  // what decides the result
   std::optional<MetricsLog> metrics_;
+  std::optional<TrainReport> report_;
 };
 
 }  // namespace

@@ -13,15 +13,16 @@
 namespace farthing {
 
 struct TrainOptions {
-  std::filesystem::path run;  // holds metrics.jsonl, states and, at the end, the folder "model"
+  std::filesystem::path run;  // holds metrics.jsonl, report.html, states and, at the end, "model"
   bool resume = false;        // go on from the youngest state, where there is one
   std::function<void(const TrainStep&)> on_step = [](const TrainStep&) {};
 };
 
 struct TrainResult {
-  std::filesystem::path model;
+  std::filesystem::path model, report;
   std::vector<TrainStep> steps;                        // those of this call
   double evaluation_before = 0, evaluation_after = 0;  // mean loss; 0 without a text
+  std::unique_ptr<TrainedModel> trained;               // runs what was written
 };
 
 // Fails, and leaves the last good state as it is, on data without tokens, a state of another model

@@ -63,6 +63,7 @@ Result<std::unique_ptr<TrainedModel>> TrainedModel::create(Context& context, Che
   auto model = TRY(build_model(context, from.config(), from, progress));
   std::unique_ptr<TrainedModel> out(new TrainedModel(std::move(model), precision));
   TRY(out->attach(context, from));
+  for (const auto& p : out->parameters_) TRY(check_batch_invariant(p->scheme, p->name));
   TRY(out->encode(context));
   return out;
 }

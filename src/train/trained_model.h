@@ -27,12 +27,14 @@ struct TrainingSequence {
 
 class TrainedModel {
  public:
-  // Masters from the checkpoint's weights, decoded.
+  // Masters from the checkpoint's weights, decoded. Fails on a scheme whose results depend on the
+  // batch: what serves would compute something else.
   static Result<std::unique_ptr<TrainedModel>> create(Context& context, Checkpoint& from,
                                                       const TrainedPrecision& precision,
                                                       Progress& progress);
 
   const Model& model() const { return *model_; }
+  Model& model() { return *model_; }
   const TrainedPrecision& precision() const { return precision_; }
   // Tables, linears, vectors, each once (a tied head is the embedding), then learned scales.
   std::span<const std::shared_ptr<Parameter>> parameters() const { return parameters_; }

@@ -9,7 +9,7 @@
 
 #include "model/checkpoint.h"
 #include "workflows/comparison.h"
-#include "workflows/page/report_folder.h"
+#include "workflows/report_folder.h"
 
 namespace farthing {
 namespace fs = std::filesystem;
@@ -152,6 +152,9 @@ Result<CompareReport> compare(Context& context, const CompareOptions& options, P
         "activations that are not rounded. What its first quantization cost is not part of these "
         "numbers.");
   }
+  for (const QuantizeOptions& plan : plans)
+    if (const std::string note = batch_note(plan.scheme); !note.empty())
+      report.notes.push_back(note);
   for (const QuantizeOptions& plan : plans) report.rows.push_back(comparison.candidate(plan));
   progress.update(work, work, "done");
 

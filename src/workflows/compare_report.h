@@ -10,7 +10,7 @@
 #include "eval/bootstrap.h"
 #include "eval/speed.h"
 #include "quant/algorithm.h"
-#include "workflows/page/measuring.h"
+#include "workflows/measuring.h"
 
 namespace farthing {
 

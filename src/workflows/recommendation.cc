@@ -5,8 +5,9 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "formats/activations.h"
+#include "page/number_text.h"
 #include "workflows/compare_report.h"
-#include "workflows/page/number_text.h"
 
 namespace farthing {
 namespace {
@@ -46,6 +47,11 @@ double kl(Row row) { return row->quality.kl_mean.value; }
 const Rate& decode(Row row) { return row->speed.decode; }
 const Rate& prompt(Row row) { return row->speed.prompt; }
 
+bool can_be_served(const CompareRow& row) {
+  const auto activations = find_activations(row.activations);
+  return !activations || batch_invariant(*activations);
+}
+
 // Whether a is faster than b beyond what the runs of each vary.
 bool surely_faster(const Rate& a, const Rate& b) {
   return a.slowest > b.fastest && a.median > same_speed * b.median;
@@ -80,12 +86,14 @@ class Recommender {
  public:
   Recommender(const CompareReport& report, double bound) : report_(report) {
     out_.kl_bound = bound;
-    for (const CompareRow& row : report.rows) {
-      if (!row.error.empty()) continue;
-      rows_.push_back(&row);
-      if (row.quality.kl_mean.high <= bound) within_.push_back(&row);
-    }
+    for (const CompareRow& row : report.rows)
+      if (row.error.empty() && can_be_served(row)) rows_.push_back(&row);
+    if (rows_.empty())  // a note of the report says that they cannot be served
+      for (const CompareRow& row : report.rows)
+        if (row.error.empty()) rows_.push_back(&row);
     CHECK(!rows_.empty());
+    for (Row row : rows_)
+      if (row->quality.kl_mean.high <= bound) within_.push_back(row);
   }
 
   Recommendation run() {

@@ -170,5 +170,35 @@ TEST(EndToEnd, StrictRefusesTheFallbackThatItWouldTakeOtherwise) {
       << lenient.out;
 }
 
+// It may be measured; what promises equal bits refuses it.
+TEST(BatchDependentScheme, IsMeasuredButNeitherTrainedNorServed) {
+  ScratchFolder folder;
+  const std::string scheme = "int4_g32@int8_tensor", model = (folder / "q").string();
+  const ProgramRun quantize = farthing({"quantize", stories(), "-o", model, "--format", scheme});
+  EXPECT_EQ(quantize.status, 0) << quantize.err;
+  EXPECT_NE(quantize.out.find("note: " + scheme), std::string::npos);
+  const ProgramRun eval = farthing({"eval", model, "--tokens", "128", "--context", "64"});
+  EXPECT_EQ(eval.status, 0) << eval.err;
+  EXPECT_NE(eval.out.find("note: " + scheme), std::string::npos);
+  write_all(folder / "recipe.toml",
+            "mode = \"qat\"\n[quantization]\nscheme = \"" + scheme + "\"\n");
+  const std::string text = FARTHING_SOURCE_DIR "/data/tinystories/eval.txt";
+  for (const std::vector<std::string>& arguments :
+       {std::vector<std::string>{"run", model, "-p", "Once"},
+        {"run", stories(), "--format", scheme, "-p", "Once"},
+        {"bench", "offline", model, "--num-prompts", "1"},
+        {"align", model, "--tokens", "64", "--context", "32"},
+        {"align", stories(), "--against", model, "--tokens", "64", "--context", "32"},
+        {"train", stories(), "--recipe", (folder / "recipe.toml").string(), "--data", text, "-o",
+         (folder / "run").string()}}) {
+    const ProgramRun run = farthing(arguments);
+    EXPECT_EQ(run.status, 1) << arguments[0];
+    EXPECT_NE(run.err.find(scheme), std::string::npos) << run.err;
+    EXPECT_NE(run.err.find("depend on the batch"), std::string::npos) << run.err;
+    EXPECT_NE(run.err.find("int4_g32@int8_token"), std::string::npos) << run.err;
+  }
+  EXPECT_FALSE(std::filesystem::exists(folder / "run"));
+}
+
 }  // namespace
 }  // namespace farthing

@@ -93,6 +93,33 @@ TEST(FullDisk, QuantizeLeavesNothing) {
   EXPECT_EQ(folder.names(), Names{});
 }
 
+TEST(FullDisk, TrainNamesTheStateThatHasNoRoomAndGoesOnOnceThereIs) {
+  ScratchFolder folder;
+  write_all(folder / "recipe.toml",
+            "mode = \"qat\"\n[quantization]\nscheme = \"int4_g32\"\n[schedule]\nsteps = 3\n"
+            "[data]\nbatch_tokens = 256\n[checkpoint]\nevery_steps = 2\n");
+  const auto train = [&](const std::string& run) {
+    return farthing({"train", stories(), "--recipe", (folder / "recipe.toml").string(), "--data",
+                     FARTHING_SOURCE_DIR "/data/tinystories/eval.txt", "-o",
+                     (folder / run).string(), "--resume"});
+  };
+  ProgramRun run;
+  {
+    const FileSizeLimit limit(1'000'000);  // a state takes 3.1 MB
+    run = train("run");
+  }
+  EXPECT_EQ(run.status, 1);
+  EXPECT_NE(run.err.find((folder / "run" / "step-00000002").string()), std::string::npos)
+      << run.err;
+  EXPECT_NE(run.err.find("free space"), std::string::npos) << run.err;
+  EXPECT_FALSE(std::filesystem::exists(folder / "run" / "step-00000002"));
+  EXPECT_EQ(train("run").status, 0);
+  EXPECT_EQ(train("whole").status, 0);
+  const std::string model = "model/model.safetensors";
+  EXPECT_FALSE(read_all(folder / "whole" / model).empty());
+  EXPECT_TRUE(read_all(folder / "run" / model) == read_all(folder / "whole" / model));
+}
+
 TEST(FullDisk, SavingLogitsLeavesNothing) {
   ScratchFolder folder;
   ProgramRun run;

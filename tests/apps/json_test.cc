@@ -34,6 +34,8 @@ TEST(Json, FormatsListsTheRegistry) {
     EXPECT_EQ(json[i]["source"], format.source);
     EXPECT_EQ(json[i]["activations"].size(), format.grid ? std::size(all_activations) : 1u)
         << format.name;
+    for (const auto& activations : json[i]["activations"])
+      EXPECT_EQ(activations["batch_invariant"], activations["name"] != "int8_tensor");
   }
 }
 
@@ -183,6 +185,33 @@ TEST(Json, IsTestedAboveForEveryCommand) {
                                           "train",   "align",   "bench offline"};
   for (const Command& command : all_commands())
     EXPECT_TRUE(tested.contains(command.text.name)) << command.text.name;
+}
+
+TEST(Json, TrainHoldsStepsEvaluationsServedTextsAndTheAlignment) {
+  ScratchFolder folder;
+  write_all(folder / "recipe.toml",
+            "mode = \"qat\"\n[quantization]\nscheme = \"int4_g32\"\n[schedule]\nsteps = 4\n"
+            "[data]\nbatch_tokens = 256\n[evaluation]\nevery_steps = 2\ntokens = 64\n"
+            "[serve]\nprompts = [\"Once\"]\nmax_tokens = 5\n[align]\ntokens = 64\ncontext = 32\n");
+  const std::string text = FARTHING_SOURCE_DIR "/data/tinystories/eval.txt";
+  const auto json =
+      json_of({"train", stories(), "--recipe", (folder / "recipe.toml").string(), "--data", text,
+               "--evaluation", text, "-o", (folder / "run").string()});
+  ASSERT_EQ(json["steps"].size(), 4u);
+  for (size_t i = 0; i < 4; ++i) {
+    EXPECT_EQ(json["steps"][i]["step"], i + 1);
+    EXPECT_EQ(json["steps"][i].contains("evaluation_loss"), i % 2 == 1) << i;
+    EXPECT_GT(json["steps"][i]["learning_rate"], 0);
+  }
+  EXPECT_EQ(json["evaluation_loss"], json["steps"][3]["evaluation_loss"]);
+  EXPECT_NE(json["evaluation_loss_before"], json["evaluation_loss"]);
+  EXPECT_EQ(json["model"], (folder / "run" / "model").string());
+  EXPECT_TRUE(std::filesystem::exists(std::string(json["report"])));
+  EXPECT_GT(json["model_bytes"], 200'000);
+  EXPECT_EQ(json["served"][0]["prompt"], "Once");
+  EXPECT_EQ(json["served"][0]["tokens"], 5);
+  EXPECT_EQ(json["alignment"]["equal_bits"], true);
+  EXPECT_EQ(json["alignment"]["max"], 0);
 }
 
 }  // namespace

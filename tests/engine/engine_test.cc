@@ -31,6 +31,19 @@ testing::Made run_one(const EngineOptions& options, const Request& request) {
   return testing::run_all(*testing::new_engine(context(), model(), options), {request}, {0})[0];
 }
 
+TEST(Engine, AModelWhoseResultsDependOnTheBatchIsNotServed) {
+  const auto model = testing::stories260k(context(), "int4_g32@int8_tensor");
+  const auto engine = Engine::create(context(), *model);
+  ASSERT_FALSE(engine);
+  EXPECT_NE(engine.error().what.find("depend on the batch"), std::string::npos);
+  EXPECT_NE(engine.error().got.find("int4_g32@int8_tensor"), std::string::npos);
+  EXPECT_NE(engine.error().remedy.find("int4_g32@int8_token"), std::string::npos);
+  const auto generated = generate(context(), *model, std::vector<int32_t>{1, 5}, {},
+                                  [](const SampledToken&) { return true; });
+  ASSERT_FALSE(generated);
+  EXPECT_EQ(generated.error().text(), engine.error().text());
+}
+
 TEST(Engine, GivesWhatGenerateGives) {
   for (const Request& request : testing::random_requests(8, model().config().vocabulary_size)) {
     const auto made = run_one({}, request);

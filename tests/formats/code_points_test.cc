@@ -158,6 +158,20 @@ TEST(Schemes, ParseAndName) {
   }
 }
 
+TEST(Schemes, OnlyAScaleOverTheWholeCallDependsOnTheBatch) {
+  for (const Activations activations : all_activations) {
+    const Scheme scheme{find_format("int4_g32"), activations};
+    const auto checked = check_batch_invariant(scheme, "model.layers.0.mlp.up_proj.weight");
+    EXPECT_EQ(checked.has_value(), activations != Activations::int8_tensor);
+    EXPECT_EQ(batch_note(scheme).empty(), checked.has_value());
+    if (checked) continue;
+    EXPECT_EQ(checked.error().where, "model.layers.0.mlp.up_proj.weight");
+    EXPECT_NE(checked.error().what.find("depend on the batch"), std::string::npos);
+    EXPECT_NE(checked.error().got.find("int4_g32@int8_tensor"), std::string::npos);
+    EXPECT_NE(checked.error().remedy.find("int4_g32@int8_token"), std::string::npos);
+  }
+}
+
 TEST(Schemes, ErrorsNameWhatIsThere) {
   const auto format = parse_scheme("int5_g32");
   ASSERT_FALSE(format.has_value());
@@ -167,7 +181,7 @@ TEST(Schemes, ErrorsNameWhatIsThere) {
   const auto activations = parse_scheme("int4_g32@int7");
   ASSERT_FALSE(activations.has_value());
   EXPECT_EQ(activations.error().what, "unknown activation format");
-  EXPECT_EQ(activations.error().wanted, "one of f32, int8_block32, int8_token");
+  EXPECT_EQ(activations.error().wanted, "one of f32, int8_block32, int8_token, int8_tensor");
   const auto product = parse_scheme("bf16@int8_block32");
   ASSERT_FALSE(product.has_value());
   EXPECT_EQ(product.error().what, "this weight format has no product with int8 activations");

@@ -50,9 +50,12 @@ struct Case {
     codes.resize(static_cast<size_t>(m * blocks * 32));
     scales.resize(static_cast<size_t>(m * blocks));
     sums.resize(static_cast<size_t>(m * blocks));
-    const QuantizeRow round = choose_quantize_rows_kernel(Isa::portable)->of(activations);
+    const QuantizeRowsKernel& kernel = choose_quantize_rows_kernel(Isa::portable);
+    const QuantizeRow round = kernel->of(activations);
+    Magnitude call;
+    for (int64_t t = 0; t < m; ++t) call |= kernel->measure(&x[t * k], k);
     for (int64_t t = 0; round != nullptr && t < m; ++t)
-      round(&x[t * k], k, &codes[t * blocks * 32], &scales[t * blocks], &sums[t * blocks]);
+      round(&x[t * k], k, call, &codes[t * blocks * 32], &scales[t * blocks], &sums[t * blocks]);
   }
 
   // Rows [row_begin, row_end) by `kernel`, the panels split in two calls at `split`.

@@ -76,12 +76,14 @@ std::map<std::string, std::vector<float>> outputs(Isa isa) {
   add_gradients(isa, x, y, out);
   const int64_t blocks = blocks_of_32(n);
   for (const Activations activations : all_activations) {
-    const QuantizeRow round = choose_quantize_rows_kernel(isa)->of(activations);
+    const QuantizeRowsKernel& kernel = choose_quantize_rows_kernel(isa);
+    const QuantizeRow round = kernel->of(activations);
     if (round == nullptr) continue;
     const std::string name(activations_name(activations));
     std::vector<int8_t> codes(blocks * 32);
     std::vector<int32_t> sums(blocks);
-    round(x.data(), n, codes.data(), row(name + "_scales"), sums.data());
+    round(x.data(), n, kernel->measure(x.data(), n), codes.data(), row(name + "_scales"),
+          sums.data());
     out[name + "_scales"].resize(blocks);
     out[name + "_codes"].assign(codes.begin(), codes.end());
   }

@@ -51,9 +51,9 @@ Tensor product(Context& context, const Tensor& x, std::string_view scheme) {
   return y;
 }
 
-const std::vector<std::string> schemes = {"int4_g128@f32", "int4_g128@int8_block32",
+const std::vector<std::string> schemes = {"int4_g128@f32",        "int4_g128@int8_block32",
                                           "int4_g128@int8_token", "int8_row@int8_token",
-                                          "fp8_e4m3_row@f32"};
+                                          "int8_row@int8_tensor", "fp8_e4m3_row@f32"};
 
 TEST(Linear, WeightsOfOneInputMayDifferInWhatItIsRoundedTo) {
   ContextOwner owner(2, supported_isas().back());
@@ -98,6 +98,16 @@ TEST(Linear, ATokenWithALargeElementLosesItsSmallOnes) {
   x.as<float>()[k - 1] = 1.0f / 300;
   EXPECT_FALSE(same_bits(product(owner.get(), x, "int8_row@int8_block32"),
                          product(owner.get(), x, "int8_row@f32")));
+}
+
+// With the amax in the last row, on several threads.
+TEST(Linear, AScaleOfTheCallIsThatOfTheLargestElementOfAnyRow) {
+  ContextOwner owner(3, supported_isas().back());
+  Tensor x = normals(m, k, 2);
+  x.as<float>()[m * k - 1] = 4000.0f;  // a step of 31.5: all other rows round to nothing
+  const Tensor y = product(owner.get(), x, "int8_row@int8_tensor");
+  for (int64_t i = 0; i < (m - 1) * n; ++i) EXPECT_EQ(y.as<float>()[i], 0.0f) << i;
+  EXPECT_NE(y.as<float>()[m * n - 1], 0.0f);
 }
 
 TEST(Linear, ANonfiniteInputMakesItsRowNanAndNoOther) {

@@ -75,7 +75,7 @@ std::vector<std::string> all_schemes() {
     for (const Activations activations : all_activations) {
       const std::string name =
           std::string(format.name) + "@" + std::string(activations_name(activations));
-      if (parse_scheme(name)) out.push_back(name);
+      if (batch_invariant(activations) && parse_scheme(name)) out.push_back(name);
     }
   return out;
 }
@@ -177,6 +177,23 @@ TEST_P(TrainerAndEngine, GradientCheckpointingChangesNoBit) {
     const Tensor &a = plain->parameters()[i]->value, &b = checkpointed->parameters()[i]->value;
     EXPECT_EQ(std::memcmp(a.data(), b.data(), static_cast<size_t>(a.bytes())), 0)
         << plain->parameters()[i]->name;
+  }
+}
+
+// In blocks and in tables.
+TEST(BatchDependentScheme, IsNotTrained) {
+  ContextOwner owner(1, choose_isa().value());
+  NoProgress progress;
+  const auto checkpoint = Checkpoint::open(stories).value();
+  const Scheme scheme = parse_scheme("int4_g32@int8_tensor").value(),
+               f32 = parse_scheme("f32").value();
+  for (const auto& precision :
+       {TrainedPrecision{.linears = scheme}, TrainedPrecision{.linears = f32, .tables = scheme}}) {
+    const auto model = TrainedModel::create(owner.get(), *checkpoint, precision, progress);
+    ASSERT_FALSE(model);
+    EXPECT_NE(model.error().what.find("depend on the batch"), std::string::npos);
+    EXPECT_NE(model.error().got.find("int4_g32@int8_tensor"), std::string::npos);
+    EXPECT_NE(model.error().remedy.find("int4_g32@int8_token"), std::string::npos);
   }
 }
 

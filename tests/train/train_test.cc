@@ -8,6 +8,7 @@
 #include <sstream>
 
 #include "base/cpu.h"
+#include "base/support/disk_trouble.h"
 #include "model/checkpoint_writer.h"
 #include "train/training_state.h"
 
@@ -157,6 +158,73 @@ TEST_F(Train, AResumedRunKeepsTheMetricsOfItsState) {
   EXPECT_NE(metrics.find("\"step\":6"), std::string::npos);
 }
 
+// At the evaluations and at the end; a run that goes on shows what was before, too.
+TEST_F(Train, ThePageIsThereFromTheStartAndShowsTheWholeRun) {
+  const Recipe r =
+      recipe(qat, "[evaluation]\npath = \"data.txt\"\nevery_steps = 2\ntokens = 16\n").value();
+  const auto page = [&] { return bytes_of(folder_ / "run" / "report.html"); };
+  const auto shows = [&](const std::string& part) {
+    return page().substr(0, page().find("<script")).find(part) != std::string::npos;
+  };
+  std::vector<std::string> pages;
+  EXPECT_THROW(static_cast<void>(run(r, "run", 1, false,
+                                     [&](const TrainStep& s) {
+                                       pages.push_back(page());
+                                       if (s.step == 5) throw Stopped();
+                                     })),
+               Stopped);
+  EXPECT_NE(pages[0].find("step 0 of 6"), std::string::npos);
+  EXPECT_NE(pages[2].find("step 2 of 6"), std::string::npos);
+  EXPECT_TRUE(shows("step 4 of 6"));
+  const auto result = run(r, "run", 1, true);
+  ASSERT_TRUE(result) << result.error().text();
+  EXPECT_TRUE(shows("Finished at"));
+  for (const char* step : {"<tr><td>1</td>", "<tr><td>6</td>"}) EXPECT_TRUE(shows(step)) << step;
+  EXPECT_TRUE(shows("before training"));
+  ASSERT_TRUE(run(r, "whole", 1));
+  const auto whole = run(r, "whole", 1, true);
+  ASSERT_TRUE(whole);
+  EXPECT_EQ(result->evaluation_before, whole->evaluation_before);  // of the run, not of the call
+  EXPECT_NE(result->evaluation_before, result->evaluation_after);
+  EXPECT_EQ(result->evaluation_after, whole->evaluation_after);
+}
+
+// No file can grow beyond a limit from step 3 on: first the state of step 4 has no room (3.1 MB),
+// then the page of step 3 (0.2 MB), then the line of step 3.
+TEST_F(Train, AFullDiskLeavesTheLastGoodStateAndResumingGivesTheSameBytes) {
+  const Recipe r =
+      recipe(qat, "[evaluation]\npath = \"data.txt\"\nevery_steps = 3\ntokens = 16\n").value();
+  ASSERT_TRUE(run(r, "whole"));
+  struct Case {
+    rlim_t most_bytes;
+    const char* path;
+  };
+  for (const auto& [most_bytes, path] :
+       {Case{1'000'000, "step-00000004"}, {100'000, "report.html"}, {300, "metrics.jsonl"}}) {
+    SCOPED_TRACE(path);
+    std::filesystem::remove_all(folder_ / "run");
+    {
+      std::optional<FileSizeLimit> limit;
+      const auto failed = run(r, "run", 2, false, [&](const TrainStep& s) {
+        if (s.step == 3) limit.emplace(most_bytes);
+      });
+      ASSERT_FALSE(failed);
+      EXPECT_NE(failed.error().where.find((folder_ / "run" / path).string()), std::string::npos)
+          << failed.error().text();
+      EXPECT_NE(failed.error().remedy.find("free space"), std::string::npos);
+    }
+    std::vector<std::string> left;
+    for (const auto& entry : std::filesystem::directory_iterator(folder_ / "run"))
+      left.push_back(entry.path().filename());
+    std::sort(left.begin(), left.end());
+    EXPECT_EQ(left, (std::vector<std::string>{"metrics.jsonl", "report.html", "step-00000002"}));
+    const auto resumed = run(r, "run", 2, true);
+    ASSERT_TRUE(resumed) << resumed.error().text();
+    EXPECT_EQ(resumed->steps.front().step, 3);
+    EXPECT_EQ(model_bytes("run"), model_bytes("whole"));
+  }
+}
+
 TEST_F(Train, PretrainingMakesAModelOfTheRecipesSizes) {
   const Recipe r = recipe(
                        "mode = \"pretrain\"\n[model]\nhidden_size = 32\nlayers = 2\nheads = 4\n"
@@ -224,20 +292,6 @@ TEST_F(Train, DataWithoutTokensIsAnError) {
   EXPECT_FALSE(std::filesystem::exists(folder_ / "run" / "model"));
 }
 
-TEST_F(Train, JsonLinesCountResponsesAlone) {
-  write("data.jsonl", "{\"prompt\": \"One day\", \"response\": \" a cat\"}\n");
-  NoProgress progress;
-  const Tokenizer tokenizer = checkpoint_->tokenizer().value();
-  const auto documents =
-      read_documents({(folder_ / "data.jsonl").string(), "jsonl", 1}, tokenizer, 512, progress)
-          .value()
-          .documents;
-  ASSERT_EQ(documents.size(), 1u);
-  const auto prompt = tokenizer.encode("One day").size();
-  for (size_t i = 0; i < documents[0].tokens.size(); ++i)
-    EXPECT_EQ(documents[0].counts[i], i > prompt) << i;  // 0 is the beginning of text
-}
-
 TEST_F(Train, AnUnknownKeyIsNamedWithItsLineAndTheNearestKnown) {
   const auto r = recipe("mode = \"qat\"\n[quantization]\nscheem = \"int4_g32\"");
   ASSERT_FALSE(r);
@@ -247,31 +301,14 @@ TEST_F(Train, AnUnknownKeyIsNamedWithItsLineAndTheNearestKnown) {
   EXPECT_NE(text.find("quantization.scheme"), std::string::npos) << text;
 }
 
-TEST(BatchesOf, EachTokenComesOnceAnEpochAndSkippingIsDrawing) {
-  std::vector<Document> documents;
-  for (int32_t d = 0; d < 7; ++d) {
-    Document document;
-    for (int32_t i = 0; i <= 5 + 9 * d; ++i) document.tokens.push_back(100 * d + i);
-    document.counts.assign(document.tokens.size(), true);
-    documents.push_back(std::move(document));
-  }
-  const Batches::Options options{16, 40, 3};
-  Batches all({documents}, {1.0}, options), skipped({documents}, {1.0}, options);
-  std::vector<int32_t> seen;
-  while (static_cast<int64_t>(seen.size()) < all.epoch_tokens()) {
-    for (const auto& targets : all.next().targets)
-      for (const int32_t t : targets)
-        if (static_cast<int64_t>(seen.size()) < all.epoch_tokens()) seen.push_back(t);
-  }
-  std::sort(seen.begin(), seen.end());
-  std::vector<int32_t> expected;
-  for (const Document& d : documents)
-    expected.insert(expected.end(), d.tokens.begin() + 1, d.tokens.end());
-  EXPECT_EQ(seen, expected);
-  Batches again({documents}, {1.0}, options);
-  for (int i = 0; i < 5; ++i) again.next();
-  skipped.skip(5);
-  EXPECT_EQ(again.next().tokens, skipped.next().tokens);
+// [model] is a section that is there or not.
+TEST_F(Train, AnUnknownKeyInASectionThatMayBeAbsentIsNamed) {
+  const auto r = recipe(
+      "mode = \"pretrain\"\n[model]\nhidden_size = 32\nlayers = 2\nheads = 4\n"
+      "intermediate_size = 48\nkv_head = 2");
+  ASSERT_FALSE(r);
+  EXPECT_EQ(r.error().got, "model.kv_head");
+  EXPECT_NE(r.error().wanted.find("model.kv_heads"), std::string::npos);
 }
 
 TEST(ScheduleOf, WarmsUpAndEndsWhereTheKindSays) {

@@ -11,6 +11,7 @@
 #include "base/support/scratch_folder.h"
 #include "io/npy.h"
 #include "model/checkpoint.h"
+#include "quant/quantize.h"
 #include "workflows/align/pairs.h"
 
 namespace farthing {
@@ -295,6 +296,30 @@ TEST(Align, SavedLogProbabilitiesThatAreOffByAKnownStepGiveItsStatistics) {
   EXPECT_NE(m->operators_note, "");
   const Windows more = windows_of(*checkpoint, odd_text(), {.tokens = 32, .context = 16});
   EXPECT_FALSE(align_saved(owner.get(), *model, folder / "p.npy", more, {}, progress).has_value());
+}
+
+TEST(Align, AModelWhoseResultsDependOnTheBatchIsRefused) {
+  const ScratchFolder folder;
+  ContextOwner owner(1, choose_isa().value());
+  NoProgress progress;
+  const auto from = Checkpoint::open(stories).value();
+  QuantizeOptions options;
+  options.scheme = parse_scheme("int4_g32@int8_tensor").value();
+  options.method = find_algorithm("rtn");
+  ASSERT_TRUE(quantize_checkpoint(owner.get(), *from, options, folder / "q", progress));
+  const auto checkpoint = Checkpoint::open(folder / "q").value();
+  const Windows windows = windows_of(*checkpoint, odd_text(), {.tokens = 32, .context = 32});
+  const auto own = align_own(checkpoint->config(), *checkpoint, windows, {}, progress);
+  ASSERT_FALSE(own);
+  EXPECT_NE(own.error().text().find("int4_g32@int8_tensor"), std::string::npos);
+  const auto a = build_model(owner.get(), from->config(), *from, progress).value();
+  const auto b = build_model(owner.get(), checkpoint->config(), *checkpoint, progress).value();
+  EXPECT_EQ(align_models(owner.get(), *a, *b, windows, {}, progress).error().text(),
+            own.error().text());
+  EXPECT_EQ(align_models(owner.get(), *b, *a, windows, {}, progress).error().text(),
+            own.error().text());
+  EXPECT_EQ(align_saved(owner.get(), *b, "x.npy", windows, {}, progress).error().text(),
+            own.error().text());
 }
 
 }  // namespace

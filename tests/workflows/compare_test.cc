@@ -64,6 +64,18 @@ class CompareTest : public testing::Test {
   CompareOptions options_;
 };
 
+TEST_F(CompareTest, ASchemeThatDependsOnTheBatchIsMeasuredWhenAskedForAndNoted) {
+  for (const std::string& name : default_schemes())
+    EXPECT_TRUE(batch_invariant(parse_scheme(name)->activations)) << name;
+  EXPECT_TRUE(run()->notes.empty());
+  options_.formats = {"int4_g32@int8_tensor"};
+  const auto report = run();
+  ASSERT_TRUE(report) << report.error().text();
+  EXPECT_EQ(report->rows[0].error, "");
+  ASSERT_EQ(report->notes.size(), 1u);
+  EXPECT_NE(report->notes[0].find("int4_g32@int8_tensor"), std::string::npos);
+}
+
 TEST_F(CompareTest, MeasuresEveryFormatAgainstTheUnquantizedModel) {
   const auto report = run();
   ASSERT_TRUE(report) << report.error().text();

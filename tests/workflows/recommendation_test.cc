@@ -35,6 +35,15 @@ TEST(Recommendation, IsTheSmallestWithinTheBound) {
   ASSERT_NE(find(r.alternatives, "large"), nullptr);
 }
 
+TEST(Recommendation, WhatCannotBeServedIsNotRecommendedUnlessThereIsNothingElse) {
+  CompareRow dependent = example_row("small@int8_tensor", 50, 0.001, 90);
+  dependent.activations = "int8_tensor";
+  const Recommendation r = recommend_among({dependent, example_row("large", 200, 0.01, 20)});
+  EXPECT_EQ(r.name, "large");
+  EXPECT_TRUE(r.alternatives.empty());
+  EXPECT_EQ(recommend_among({dependent}).name, "small@int8_tensor");
+}
+
 TEST(Recommendation, AnIntervalThatReachesBeyondTheBoundDoesNotCount) {
   CompareRow unsure = example_row("unsure", 50, 0.049, 20);
   unsure.quality.kl_mean.high = 0.051;

@@ -71,7 +71,15 @@ struct Outcome {
   const Windows& windows;
   Quality quality;
   double seconds;
+  std::string note;
 };
+
+// Of the first linear that needs one.
+std::string note_of(const Model& model) {
+  for (const LinearInfo& linear : model.linears())
+    if (std::string note = batch_note(linear.scheme); !note.empty()) return note;
+  return {};
+}
 
 void write_estimate(JsonWriter& json, std::string_view name, const Estimate& estimate) {
   json.key(name).begin_object().field("value", estimate.value);
@@ -97,6 +105,7 @@ std::string json_text(const Outcome& o) {
     write_estimate(json, "kl_p99", o.quality.kl_p99);
     write_estimate(json, "top1_agreement", o.quality.top1_agreement);
   }
+  if (!o.note.empty()) json.field("note", o.note);
   return json.field("seconds", o.seconds).end_object().take();
 }
 
@@ -120,6 +129,7 @@ std::string text(const Outcome& o) {
   out += fmt::format(
       "\n{}\n{} (xxh128 {}); {:.1f} s\nfrom, to: 95 % interval, bootstrap over windows\n",
       o.windows.protocol(), o.text.name, o.text.digest, o.seconds);
+  if (!o.note.empty()) out += "note: " + o.note + "\n";
   return out;
 }
 
@@ -156,8 +166,8 @@ Result<> run(const CommonOptions& common, const Options& options) {
     scores = TRY(evaluate(context, scorer, windows, evaluate_options, progress));
   }
   if (saved) TRY(saved->commit());
-  const Outcome outcome{options, evaluation_text, windows, summarize(scores),
-                        now_seconds() - started};
+  const Outcome outcome{options,           evaluation_text,         windows,
+                        summarize(scores), now_seconds() - started, note_of(*model)};
   return print(common.json ? json_text(outcome) : text(outcome));
 }
 

@@ -41,8 +41,11 @@ std::string json_text() {
     json.end_array();
     json.field("default_activations", activations_name(format.default_activations));
     json.key("activations").begin_array();
-    for (const Activations activations : activations_of(format))
-      json.value(activations_name(activations));
+    for (const Activations activations : activations_of(format)) {
+      const ActivationsInfo& info = activations_info(activations);
+      json.begin_object().field("name", info.name).field("scale", info.scale);
+      json.field("batch_invariant", info.batch_invariant).end_object();
+    }
     json.end_array().end_object();
   }
   json.end_array();
@@ -65,8 +68,16 @@ std::string text(const Options& options) {
       "\nbits/weight: of a {0} x {0} matrix, scales and zero points counted. activations: what the "
       "input of a linear "
       "can be\nrounded to, the default first. A scheme is written WEIGHTS[@ACTIVATIONS]: "
-      "int4_g128@int8_block32.\n",
+      "int4_g128@int8_block32.\n\n",
       matrix_size);
+  rows = {{"activations", "scale", "batch invariant"}};
+  for (const Activations activations : all_activations) {
+    const ActivationsInfo& info = activations_info(activations);
+    rows.push_back(
+        {std::string(info.name), std::string(info.scale),
+         info.batch_invariant ? "yes" : "no: measured only, neither trained nor served"});
+  }
+  out += table_text(rows);
   if (options.layout)
     for (const Format& format : all_formats())
       out += fmt::format("\n{}\n  layout: {}\n  source: {}\n", format.name, format.layout,

@@ -99,6 +99,8 @@ std::string json_text(const Outcome& outcome) {
   json.begin_object().field("model", outcome.options.model).field("output", outcome.options.output);
   json.field("scheme", outcome.options.format->name())
       .field("method", outcome.options.method->name);
+  if (const std::string note = batch_note(*outcome.options.format); !note.empty())
+    json.field("note", note);
   json.field("bits_per_weight", totals.bits_per_weight);
   json.field("relative_squared_error", totals.relative_squared_error);
   json.field("bytes_before", outcome.bytes_before).field("bytes_after", outcome.bytes_after);
@@ -136,6 +138,8 @@ std::string text(const Outcome& outcome) {
       "\nerror: squared error relative to the squared weights. clipped: weights beyond the ends of "
       "the grid.\n";
   out += fallbacks;
+  if (const std::string note = batch_note(*outcome.options.format); !note.empty())
+    out += "note: " + note + "\n";
   if (totals.flushed > 0)
     out +=
         fmt::format("{} groups are so small that they became zero\n", count_text(totals.flushed));

@@ -1,4 +1,5 @@
-// Kernels that round activations to int8, with a scale for each block of 32 or for each row.
+// Kernels that round activations to int8, with a scale for each block of 32, for each row, or for
+// all rows of a call.
 #pragma once
 
 #include <cstdint>
@@ -12,10 +13,26 @@ namespace farthing {
 // The elements of a row rounded up to whole blocks.
 constexpr int64_t blocks_of_32(int64_t k) { return (k + 31) / 32; }
 
+// What rows have in common: the largest |x|, and whether all elements are finite. Neither depends
+// on the order in which rows are looked at.
+struct Magnitude {
+  float largest = 0;
+  bool finite = true;
+
+  void operator|=(Magnitude other) {
+    largest = other.largest > largest ? other.largest : largest;
+    finite = finite && other.finite;
+  }
+};
+
+// Of one row x[k].
+using MeasureRow = Magnitude (*)(const float* x, int64_t k) noexcept;
+
 // One row x[k] to blocks of 32 along k, b = 0 .. blocks_of_32(k) - 1; past the row's end x counts
 // as 0. Writes codes[32 b ..] (-127..127), scales[b] and sums[b], the sum of the block's codes.
-using QuantizeRow = void (*)(const float* x, int64_t k, int8_t* codes, float* scales,
-                             int32_t* sums) noexcept;
+// `call`: of all rows of the call; only formats that are not batch invariant read it.
+using QuantizeRow = void (*)(const float* x, int64_t k, Magnitude call, int8_t* codes,
+                             float* scales, int32_t* sums) noexcept;
 
 // A function for each int8 activation format (formats/activations.inc).
 //   int8_block32: amax = largest |x| of the block; scales[b] = amax / 127; codes = round_even(x *
@@ -23,17 +40,19 @@ using QuantizeRow = void (*)(const float* x, int64_t k, int8_t* codes, float* sc
 //   codes 0: products show NaN.
 //   int8_token: the same with the amax and the finiteness of the whole row; all blocks have the
 //   row's scale.
+//   int8_tensor: the same with the amax and the finiteness of all rows of the call.
 struct QuantizeRowsFunctions {
-#define FARTHING_ACTIVATIONS(name)
-#define FARTHING_INT8_ACTIVATIONS(name) QuantizeRow name;
+  MeasureRow measure;
+#define FARTHING_ACTIVATIONS(name, ...)
+#define FARTHING_INT8_ACTIVATIONS(name, ...) QuantizeRow name;
 #include "formats/activations.inc"
 #undef FARTHING_INT8_ACTIVATIONS
 
   // Null where the product reads floats.
   QuantizeRow of(Activations activations) const {
     switch (activations) {
-#define FARTHING_INT8_ACTIVATIONS(name) \
-  case Activations::name:               \
+#define FARTHING_INT8_ACTIVATIONS(name, ...) \
+  case Activations::name:                    \
     return name;
 #include "formats/activations.inc"
 #undef FARTHING_INT8_ACTIVATIONS

@@ -4,27 +4,9 @@
 #include <array>
 
 #include "base/check.h"
-#include "kernels/quantize_rows/quantize_rows.h"
-#include "ops/rows.h"
+#include "ops/linear/round_rows.h"
 
 namespace farthing::ops {
-
-namespace {
-
-// The rows of x as int8 blocks, in the workspace.
-Int8Rows round_rows(Context& context, View<const float, 2> x, Activations activations) {
-  const int64_t blocks = blocks_of_32(x.columns);
-  int8_t* codes = context.workspace.take<int8_t>(x.rows * blocks * 32);
-  float* scales = context.workspace.take<float>(x.rows * blocks);
-  int32_t* sums = context.workspace.take<int32_t>(x.rows * blocks);
-  const QuantizeRow round = choose_quantize_rows_kernel(context.isa)->of(activations);
-  for_each_row(context, x.rows, x.columns, [&](int64_t t) {
-    round(x.row(t), x.columns, codes + t * blocks * 32, scales + t * blocks, sums + t * blocks);
-  });
-  return {codes, blocks * 32, scales, sums};
-}
-
-}  // namespace
 
 PackedWeight pack_weight_for(Context& context, QuantizedTensor stored, Activations activations,
                              const MatmulKernel& kernel) {

@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <optional>
 
-#include "kernels/quantize_rows/quantize_rows.h"
 #include "ops/linear/product.h"
+#include "ops/linear/round_rows.h"
 #include "ops/rows.h"
 
 namespace farthing::ops {
@@ -34,18 +34,13 @@ float* decode_panels(Context& context, const QuantizedTensor& w) {
 View<const float, 2> rounded_input(Context& context, View<const float, 2> x,
                                    Activations activations) {
   if (product_input(activations) == ProductInput::floats) return x;
-  const int64_t blocks = blocks_of_32(x.columns);
   const auto out = context.workspace.take_rows<float>(x.rows, x.columns);
-  int8_t* codes = context.workspace.take<int8_t>(x.rows * blocks * 32);
-  float* scales = context.workspace.take<float>(x.rows * blocks);
-  int32_t* sums = context.workspace.take<int32_t>(x.rows * blocks);
-  const QuantizeRow round = choose_quantize_rows_kernel(context.isa)->of(activations);
+  const Int8Rows rounded = round_rows(context, x, activations);
   for_each_row(context, x.rows, x.columns, [&](int64_t t) {
-    int8_t* code = codes + t * blocks * 32;
-    float* scale = scales + t * blocks;
-    round(x.row(t), x.columns, code, scale, sums + t * blocks);
+    const int8_t* codes = rounded.codes + t * rounded.stride;
+    const float* scales = rounded.scales + t * rounded.blocks();
     for (int64_t i = 0; i < x.columns; ++i)
-      out.row(t)[i] = static_cast<float>(code[i]) * scale[i / 32];
+      out.row(t)[i] = static_cast<float>(codes[i]) * scales[i / 32];
   });
   return out;
 }

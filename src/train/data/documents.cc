@@ -25,27 +25,32 @@ class DocumentReader {
     } else {
       add_texts(text);
     }
-    int64_t count = 0;
+    int64_t count = 0, learned = 0;  // predicted tokens that the loss counts
     for (const Document& d : out_) {
       count += static_cast<int64_t>(d.tokens.size());
-      for (const int32_t id : d.tokens)
-        if (id < 0 || id >= vocabulary_)
-          return fail(error("a token is outside the model's vocabulary", fmt::format("id {}", id),
+      for (size_t i = 0; i < d.tokens.size(); ++i) {
+        if (d.tokens[i] < 0 || d.tokens[i] >= vocabulary_)
+          return fail(error("a token is outside the model's vocabulary",
+                            fmt::format("id {}, token {} of its document", d.tokens[i], i),
                             fmt::format("ids below {}", vocabulary_),
                             "use the tokenizer that belongs to the model"));
+        learned += i > 0 && d.counts[i];
+      }
     }
-    if (count < 2)
+    if (learned == 0)
       return fail(error("the data has no tokens to learn from",
-                        fmt::format("{} bytes, {} tokens", text.size(), count),
-                        "at least two tokens", "give a file with text"));
+                        fmt::format("{} bytes, {} tokens, none that follows another and counts",
+                                    text.size(), count),
+                        "at least two tokens of a document, or a response",
+                        "give a file with text"));
     return Documents{std::move(out_), digest_of(text)};
   }
 
  private:
   Error error(std::string what, std::string got, std::string wanted, std::string remedy,
-              int64_t line = 0) const {
+              const std::string& where = {}) const {
     return {.what = std::move(what),
-            .where = line == 0 ? source_.path : fmt::format("{}, line {}", source_.path, line),
+            .where = where.empty() ? source_.path : where,
             .got = std::move(got),
             .wanted = std::move(wanted),
             .remedy = std::move(remedy)};
@@ -83,7 +88,7 @@ class DocumentReader {
     }
   }
 
-  Result<> add_object(const JsonObject& json, int64_t line) {
+  Result<> add_object(const JsonObject& json, const std::string& where) {
     if (json.has("text")) {
       add({}, TRY(json.string("text")));
     } else if (json.has("prompt") && json.has("response")) {
@@ -94,7 +99,7 @@ class DocumentReader {
       return fail(error("a line of the data is none that can be learned", "members " + keys,
                         "\"text\", or \"prompt\" and \"response\"",
                         "write chats as prompt and response: templates are not applied here",
-                        line));
+                        where));
     }
     return {};
   }
@@ -107,8 +112,8 @@ class DocumentReader {
       ++line;
       begin = end + 1;
       if (row.find_first_not_of(" \t\r") == std::string_view::npos) continue;
-      const auto json = TRY(JsonObject::parse(row, fmt::format("{}, line {}", source_.path, line)));
-      TRY(add_object(json, line));
+      const std::string where = fmt::format("{}, line {}", source_.path, line);
+      TRY(add_object(TRY(JsonObject::parse(row, where)), where));
       progress_.update(static_cast<double>(end), static_cast<double>(text.size()), source_.path);
     }
     return {};
@@ -121,7 +126,9 @@ class DocumentReader {
       for (const std::string& each : *texts) add({}, each);
       return {};
     }
-    for (const JsonObject& each : TRY(json.objects("array"))) TRY(add_object(each, 0));
+    int64_t element = 0;
+    for (const JsonObject& each : TRY(json.objects("array")))
+      TRY(add_object(each, fmt::format("{}, element {}", source_.path, ++element)));
     return {};
   }
 

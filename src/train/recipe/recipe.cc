@@ -96,6 +96,21 @@ Result<> read_records(TomlTable& r, Recipe& recipe, const std::filesystem::path&
   return r.integer("checkpoint.keep", recipe.checkpoint_keep, 1, 1000);
 }
 
+Result<> read_stages(TomlTable& r, Recipe& recipe) {
+  ServeStage serve;
+  TRY(r.words("serve.prompts", serve.prompts));
+  TRY(r.integer("serve.max_tokens", serve.max_tokens, 1, 1 << 20));
+  if (r.has("serve")) {
+    if (serve.prompts.empty()) return fail(r.error("serve.prompts", "at least one prompt"));
+    recipe.serve = std::move(serve);
+  }
+  AlignStage align;
+  TRY(r.integer("align.tokens", align.tokens, 2, int64_t{1} << 40));
+  TRY(r.integer("align.context", align.context, 2, 1 << 20));
+  if (r.has("align")) recipe.align = align;
+  return {};
+}
+
 Result<> check_model(const TomlTable& r, const Recipe& recipe) {
   const bool pretrain = recipe.mode == TrainMode::pretrain;
   if (recipe.model.has_value() != pretrain)
@@ -158,6 +173,7 @@ Result<Recipe> Recipe::read(const std::filesystem::path& file, const std::string
   TRY(read_schedule(r, out.schedule));
   TRY(read_optimizer(r, out));
   TRY(read_records(r, out, folder));
+  TRY(read_stages(r, out));
   if (!evaluation.empty()) out.evaluation_path = evaluation;
   TRY(r.check_unknown("docs/training.md"));
   TRY(check_model(r, out));

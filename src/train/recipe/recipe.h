@@ -26,6 +26,15 @@ struct DataSource {
   double weight = 1;
 };
 
+// What follows training, one after the other (workflows/pipeline.h). It does not decide the result.
+struct ServeStage {
+  std::vector<std::string> prompts;
+  int64_t max_tokens = 64;
+};
+struct AlignStage {
+  int64_t tokens = 1024, context = 128;
+};
+
 struct Recipe {
   TrainMode mode = TrainMode::finetune;
   uint64_t seed = 1;
@@ -41,6 +50,8 @@ struct Recipe {
   std::string evaluation_path;  // a text; empty: no evaluation
   int64_t evaluation_every = 100, evaluation_tokens = 8192;
   int64_t checkpoint_every = 200, checkpoint_keep = 2;
+  std::optional<ServeStage> serve;
+  std::optional<AlignStage> align;
 
   // Paths in the file are relative to its folder. An unknown key, a wrong type, a value out of
   // range: an error that names file, line and key. `data` and `evaluation` replace the file's

@@ -40,6 +40,8 @@ void update(Progress& progress, int64_t window, const Windows& windows) {
 
 Result<AlignedPairs> align_models(Context& shared, Model& a, Model& b, const Windows& windows,
                                   const PairOptions& options, Progress& progress) {
+  TRY(a.check_batch_invariant());
+  TRY(b.check_batch_invariant());
   const int64_t size = windows.context(), vocabulary = a.config().vocabulary_size;
   if (b.config().vocabulary_size != vocabulary)
     return fail({.what = "the models have different vocabularies",
@@ -86,6 +88,7 @@ Result<AlignedPairs> align_models(Context& shared, Model& a, Model& b, const Win
 Result<AlignedPairs> align_saved(Context& context, const Model& a,
                                  const std::filesystem::path& file, const Windows& windows,
                                  const PairOptions& options, Progress& progress) {
+  TRY(a.check_batch_invariant());
   const int64_t size = windows.context(), vocabulary = a.config().vocabulary_size;
   const Tensor saved = TRY(read_npy(file));
   const int64_t per_window = windows.scored(), scored = windows.count() * per_window;

@@ -7,7 +7,7 @@
 #include <memory>
 
 #include "model/checkpoint.h"
-#include "workflows/page/report_folder.h"
+#include "workflows/report_folder.h"
 
 namespace farthing {
 namespace {

@@ -52,8 +52,8 @@ Result<std::vector<Machine>> make_machines(const ModelConfig& config, WeightSour
 }
 
 // A batch as training records it. Its logits, [count * context, vocabulary].
-void record(const Machine& trainer, const Windows& windows, int64_t first, int64_t count,
-            KvCodec codec, OperatorRecorder& recorder, View<float, 2> logits) {
+void record(const Machine& trainer, const Model& model, const Windows& windows, int64_t first,
+            int64_t count, KvCodec codec, OperatorRecorder& recorder, View<float, 2> logits) {
   Context context = trainer.owner->get();
   const Workspace::Mark mark(context.workspace);
   Tape tape(count >= least_with_checkpoints);
@@ -62,21 +62,23 @@ void record(const Machine& trainer, const Windows& windows, int64_t first, int64
   std::vector<Sequence> sequences;
   std::vector<SequenceTokens> batch;
   for (int64_t i = 0; i < count; ++i)
-    sequences.push_back(trainer.model->new_sequence(windows.context(), codec));
+    sequences.push_back(model.new_sequence(windows.context(), codec));
   for (int64_t i = 0; i < count; ++i)
     batch.push_back({&sequences[static_cast<size_t>(i)], windows[first + i], windows.context()});
-  trainer.model->run(context, batch, {logits});
+  model.run(context, batch, {logits});
 }
 
 class OwnPairs {
  public:
-  OwnPairs(std::vector<Machine> machines, const Windows& windows, const PairOptions& options,
-           Progress& progress)
+  // `trained`: whose forward pass is recorded; null: the strongest machine's own model's.
+  OwnPairs(std::vector<Machine> machines, Model* trained, const Windows& windows,
+           const PairOptions& options, Progress& progress)
       : machines_(std::move(machines)),
+        recorded_(trained != nullptr ? *trained : *trainer().model),
         windows_(windows),
         options_(options),
         progress_(progress),
-        recorder_(*trainer().model),
+        recorder_(recorded_),
         served_(DType::f32, Shape{windows.context(), vocabulary()}) {
     const int64_t tokens = windows.count() * windows.scored();
     out_.log_p.reserve(static_cast<size_t>(tokens));
@@ -124,7 +126,7 @@ class OwnPairs {
               ? 1
               : std::clamp<int64_t>(options_.kept_bytes / window_bytes, 1, count - at);
       recorder_.begin(at * size, kept * size);
-      record(trainer(), windows_, first, count, options_.kv_cache, recorder_,
+      record(trainer(), recorded_, windows_, first, count, options_.kv_cache, recorder_,
              recorded.view<float>());
       for (int64_t i = 0; i < kept; ++i, ++at, ++done_)
         TRY(window(first + at, i * size,
@@ -172,6 +174,7 @@ class OwnPairs {
   }
 
   std::vector<Machine> machines_;
+  Model& recorded_;
   const Windows& windows_;
   const PairOptions& options_;
   Progress& progress_;
@@ -187,7 +190,16 @@ class OwnPairs {
 Result<AlignedPairs> align_own(const ModelConfig& config, WeightSource& source,
                                const Windows& windows, const PairOptions& options,
                                Progress& progress) {
-  return OwnPairs(TRY(make_machines(config, source, options.threads)), windows, options, progress)
+  std::vector<Machine> machines = TRY(make_machines(config, source, options.threads));
+  TRY(machines[0].model->check_batch_invariant());
+  return OwnPairs(std::move(machines), nullptr, windows, options, progress).run();
+}
+
+Result<AlignedPairs> align_trained(Model& trained, WeightSource& written, const Windows& windows,
+                                   const PairOptions& options, Progress& progress) {
+  TRY(trained.check_batch_invariant());
+  return OwnPairs(TRY(make_machines(trained.config(), written, options.threads)), &trained, windows,
+                  options, progress)
       .run();
 }
 

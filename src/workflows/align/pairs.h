@@ -59,12 +59,18 @@ struct AlignedPairs {
   bool within(double bound) const;
 };
 
+// All of them fail on a model whose results depend on the batch.
+//
 // The recording forward pass of the trainer over packed batches, against the engine's: prompt in
 // chunks, token by token, padded; each on one and on all threads, on every instruction set. Batches
 // of 1, 3 and 17 windows follow each other; those of 17 are recorded with checkpoints.
 Result<AlignedPairs> align_own(const ModelConfig& config, WeightSource& source,
                                const Windows& windows, const PairOptions& options,
                                Progress& progress);
+// The same with the forward pass of a model that is being trained, against the engine on what was
+// written of it.
+Result<AlignedPairs> align_trained(Model& trained, WeightSource& written, const Windows& windows,
+                                   const PairOptions& options, Progress& progress);
 // Two models on the same tokens; operator by operator where their sizes are equal.
 Result<AlignedPairs> align_models(Context& context, Model& a, Model& b, const Windows& windows,
                                   const PairOptions& options, Progress& progress);

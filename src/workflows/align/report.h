@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "workflows/align/pairs.h"
-#include "workflows/page/measuring.h"
+#include "workflows/measuring.h"
 
 namespace farthing {
 

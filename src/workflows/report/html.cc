@@ -1,17 +1,23 @@
-// The comparison as one HTML file: page.html with its style, its script and Chart.js inlined.
+// The comparison as a page: compare.html filled.
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <functional>
 #include <string_view>
+#include <utility>
 
 #include "base/check.h"
+#include "page/number_text.h"
+#include "page/page.h"
 #include "workflows/compare_report.h"
-#include "workflows/page/embedded.h"
-#include "workflows/page/html.h"
-#include "workflows/page/number_text.h"
 
 namespace farthing {
+
+// Built into the program by farthing_embed in src/CMakeLists.txt.
+namespace embedded {
+extern const std::string_view compare_html, compare_css, compare_js;
+}
+
 namespace {
 
 std::string advice_html(const Recommendation& r) {
@@ -20,7 +26,8 @@ std::string advice_html(const Recommendation& r) {
     if (list.empty()) return;
     out += fmt::format("<div><h3>{}</h3><ul>", title);
     for (const Advice& advice : list)
-      out += fmt::format("<li><b>{}</b>: {}</li>", escaped(advice.name), escaped(advice.reason));
+      out +=
+          fmt::format("<li><b>{}</b>: {}</li>", html_text(advice.name), html_text(advice.reason));
     out += "</ul></div>";
   };
   add("For other aims", r.alternatives);
@@ -40,22 +47,19 @@ std::string tiles_html(const CompareReport& report) {
   const CompareRow* row = row_named(report, report.recommendation.name);
   CHECK(row != nullptr);
   const CompareRow& base = report.baseline;
-  std::string out = "<div class=\"tiles\">";
-  const auto tile = [&](const std::string& value, const std::string& text) {
-    out += tile_html(value, text);
-  };
-  tile(bytes_text(static_cast<double>(row->bytes)),
-       fmt::format("{} of {} unquantized",
-                   percent_text(static_cast<double>(row->bytes) / static_cast<double>(base.bytes)),
-                   bytes_text(static_cast<double>(base.bytes))));
-  tile(significant_text(row->quality.kl_mean.value), "nats mean KL from the unquantized model");
-  tile(percent_text(row->quality.top1_agreement.value), "same most likely token");
   const auto times = [](double now, double before) {
     return fmt::format("{:.2f}\u00d7", now / before);
   };
-  tile(times(row->speed.decode.median, base.speed.decode.median), "decode speed");
-  tile(times(row->speed.prompt.median, base.speed.prompt.median), "prompt speed");
-  return out + "</div>";
+  const auto bytes = [](int64_t value) { return bytes_text(static_cast<double>(value)); };
+  return farthing::tiles_html(
+      {{bytes(row->bytes),
+        fmt::format("{} of {} unquantized",
+                    percent_text(static_cast<double>(row->bytes) / static_cast<double>(base.bytes)),
+                    bytes(base.bytes))},
+       {significant_text(row->quality.kl_mean.value), "nats mean KL from the unquantized model"},
+       {percent_text(row->quality.top1_agreement.value), "same most likely token"},
+       {times(row->speed.decode.median, base.speed.decode.median), "decode speed"},
+       {times(row->speed.prompt.median, base.speed.prompt.median), "prompt speed"}});
 }
 
 struct Cell {
@@ -64,8 +68,8 @@ struct Cell {
 };
 
 std::string cell_html(const Cell& cell) {
-  std::string out = fmt::format("<td data-value=\"{}\">{}", cell.value, escaped(cell.text));
-  if (!cell.interval.empty()) out += fmt::format("<small>{}</small>", escaped(cell.interval));
+  std::string out = fmt::format("<td data-value=\"{}\">{}", cell.value, html_text(cell.text));
+  if (!cell.interval.empty()) out += fmt::format("<small>{}</small>", html_text(cell.interval));
   return out + "</td>";
 }
 
@@ -75,7 +79,7 @@ Cell estimate_cell(const Estimate& e, const std::function<std::string(double)>& 
 
 std::string row_html(const CompareRow& row, bool baseline, bool chosen) {
   const char* kind = baseline ? " class=\"baseline\"" : chosen ? " class=\"chosen\"" : "";
-  const std::string name = escaped(row.name());
+  const std::string name = html_text(row.name());
   std::string shown = name;
   if (const size_t at = name.find('@'); at != std::string::npos) shown.insert(at, "<wbr>");
   std::string out = fmt::format("<tr{}><td data-value=\"{}\">{}", kind, name, shown);
@@ -84,7 +88,7 @@ std::string row_html(const CompareRow& row, bool baseline, bool chosen) {
   out += "</td>";
   if (!row.error.empty())
     return out +
-           fmt::format("<td class=\"failed\" colspan=\"10\">{}</td></tr>\n", escaped(row.error));
+           fmt::format("<td class=\"failed\" colspan=\"10\">{}</td></tr>\n", html_text(row.error));
   const auto number = [](double value) { return significant_text(value); };
   const auto bytes = [](int64_t value) -> Cell {
     return {static_cast<double>(value), bytes_text(static_cast<double>(value)), {}};
@@ -146,16 +150,17 @@ int most_runs(const CompareReport& report) {
   return runs;
 }
 
-std::string facts_of(const CompareReport& report) {
+std::string facts_html(const CompareReport& report) {
   const MeasuringProtocol& p = report.protocol;
   const Speed& speed = report.baseline.speed;
-  return facts_html(
+  return farthing::facts_html(
       {{"Model", report.model},
        {"Windows", p.summary},
        {"Text", fmt::format("{} (XXH3-128 {})", p.text, p.text_digest)},
-       {"Speed", fmt::format("one sequence, prompt of {} tokens, then {} tokens one by one; median "
-                             "of up to {} runs",
-                             speed.prompt_tokens, speed.decode_tokens, most_runs(report))},
+       {"Speed",
+        fmt::format("one sequence, prompt of {} tokens, then {} tokens one by one; median of up to "
+                    "{} runs",
+                    speed.prompt_tokens, speed.decode_tokens, most_runs(report))},
        {"Machine", fmt::format("{}, {} kernels, {} threads", report.place.cpu, report.place.isa,
                                report.place.threads)},
        {"Date", report.place.date},
@@ -166,38 +171,32 @@ std::string facts_of(const CompareReport& report) {
 
 std::string compare_html(const CompareReport& report) {
   const MeasuringPlace& place = report.place;
-  const std::string name = escaped(file_name(report.model));
   const Speed& speed = report.baseline.speed;
-  return filled_page(
-      embedded::compare_page_html,
-      {{"title", name + " \u2013 quantization report"},
-       {"css", std::string(embedded::page_css)},
-       {"model", name},
-       {"protocol", escaped(report.protocol.summary + ", on " + report.protocol.text)},
-       {"place",
-        escaped(fmt::format("{}, {} threads \u00b7 {}", place.cpu, place.threads, place.date))},
-       {"notes", notes_html(report.notes)},
-       {"outcome", report.recommendation.within_bound ? "" : " none"},
-       {"headline", escaped(report.recommendation.headline)},
+  const Recommendation& r = report.recommendation;
+  Page page{.name = file_name(report.model), .kind = "quantization report"};
+  page.lead = {report.protocol.summary + ", on " + report.protocol.text,
+               fmt::format("{}, {} threads \u00b7 {}", place.cpu, place.threads, place.date)};
+  page.main = filled(
+      embedded::compare_html,
+      {{"notes", notes_html(report.notes)},
+       {"outcome", r.within_bound ? "" : " none"},
+       {"headline", html_text(r.headline)},
        {"tiles", tiles_html(report)},
-       {"reasons", list_html(report.recommendation.reasons)},
-       {"command", report.recommendation.command.empty()
-                       ? ""
-                       : fmt::format("<pre>{}</pre>", escaped(report.recommendation.command))},
-       {"advice", advice_html(report.recommendation)},
+       {"reasons", list_html(r.reasons)},
+       {"command", r.command.empty() ? "" : fmt::format("<pre>{}</pre>", html_text(r.command))},
+       {"advice", advice_html(r)},
        {"table", table_html(report)},
        {"remarks", remarks_html(report)},
-       {"speed", escaped(fmt::format(
+       {"speed", html_text(fmt::format(
                      "One sequence on {} threads: a prompt of {} tokens, then {} tokens one "
-                     "by one. Median of up to "
-                     "{} runs.",
+                     "by one. Median of up to {} runs.",
                      place.threads, speed.prompt_tokens, speed.decode_tokens, most_runs(report)))},
-       {"facts", facts_of(report)},
-       {"footer", escaped(place.program + ". The numbers of this page are in report.json, too.")},
-       {"data", json_for_script(compare_json(report))},
-       {"chart", std::string(embedded::chart_js)},
-       {"shared_js", std::string(embedded::page_js)},
-       {"js", std::string(embedded::compare_page_js)}});
+       {"facts", facts_html(report)}});
+  page.footer = place.program + ". The numbers of this page are in report.json, too.";
+  page.data = compare_json(report);
+  page.css = embedded::compare_css;
+  page.js = embedded::compare_js;
+  return page_html(page);
 }
 
 }  // namespace farthing

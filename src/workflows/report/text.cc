@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <array>
 
+#include "page/number_text.h"
 #include "workflows/compare_report.h"
-#include "workflows/page/number_text.h"
 
 namespace farthing {
 namespace {

@@ -1,7 +1,7 @@
 // Charts, sorting and the map of layers of a comparison's report.
 'use strict';
 (() => {
-  const {report, color, significant, axis, powers} = page;
+  const {data: report, color, significant, axis, powers} = page;
   const rows = report.rows.filter(row => !row.error);
   const chosen = report.recommendation.name;
   const megabytes = bytes => (bytes / 1e6).toPrecision(3) + ' MB';
@@ -9,7 +9,8 @@
   // ---- Quality against size ----
   const kinds = [
     {activations: 'f32', title: 'activations as they are (f32)', color: 'float', shape: 'circle'},
-    {activations: 'int8_block32', title: 'activations in 8 bits (int8_block32)', color: 'int8', shape: 'triangle'},
+    ...['int8_block32', 'int8_token', 'int8_tensor'].map((activations, i) => (
+      {activations, title: 'activations in 8 bits (' + activations + ')', color: 'int8', shape: ['triangle', 'rect', 'rectRot'][i]})),
   ];
   // A KL of exactly 0 has no place on a logarithmic axis: it is drawn at the lower end.
   const positive = rows.map(row => row.kl_mean).concat(rows.map(row => row.kl_mean_interval[0])).filter(kl => kl > 0);
@@ -225,7 +226,7 @@
   select.addEventListener('change', drawLayers);
 
   page.sortable(document.getElementById('rows'));
-  page.drawn(() => {
+  page.keepDrawn(() => {
     drawLayers();
     return [qualityChart(), speedChart('decode', 'decode_tokens_per_second'), speedChart('prompt', 'prompt_tokens_per_second')];
   });

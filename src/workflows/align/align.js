@@ -1,6 +1,6 @@
 // Charts and lists of an alignment's report.
 (() => {
-  const {report, color, significant, axis, powers} = page;
+  const {data: report, color, significant, axis, powers} = page;
   const mostTokens = 1000;  // rows of the list
   const differs = report.pairs.filter(pair => pair.max !== 0 || !pair.equal_bits || pair.first_operator !== null)
       .sort((a, b) => b.max - a.max);
@@ -154,7 +154,7 @@
   differs.forEach((each, i) => select.add(new Option(each.name, i)));
   page.sortable(document.getElementById('operators'));
   page.sortable(document.getElementById('tokens'));
-  const draw = page.drawn(() => {
+  const draw = page.keepDrawn(() => {
     listOperators();
     listTokens();
     return [...distributionCharts(), ...pathChart()];

@@ -1,13 +1,11 @@
-// What the scripts of all reports share: the data, numbers, colours, axes, sorting, drawing again.
+// What the scripts of all pages use: the page's data, colours, numbers, axes, sorting, and drawing in the colours of the screen or of paper.
 'use strict';
 const page = (() => {
-  const report = JSON.parse(document.getElementById('report-data').textContent);
   const color = name => getComputedStyle(document.documentElement).getPropertyValue('--' + name).trim();
   const significant = value => value === 0 ? '0' : Math.abs(value) < 0.001 ? value.toExponential(1)
       : String(Number(value.toPrecision(3)));
-
   const axis = (title, more) => ({
-    title: {display: true, text: title, color: color('muted')},
+    title: {display: title !== '', text: title, color: color('muted')},
     ticks: {color: color('muted'), ...more.ticks},
     grid: {color: color('line')},
     ...Object.fromEntries(Object.entries(more).filter(([key]) => key !== 'ticks')),
@@ -17,7 +15,6 @@ const page = (() => {
     const digit = value / Math.pow(10, Math.floor(Math.log10(value) + 1e-9));
     return Math.abs(digit - Math.round(digit)) < 1e-6 && [1, 2, 5].includes(Math.round(digit)) ? significant(value) : '';
   };
-
   // Sorts by the column whose head is clicked; cells bring data-value.
   function sortable(table) {
     const body = table.tBodies[0];
@@ -45,14 +42,12 @@ const page = (() => {
       });
     });
   }
-
-  // Draws the charts that `make` gives, in the colours of the screen or of paper; returns what draws them again.
-  function drawn(make) {
-    Chart.defaults.font.family = getComputedStyle(document.body).fontFamily;
+  // Draws now, and again where the colours change; `drawAll` returns the charts that it made. Returns what draws them again.
+  function keepDrawn(drawAll) {
     let charts = [];
     const draw = () => {
       charts.forEach(chart => chart.destroy());
-      charts = make();
+      charts = drawAll();
     };
     draw();
     matchMedia('(prefers-color-scheme: dark)').addEventListener('change', draw);
@@ -60,6 +55,6 @@ const page = (() => {
     addEventListener('afterprint', () => { document.documentElement.classList.remove('printing'); draw(); });
     return draw;
   }
-
-  return {report, color, significant, axis, powers, sortable, drawn};
+  Chart.defaults.font.family = getComputedStyle(document.body).fontFamily;
+  return {data: JSON.parse(document.getElementById('report-data').textContent), color, significant, axis, powers, sortable, keepDrawn};
 })();

@@ -1,5 +1,5 @@
 // The folder of a report, proved before time is spent.
-#include "workflows/page/report_folder.h"
+#include "workflows/report_folder.h"
 
 #include "base/file.h"
 

@@ -1,0 +1,33 @@
+// What a scheme that is not batch invariant does to a model's logits.
+#include <cstring>
+
+#include "base/cpu.h"
+#include "model/support/models.h"
+
+namespace farthing {
+namespace {
+
+bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
+  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
+}
+
+// Why int8_tensor's line in the registry says that it is not batch invariant.
+TEST(BatchDependentScheme, LogitsChangeWithTheChunkAndWithTheNeighbour) {
+  ContextOwner owner(2, choose_isa().value());
+  const auto model = testing::stories260k(owner.get(), "int8_row@int8_tensor");
+  const int64_t vocabulary = model->config().vocabulary_size;
+  const auto tokens = testing::some_tokens(12, vocabulary);
+  const auto whole = testing::logits_of(owner.get(), *model, tokens, tokens.size());
+  EXPECT_TRUE(same_bits(whole, testing::logits_of(owner.get(), *model, tokens, tokens.size())));
+  EXPECT_FALSE(same_bits(whole, testing::logits_of(owner.get(), *model, tokens, 5)));
+
+  const std::vector<int32_t> neighbour(20, 300);
+  Sequence ours = model->new_sequence(12), other = model->new_sequence(20);
+  const SequenceTokens batch[] = {{&ours, tokens, 12}, {&other, neighbour, 0}};
+  std::vector<float> together(whole.size());
+  model->run(owner.get(), batch, {{together.data(), 12, vocabulary, vocabulary}});
+  EXPECT_FALSE(same_bits(whole, together));
+}
+
+}  // namespace
+}  // namespace farthing
