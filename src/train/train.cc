@@ -76,7 +76,8 @@ class Run {
     std::vector<std::vector<Document>> sources;
     std::vector<double> weights;
     for (const DataSource& source : recipe_.data) {
-      Documents read = TRY(read_documents(source, tokenizer, vocabulary, quiet));
+      Documents read =
+          TRY(read_documents(source, tokenizer, vocabulary, from_.chat_template(), quiet));
       identity_ += fmt::format("data.source = {}, weight {}, digest {}\n", source.kind,
                                source.weight, read.digest);
       sources.push_back(std::move(read.documents));
@@ -99,8 +100,9 @@ class Run {
             ? "jsonl"
             : "text",
         1};
-    Batches held_out({TRY(read_documents(text, tokenizer, vocabulary, quiet)).documents}, {1.0},
-                     {recipe_.context, tokens, recipe_.seed});
+    Batches held_out(
+        {TRY(read_documents(text, tokenizer, vocabulary, from_.chat_template(), quiet)).documents},
+        {1.0}, {recipe_.context, tokens, recipe_.seed});
     const int64_t most = std::min(recipe_.evaluation_tokens, held_out.epoch_tokens());
     for (int64_t seen = 0; seen < most;) {
       evaluation_.push_back(held_out.next());

@@ -18,7 +18,7 @@ class ReadDocuments : public ::testing::Test {
   std::string path(const std::string& name) const { return (folder_ / name).string(); }
   Result<Documents> read(const std::string& name, const std::string& kind = "jsonl") {
     NoProgress progress;
-    return read_documents({path(name), kind, 1}, tokenizer_, 512, progress);
+    return read_documents({path(name), kind, 1}, tokenizer_, 512, chat_template_, progress);
   }
   // Where the reader says that the file is wrong.
   std::string refused(const std::string& name, const std::string& kind = "jsonl") {
@@ -30,6 +30,7 @@ class ReadDocuments : public ::testing::Test {
   }
 
   ScratchFolder folder_;
+  std::string chat_template_;
   const Tokenizer tokenizer_ =
       Checkpoint::open(FARTHING_SOURCE_DIR "/models/stories260k").value()->tokenizer().value();
 };
@@ -41,6 +42,82 @@ TEST_F(ReadDocuments, JsonLinesCountResponsesAlone) {
   const auto prompt = tokenizer_.encode("One day").size();
   for (size_t i = 0; i < documents[0].tokens.size(); ++i)
     EXPECT_EQ(documents[0].counts[i], i > prompt) << i;  // 0 is the beginning of text
+}
+
+const char* user_and_assistant =
+    "{% for m in messages %}{{ m.role }}:\n{{ m.content }}\n{% endfor %}"
+    "{% if add_generation_prompt %}assistant:\n{% endif %}";
+
+// The text of the tokens that count.
+std::string counted_text(const Tokenizer& tokenizer, const Document& d) {
+  std::string out;
+  for (size_t i = 0; i < d.tokens.size(); ++i)
+    if (d.counts[i]) out += tokenizer.token_bytes(d.tokens[i]);
+  return out;
+}
+
+TEST_F(ReadDocuments, OfAChatTheAssistantsTokensCount) {
+  chat_template_ = user_and_assistant;
+  write(
+      "chat.jsonl",
+      "{\"messages\": [{\"role\": \"user\", \"content\": \"Who sat?\"}, {\"role\": \"assistant\", "
+      "\"content\": \"A cat\"}, {\"role\": \"user\", \"content\": \"Why?\"}, {\"role\": "
+      "\"assistant\", \"content\": \"It was happy\"}]}\n");
+  const auto documents = read("chat.jsonl").value().documents;
+  ASSERT_EQ(documents.size(), 1u);
+  EXPECT_EQ(documents[0].tokens,
+            tokenizer_.encode("user:\nWho sat?\nassistant:\nA cat\nuser:\nWhy?\nassistant:\nIt was "
+                              "happy\n"));
+  EXPECT_EQ(counted_text(tokenizer_, documents[0]), "A cat\nIt was happy\n");
+}
+
+// A template that drops what the assistant said before its last message.
+TEST_F(ReadDocuments, WhereEarlierMessagesChangeEachOfTheAssistantsIsADocument) {
+  chat_template_ =
+      "{% for m in messages %}{{ m.role }}:\n{% if m.role == 'user' or loop.last %}{{ m.content }}"
+      "{% endif %}\n{% endfor %}{% if add_generation_prompt %}assistant:\n{% endif %}";
+  write(
+      "chat.jsonl",
+      "{\"messages\": [{\"role\": \"user\", \"content\": \"Who sat?\"}, {\"role\": \"assistant\", "
+      "\"content\": \"A cat\"}, {\"role\": \"user\", \"content\": \"Why?\"}, {\"role\": "
+      "\"assistant\", \"content\": \"It was happy\"}]}\n");
+  const auto documents = read("chat.jsonl").value().documents;
+  ASSERT_EQ(documents.size(), 2u);
+  EXPECT_EQ(counted_text(tokenizer_, documents[0]), "A cat");
+  EXPECT_EQ(counted_text(tokenizer_, documents[1]), "It was happy");
+}
+
+TEST_F(ReadDocuments, AChatThatCannotBeLearnedIsNamedWithItsLine) {
+  const std::string chat =
+      "{\"messages\": [{\"role\": \"user\", \"content\": \"a\"}, {\"role\": \"assistant\", "
+      "\"content\": \"b\"}]}\n";
+  write("chat.jsonl", "\n" + chat);
+  EXPECT_EQ(refused("chat.jsonl"), path("chat.jsonl") + ", line 2");  // no template
+  chat_template_ = user_and_assistant;
+  for (const std::string bad : {"{\"messages\": []}", "{\"messages\": 3}", "{\"messages\": [3]}",
+                                "{\"messages\": [{\"role\": \"user\", \"content\": \"a\"}]}"}) {
+    write("chat.jsonl", chat + bad + "\n");
+    EXPECT_EQ(refused("chat.jsonl"), path("chat.jsonl") + ", line 2") << bad;
+  }
+  chat_template_ = "{{ raise_exception('no') }}";
+  write("chat.jsonl", chat);
+  EXPECT_EQ(refused("chat.jsonl").find(path("chat.jsonl") + ", line 1; "), 0u);
+}
+
+// What was rendered decides the result, so a state belongs to its template.
+TEST_F(ReadDocuments, TheDigestOfChatsKnowsTheTemplate) {
+  write("chat.jsonl",
+        "{\"messages\": [{\"role\": \"user\", \"content\": \"a\"}, {\"role\": \"assistant\", "
+        "\"content\": \"a cat\"}]}\n");
+  chat_template_ = user_and_assistant;
+  const std::string first = read("chat.jsonl").value().digest;
+  EXPECT_EQ(read("chat.jsonl").value().digest, first);
+  chat_template_ += "{# another #}";
+  EXPECT_NE(read("chat.jsonl").value().digest, first);
+  write("text.txt", "One day");
+  const std::string text = read("text.txt", "text").value().digest;
+  chat_template_ = "";
+  EXPECT_EQ(read("text.txt", "text").value().digest, text);
 }
 
 TEST_F(ReadDocuments, TokenFilesAreSixteenBitIdsLowByteFirst) {

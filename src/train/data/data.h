@@ -27,12 +27,15 @@ struct Documents {
 
 // Reads a source, with the tokenizer's begin and end tokens around each document.
 //   text:   UTF-8; documents end at "<|endoftext|>"; without one the file is one document
-//   jsonl:  a line is {"text": ...}, or {"prompt": ..., "response": ...}: only the response counts.
-//           A file *.json may hold one array of texts.
+//   jsonl:  a line is {"text": ...}; {"prompt": ..., "response": ...}, of which only the response
+//           counts; or {"messages": [...]}, rendered by the chat template: only what the assistant
+//           wrote counts. A file *.json may hold one array of texts or of the first two.
 //   tokens: little-endian unsigned 16-bit ids, one document
 // Fails on files without tokens, ids outside the vocabulary, and lines that are none of these.
+// `chat_template`: the model's, or empty.
 Result<Documents> read_documents(const DataSource& source, const Tokenizer& tokenizer,
-                                 int64_t vocabulary, Progress& progress);
+                                 int64_t vocabulary, const std::string& chat_template,
+                                 Progress& progress);
 
 // Hands out batch after batch; the n-th is a function of (documents, weights, seed, n) alone. Each
 // document is its own sequence, cut where it is longer than the context; sequences are put

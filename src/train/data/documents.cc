@@ -5,6 +5,7 @@
 
 #include "base/digest.h"
 #include "io/json.h"
+#include "train/data/chat_reader.h"
 #include "train/data/data.h"
 
 namespace farthing {
@@ -13,8 +14,12 @@ namespace {
 class DocumentReader {
  public:
   DocumentReader(const DataSource& source, const Tokenizer& tokenizer, int64_t vocabulary,
-                 Progress& progress)
-      : source_(source), tokenizer_(tokenizer), vocabulary_(vocabulary), progress_(progress) {}
+                 const std::string& chat_template, Progress& progress)
+      : source_(source),
+        tokenizer_(tokenizer),
+        vocabulary_(vocabulary),
+        chat_template_(chat_template),
+        progress_(progress) {}
 
   Result<Documents> read() {
     const std::string text = TRY(read_text_file(source_.path, size_t{16} << 30));
@@ -43,7 +48,8 @@ class DocumentReader {
                                     text.size(), count),
                         "at least two tokens of a document, or a response",
                         "give a file with text"));
-    return Documents{std::move(out_), digest_of(text)};
+    // what chats become depends on the template, too
+    return Documents{std::move(out_), digest_of(chats_ ? text + chat_template_ : text)};
   }
 
  private:
@@ -97,10 +103,17 @@ class DocumentReader {
       std::string keys;
       for (const std::string& key : json.keys()) keys += (keys.empty() ? "" : ", ") + key;
       return fail(error("a line of the data is none that can be learned", "members " + keys,
-                        "\"text\", or \"prompt\" and \"response\"",
-                        "write chats as prompt and response: templates are not applied here",
+                        "\"text\", \"prompt\" and \"response\", or on a line \"messages\"",
+                        "correct it; chats go into a .jsonl file",
                         where));
     }
+    return {};
+  }
+
+  // As text: a template may write the members of an object in their order.
+  Result<> add_chat(std::string_view json, const std::string& where) {
+    if (!chats_) chats_ = TRY(ChatReader::create(tokenizer_, chat_template_, where));
+    for (Document& d : TRY(chats_->read(json, where))) out_.push_back(std::move(d));
     return {};
   }
 
@@ -113,7 +126,12 @@ class DocumentReader {
       begin = end + 1;
       if (row.find_first_not_of(" \t\r") == std::string_view::npos) continue;
       const std::string where = fmt::format("{}, line {}", source_.path, line);
-      TRY(add_object(TRY(JsonObject::parse(row, where)), where));
+      const auto json = TRY(JsonObject::parse(row, where));
+      if (json.has("messages")) {
+        TRY(add_chat(row, where));
+      } else {
+        TRY(add_object(json, where));
+      }
       progress_.update(static_cast<double>(end), static_cast<double>(text.size()), source_.path);
     }
     return {};
@@ -147,6 +165,8 @@ class DocumentReader {
   const DataSource& source_;
   const Tokenizer& tokenizer_;
   int64_t vocabulary_;
+  const std::string& chat_template_;
+  std::optional<ChatReader> chats_;  // once there is a chat
   Progress& progress_;
   std::vector<Document> out_;
 };
@@ -154,8 +174,9 @@ class DocumentReader {
 }  // namespace
 
 Result<Documents> read_documents(const DataSource& source, const Tokenizer& tokenizer,
-                                 int64_t vocabulary, Progress& progress) {
-  return DocumentReader(source, tokenizer, vocabulary, progress).read();
+                                 int64_t vocabulary, const std::string& chat_template,
+                                 Progress& progress) {
+  return DocumentReader(source, tokenizer, vocabulary, chat_template, progress).read();
 }
 
 }  // namespace farthing
