@@ -42,4 +42,13 @@ Result<ScaleRule> parse_scale_rule(const std::string& name) {
                .remedy = "correct the name, or leave the option away for the format's default"});
 }
 
+Result<KvCodec> parse_kv_codec(const std::string& name) {
+  if (const auto codec = find_kv_codec(name)) return *codec;
+  return fail({.what = "unknown type of the KV cache",
+               .where = "--kv-cache-dtype",
+               .got = name,
+               .wanted = "one of " + kv_codec_names(),
+               .remedy = "correct the name"});
+}
+
 }  // namespace farthing

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "apps/command_line.h"
+#include "kernels/attention/kv_codec.h"
 #include "model/checkpoint.h"
 #include "quant/algorithm.h"
 #include "tensor/context.h"
@@ -25,5 +26,7 @@ Result<std::unique_ptr<Model>> load_model(Context& context, Checkpoint& checkpoi
 // A method by its name.
 Result<const AlgorithmInfo*> parse_method(const std::string& name);
 Result<ScaleRule> parse_scale_rule(const std::string& name);
+// A value of --kv-cache-dtype.
+Result<KvCodec> parse_kv_codec(const std::string& name);
 
 }  // namespace farthing

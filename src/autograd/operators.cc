@@ -6,7 +6,7 @@
 
 #include "ops/elementwise.h"
 #include "ops/embedding.h"
-#include "ops/linear/linear_backward.h"
+#include "ops/linear/linear.h"
 #include "ops/norm.h"
 
 namespace farthing::autograd {

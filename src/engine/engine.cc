@@ -5,7 +5,6 @@
 
 #include <algorithm>
 
-#include "engine/check_prompt.h"
 #include "ops/softmax.h"
 
 namespace farthing {
@@ -111,9 +110,7 @@ Result<RequestId> Engine::submit(Request request) {
   TRY(check_prompt(request.prompt, model_.config()));
   TRY(check_at_least(request.most_tokens, 0, "most_tokens"));
   const auto prompt_tokens = static_cast<int64_t>(request.prompt.size());
-  // The last token is never fed back, so one more than the context's rest can be made.
-  const int64_t room = model_.config().max_positions - prompt_tokens + 1;
-  const int64_t most_tokens = std::min(request.most_tokens, room);
+  const int64_t most_tokens = room_for(request, model_.config());
   const int64_t positions = prompt_tokens + std::max<int64_t>(most_tokens - 1, 0);
   if (pages_for(positions) > most_pages_) {
     return fail(

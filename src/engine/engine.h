@@ -8,8 +8,9 @@
 #include <span>
 #include <vector>
 
-#include "engine/generate.h"
 #include "engine/prefix_cache.h"
+#include "engine/request.h"
+#include "model/model.h"
 
 namespace farthing {
 
@@ -27,15 +28,6 @@ struct EngineOptions {
 };
 
 using RequestId = uint64_t;  // ascending in order of submission
-
-struct Request {
-  std::vector<int32_t> prompt;
-  SamplingParameters sampling = {};
-  int64_t most_tokens = 128;
-  std::vector<int32_t> stop_tokens = {};  // end the text; not part of it
-  uint64_t stream = 0;                    // which request it is, for the random numbers
-  bool prompt_log_probabilities = false;
-};
 
 // What a step made of one request. Spans and `error` are valid until the next step or cancel.
 struct RequestOutput {

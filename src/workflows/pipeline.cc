@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "engine/check_prompt.h"
 #include "engine/engine.h"
 
 namespace farthing {

@@ -1,50 +1,9 @@
 // A step that only decodes allocates nothing, counted by this program's own operator new and by the
 // library's count of storages.
-#include <atomic>
-#include <cstdlib>
-#include <new>
-
 #include "base/cpu.h"
+#include "base/support/counting_new.h"
 #include "engine/support/requests.h"
 #include "model/support/models.h"
-
-namespace {
-
-std::atomic<bool> counting = false;
-std::atomic<int> allocations = 0;
-
-void* allocate(std::size_t size, std::size_t alignment) {
-  if (counting) ++allocations;
-  const std::size_t rounded = (size + alignment - 1) / alignment * alignment;
-  void* memory = std::aligned_alloc(alignment, rounded == 0 ? alignment : rounded);
-  if (memory == nullptr) throw std::bad_alloc();
-  return memory;
-}
-
-}  // namespace
-
-void* operator new(std::size_t size) { return allocate(size, alignof(std::max_align_t)); }
-void* operator new[](std::size_t size) { return allocate(size, alignof(std::max_align_t)); }
-void* operator new(std::size_t size, std::align_val_t alignment) {
-  return allocate(size, static_cast<std::size_t>(alignment));
-}
-void* operator new[](std::size_t size, std::align_val_t alignment) {
-  return allocate(size, static_cast<std::size_t>(alignment));
-}
-void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
-  return allocate(size, alignof(std::max_align_t));
-}
-void* operator new[](std::size_t size, const std::nothrow_t&) noexcept {
-  return allocate(size, alignof(std::max_align_t));
-}
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete[](void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
-void operator delete[](void* memory, std::size_t) noexcept { std::free(memory); }
-void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
-void operator delete[](void* memory, std::align_val_t) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t, std::align_val_t) noexcept { std::free(memory); }
-void operator delete[](void* memory, std::size_t, std::align_val_t) noexcept { std::free(memory); }
 
 namespace farthing {
 namespace {
@@ -72,11 +31,9 @@ TEST_P(EngineAllocation, AStepThatOnlyDecodesAllocatesNothing) {
   const int64_t computed = engine->statistics().computed_tokens;
   reset_peak_memory();
   const auto before = memory_use().peak_bytes;
-  allocations = 0;
-  counting = true;
+  testing::start_counting_allocations();
   for (int i = 0; i < 80; ++i) engine->step();
-  counting = false;
-  EXPECT_EQ(allocations, 0);
+  EXPECT_EQ(testing::counted_allocations(), 0);
   EXPECT_EQ(memory_use().peak_bytes, before);
   EXPECT_EQ(engine->statistics().computed_tokens, computed + 80 * 8);
 }

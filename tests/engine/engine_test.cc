@@ -8,6 +8,7 @@
 #include "base/cpu.h"
 #include "engine/support/requests.h"
 #include "model/support/models.h"
+#include "model/support/stub_model.h"
 #include "ops/softmax.h"
 
 namespace farthing {
@@ -38,28 +39,32 @@ TEST(Engine, AModelWhoseResultsDependOnTheBatchIsNotServed) {
   EXPECT_NE(engine.error().what.find("depend on the batch"), std::string::npos);
   EXPECT_NE(engine.error().got.find("int4_g32@int8_tensor"), std::string::npos);
   EXPECT_NE(engine.error().remedy.find("int4_g32@int8_token"), std::string::npos);
-  const auto generated = generate(context(), *model, std::vector<int32_t>{1, 5}, {},
-                                  [](const SampledToken&) { return true; });
-  ASSERT_FALSE(generated);
-  EXPECT_EQ(generated.error().text(), engine.error().text());
 }
 
-TEST(Engine, GivesWhatGenerateGives) {
-  for (const Request& request : testing::random_requests(8, model().config().vocabulary_size)) {
-    const auto made = run_one({}, request);
-    const auto generated = generate(context(), model(), request.prompt,
-                                    {.sampling = request.sampling,
-                                     .most_tokens = request.most_tokens,
-                                     .stop_tokens = request.stop_tokens,
-                                     .stream = request.stream},
-                                    [](const SampledToken&) { return true; });
-    ASSERT_TRUE(generated);
-    ASSERT_EQ(made.ids.size(), generated->tokens.size());
-    EXPECT_EQ(made.finish, generated->finish);
-    for (size_t i = 0; i < made.ids.size(); ++i) {
-      EXPECT_EQ(made.ids[i], generated->tokens[i].id);
-      EXPECT_EQ(made.log_probabilities[i], generated->tokens[i].log_probability);
+// The whole sequence through the model again for every token, and no engine.
+testing::Made with_one_forward_pass_a_token(const Request& request) {
+  testing::Made out;
+  out.finished = true;
+  std::vector<int32_t> tokens = request.prompt;
+  while (static_cast<int64_t>(out.ids.size()) < request.most_tokens) {
+    const auto logits = testing::logits_of(context(), model(), tokens, tokens.size());
+    const auto token = sample(context(), std::span(logits).last(512), tokens, request.sampling,
+                              request.stream, tokens.size());
+    if (token->id == request.stop_tokens[0]) {
+      out.finish = Finish::stop_token;
+      break;
     }
+    out.ids.push_back(token->id);
+    out.log_probabilities.push_back(token->log_probability);
+    tokens.push_back(token->id);
+  }
+  return out;
+}
+
+TEST(Engine, GivesWhatOneForwardPassATokenGives) {
+  for (Request& request : testing::random_requests(8, model().config().vocabulary_size)) {
+    request.prompt_log_probabilities = false;
+    EXPECT_EQ(run_one({}, request), with_one_forward_pass_a_token(request));
   }
 }
 
@@ -160,30 +165,11 @@ TEST(Engine, RefusesWhatIsNoRequestAndOptionsOutsideTheirRange) {
 }
 
 // Logits that are no numbers behind token 7.
-class DamagedModel : public Model {
+class DamagedModel : public testing::StubModel {
  public:
-  DamagedModel() : Model(small()) {}
-  WeightSlots weights() override { return {}; }
-  void reserve_positions(int64_t) const override {}
-  void run(Context&, std::span<const SequenceTokens> batch,
-           const autograd::Value& logits) const override {
-    int64_t row = 0;
-    for (const SequenceTokens& s : batch) {
-      s.sequence->length += static_cast<int64_t>(s.tokens.size());
-      for (const int32_t token : s.tokens.last(static_cast<size_t>(s.logits)))
-        std::fill_n(logits.data.row(row++), 8,
-                    token == 7 ? std::numeric_limits<float>::quiet_NaN() : 0.0f);
-    }
-  }
-
- private:
-  static ModelConfig small() {
-    ModelConfig config;
-    config.layers = config.heads = config.kv_heads = 1;
-    config.head_dim = 16;
-    config.vocabulary_size = 8;
-    config.max_positions = 64;
-    return config;
+  DamagedModel() : StubModel(8, 64) {}
+  void write_logits(int32_t token, float* row) const override {
+    if (token == 7) std::fill_n(row, 8, std::numeric_limits<float>::quiet_NaN());
   }
 };
 

@@ -8,7 +8,8 @@
 #include <limits>
 
 #include "base/progress.h"
-#include "model/checkpoint.h"
+#include "model/support/models.h"
+#include "model/support/stub_model.h"
 
 namespace farthing {
 namespace {
@@ -18,34 +19,11 @@ Context& context() {
   return owner.get();
 }
 
-ModelConfig counting_config() {
-  ModelConfig config;
-  config.layers = config.heads = config.kv_heads = 1;
-  config.head_dim = 16;
-  config.vocabulary_size = 8;
-  config.max_positions = 6;
-  return config;
-}
-
-// Behind token t, token t + 1 (mod 8) is certain.
-class CountingModel : public Model {
+// Eight tokens and six positions; behind token t, token t + 1 (mod 8) is certain.
+class CountingModel : public testing::StubModel {
  public:
-  explicit CountingModel(float logit = 100) : Model(counting_config()), logit_(logit) {}
-  WeightSlots weights() override { return {}; }
-  void reserve_positions(int64_t) const override {}
-  void run(Context&, std::span<const SequenceTokens> batch,
-           const autograd::Value& logits) const override {
-    int64_t row = 0;
-    for (const SequenceTokens& s : batch) {
-      s.sequence->length += static_cast<int64_t>(s.tokens.size());
-      for (const int32_t token : s.tokens.last(static_cast<size_t>(s.logits)))
-        write_logits(token, logits.data.row(row++));
-    }
-  }
-  virtual void write_logits(int32_t token, float* row) const {
-    for (int64_t i = 0; i < 8; ++i) row[i] = 0;
-    row[(token + 1) % 8] = logit_;
-  }
+  explicit CountingModel(float logit = 100) : StubModel(8, 6), logit_(logit) {}
+  void write_logits(int32_t token, float* row) const override { row[(token + 1) % 8] = logit_; }
 
  private:
   float logit_;
@@ -62,21 +40,21 @@ bool go_on(const SampledToken&) { return true; }
 using Ids = std::vector<int32_t>;
 
 TEST(Generate, EndsAfterTheWantedTokens) {
-  const auto made = generate(context(), CountingModel(), Ids{2}, {.most_tokens = 3}, go_on);
+  const auto made = generate(context(), CountingModel(), {.prompt = {2}, .most_tokens = 3}, go_on);
   ASSERT_TRUE(made) << made.error().text();
   EXPECT_EQ(ids(*made), (Ids{3, 4, 5}));
   EXPECT_EQ(made->finish, Finish::most_tokens);
 }
 
 TEST(Generate, NoTokensCanBeWanted) {
-  const auto made = generate(context(), CountingModel(), Ids{2}, {.most_tokens = 0}, go_on);
+  const auto made = generate(context(), CountingModel(), {.prompt = {2}, .most_tokens = 0}, go_on);
   ASSERT_TRUE(made) << made.error().text();
   EXPECT_TRUE(made->tokens.empty());
 }
 
 TEST(Generate, EndsBeforeAStopToken) {
-  const auto made = generate(context(), CountingModel(), Ids{2},
-                             {.most_tokens = 5, .stop_tokens = {4, 7}}, go_on);
+  const auto made = generate(context(), CountingModel(),
+                             {.prompt = {2}, .most_tokens = 5, .stop_tokens = {4, 7}}, go_on);
   ASSERT_TRUE(made);
   EXPECT_EQ(ids(*made), Ids{3});
   EXPECT_EQ(made->finish, Finish::stop_token);
@@ -85,7 +63,8 @@ TEST(Generate, EndsBeforeAStopToken) {
 TEST(Generate, EndsWhenTheContextIsFull) {
   // Six positions hold the prompt of 2 and four tokens; a fifth is made from the last position and
   // not fed back.
-  const auto made = generate(context(), CountingModel(), Ids{0, 1}, {.most_tokens = 100}, go_on);
+  const auto made =
+      generate(context(), CountingModel(), {.prompt = {0, 1}, .most_tokens = 100}, go_on);
   ASSERT_TRUE(made);
   EXPECT_EQ(ids(*made), (Ids{2, 3, 4, 5, 6}));
   EXPECT_EQ(made->finish, Finish::context_full);
@@ -94,7 +73,7 @@ TEST(Generate, EndsWhenTheContextIsFull) {
 TEST(Generate, EndsWhenTheCallerHasEnough) {
   Ids seen;
   const auto made =
-      generate(context(), CountingModel(), Ids{0}, {}, [&](const SampledToken& token) {
+      generate(context(), CountingModel(), {.prompt = {0}}, [&](const SampledToken& token) {
         seen.push_back(token.id);
         return seen.size() < 2;
       });
@@ -115,19 +94,20 @@ class StubbornModel : public CountingModel {
 
 TEST(Generate, ThePenaltySeesEveryTokenThatWasMade) {
   // Halved: 5 has 2, then 6 has 1.5, so 7 with 2.5 is next; then 5 is the best of the halved ones.
-  const auto made =
-      generate(context(), StubbornModel(), Ids{0},
-               {.sampling = {.temperature = 0, .repetition_penalty = 2}, .most_tokens = 4}, go_on);
+  const auto made = generate(
+      context(), StubbornModel(),
+      {.prompt = {0}, .sampling = {.temperature = 0, .repetition_penalty = 2}, .most_tokens = 4},
+      go_on);
   ASSERT_TRUE(made);
   EXPECT_EQ(ids(*made), (Ids{5, 6, 7, 5}));
 }
 
 TEST(Generate, RefusesWhatIsNoPrompt) {
-  EXPECT_FALSE(generate(context(), CountingModel(), Ids{}, {}, go_on));
-  EXPECT_FALSE(generate(context(), CountingModel(), Ids{8}, {}, go_on));
-  EXPECT_FALSE(generate(context(), CountingModel(), Ids{-1}, {}, go_on));
-  EXPECT_TRUE(generate(context(), CountingModel(), Ids{0, 1, 2, 3, 4, 5}, {}, go_on));
-  const auto made = generate(context(), CountingModel(), Ids{0, 1, 2, 3, 4, 5, 6}, {}, go_on);
+  EXPECT_FALSE(generate(context(), CountingModel(), {.prompt = {}}, go_on));
+  EXPECT_FALSE(generate(context(), CountingModel(), {.prompt = {8}}, go_on));
+  EXPECT_FALSE(generate(context(), CountingModel(), {.prompt = {-1}}, go_on));
+  EXPECT_TRUE(generate(context(), CountingModel(), {.prompt = {0, 1, 2, 3, 4, 5}}, go_on));
+  const auto made = generate(context(), CountingModel(), {.prompt = {0, 1, 2, 3, 4, 5, 6}}, go_on);
   ASSERT_FALSE(made);
   EXPECT_EQ(made.error().got, "7 tokens");
   EXPECT_EQ(made.error().wanted, "at most 6 tokens");
@@ -135,35 +115,28 @@ TEST(Generate, RefusesWhatIsNoPrompt) {
 
 TEST(Generate, NanLogitsAreAnError) {
   const auto made = generate(context(), CountingModel(std::numeric_limits<float>::quiet_NaN()),
-                             Ids{0}, {}, go_on);
+                             {.prompt = {0}}, go_on);
   ASSERT_FALSE(made);
   EXPECT_EQ(made.error().got, "1 NaN among 8 logits");
 }
 
-std::unique_ptr<Model> stories_model() {
-  auto checkpoint = Checkpoint::open(FARTHING_SOURCE_DIR "/models/stories260k");
-  EXPECT_TRUE(checkpoint) << checkpoint.error().text();
-  NoProgress progress;
-  auto model = build_model(context(), (*checkpoint)->config(), **checkpoint, progress);
-  EXPECT_TRUE(model) << model.error().text();
-  return std::move(*model);
-}
-
 TEST(Generate, ContinuingATextAgreesWithOnePromptOfAllItsTokens) {
-  const auto model = stories_model();
+  const auto model = testing::stories260k(context());
   // A prompt of more than one piece of 256 tokens.
   Ids prompt;
   for (int32_t i = 0; i < 300; ++i) prompt.push_back(3 + i * 37 % 500);
-  const GenerateOptions options{.sampling = {.temperature = 0}, .most_tokens = 20};
-  const auto whole = generate(context(), *model, prompt, options, go_on);
+  const auto greedy = [&](const Ids& tokens, int64_t most_tokens) {
+    return generate(context(), *model,
+                    {.prompt = tokens, .sampling = {.temperature = 0}, .most_tokens = most_tokens},
+                    go_on);
+  };
+  const auto whole = greedy(prompt, 20);
   ASSERT_TRUE(whole);
   // Any beginning of the result, taken as the prompt, leads to the same rest with the same bits.
   for (const size_t cut : {1u, 7u, 19u}) {
     Ids longer = prompt;
     for (size_t i = 0; i < cut; ++i) longer.push_back(whole->tokens[i].id);
-    const auto rest = generate(
-        context(), *model, longer,
-        {.sampling = options.sampling, .most_tokens = 20 - static_cast<int64_t>(cut)}, go_on);
+    const auto rest = greedy(longer, 20 - static_cast<int64_t>(cut));
     ASSERT_TRUE(rest);
     ASSERT_EQ(rest->tokens.size(), 20 - cut);
     for (size_t i = 0; i < rest->tokens.size(); ++i) {
@@ -174,10 +147,10 @@ TEST(Generate, ContinuingATextAgreesWithOnePromptOfAllItsTokens) {
 }
 
 TEST(Generate, LogProbabilitiesAreThoseOfTheWholeSequence) {
-  const auto model = stories_model();
+  const auto model = testing::stories260k(context());
   const Ids prompt{1, 403, 407};
-  const auto made =
-      generate(context(), *model, prompt, {.sampling = {.seed = 4}, .most_tokens = 30}, go_on);
+  const auto made = generate(context(), *model,
+                             {.prompt = prompt, .sampling = {.seed = 4}, .most_tokens = 30}, go_on);
   ASSERT_TRUE(made);
   Ids sequence = prompt;
   for (const SampledToken& token : made->tokens) sequence.push_back(token.id);

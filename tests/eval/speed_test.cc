@@ -7,40 +7,25 @@
 #include <thread>
 #include <vector>
 
+#include "model/support/stub_model.h"
+
 namespace farthing {
 namespace {
 
-ModelConfig small_config(int64_t positions) {
-  ModelConfig config;
-  config.layers = config.heads = config.kv_heads = 1;
-  config.head_dim = config.hidden_size = 16;
-  config.vocabulary_size = 10;
-  config.max_positions = positions;
-  return config;
-}
-
 // Every call takes 2 ms, whatever it is given.
-class SleepingModel : public Model {
+class SleepingModel : public testing::StubModel {
  public:
-  explicit SleepingModel(int64_t positions) : Model(small_config(positions)) {}
-  WeightSlots weights() override { return {}; }
-  void run(Context&, std::span<const SequenceTokens> batch,
-           const autograd::Value& value) const override {
-    Sequence& sequence = *batch[0].sequence;
-    const auto tokens = batch[0].tokens;
-    const View<float, 2> logits = value.data;
+  explicit SleepingModel(int64_t positions) : StubModel(10, positions) {}
+  void write_logits(int32_t, float*) const override {}
+  void see(const SequenceTokens& sequence) const override {
     std::this_thread::sleep_for(std::chrono::milliseconds(2));
-    sequence.length += static_cast<int64_t>(tokens.size());
-    longest = std::max(longest, sequence.length);
-    if (tokens.size() == 512) ++prompts;
-    if (tokens.size() == 1) ++decodes;
-    EXPECT_EQ(logits.rows, 1);
-    for (int32_t token : tokens) EXPECT_TRUE(token >= 0 && token < 10);
+    longest = std::max(longest, sequence.sequence->length);
+    if (sequence.tokens.size() == 512) ++prompts;
+    if (sequence.tokens.size() == 1) ++decodes;
+    EXPECT_EQ(sequence.logits, 1);
+    for (const int32_t token : sequence.tokens) EXPECT_TRUE(token >= 0 && token < 10);
   }
   mutable int64_t longest = 0, prompts = 0, decodes = 0;
-
- protected:
-  void reserve_positions(int64_t) const override {}
 };
 
 TEST(Speed, TimesPromptAndDecodeApart) {

@@ -1,60 +1,16 @@
 // A decode step allocates nothing, counted by this program's own operator new and by the library's
 // count of storages.
-#include <atomic>
-#include <cstdlib>
-#include <new>
-
 #include "base/cpu.h"
+#include "base/support/counting_new.h"
 #include "model/support/models.h"
-
-namespace {
-
-std::atomic<bool> counting = false;
-std::atomic<int> allocations = 0;
-
-void* allocate(std::size_t size, std::size_t alignment) {
-  if (counting) ++allocations;
-  const std::size_t rounded = (size + alignment - 1) / alignment * alignment;
-  void* memory = std::aligned_alloc(alignment, rounded == 0 ? alignment : rounded);
-  if (memory == nullptr) throw std::bad_alloc();
-  return memory;
-}
-
-}  // namespace
-
-void* operator new(std::size_t size) { return allocate(size, alignof(std::max_align_t)); }
-void* operator new[](std::size_t size) { return allocate(size, alignof(std::max_align_t)); }
-void* operator new(std::size_t size, std::align_val_t alignment) {
-  return allocate(size, static_cast<std::size_t>(alignment));
-}
-void* operator new[](std::size_t size, std::align_val_t alignment) {
-  return allocate(size, static_cast<std::size_t>(alignment));
-}
-// stable_sort asks for its buffer this way.
-void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
-  return allocate(size, alignof(std::max_align_t));
-}
-void* operator new[](std::size_t size, const std::nothrow_t&) noexcept {
-  return allocate(size, alignof(std::max_align_t));
-}
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete[](void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
-void operator delete[](void* memory, std::size_t) noexcept { std::free(memory); }
-void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
-void operator delete[](void* memory, std::align_val_t) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t, std::align_val_t) noexcept { std::free(memory); }
-void operator delete[](void* memory, std::size_t, std::align_val_t) noexcept { std::free(memory); }
 
 namespace farthing {
 namespace {
 
 TEST(AllocationCounters, Count) {
-  allocations = 0;
-  counting = true;
+  testing::start_counting_allocations();
   delete new int(3);
-  counting = false;
-  EXPECT_EQ(allocations, 1);
+  EXPECT_EQ(testing::counted_allocations(), 1);
   reset_peak_memory();
   const auto before = memory_use().peak_bytes;
   Tensor(DType::u8, {4096});
@@ -76,12 +32,10 @@ TEST_P(Allocation, ADecodeStepAllocatesNothing) {
   model->forward(owner.get(), sequence, prompt, logits.view<float>());
   reset_peak_memory();
   const auto before = memory_use().peak_bytes;
-  allocations = 0;
-  counting = true;
+  testing::start_counting_allocations();
   for (size_t i = 240; i < tokens.size(); ++i)
     model->forward(owner.get(), sequence, {&tokens[i], 1}, logits.view<float>());
-  counting = false;
-  EXPECT_EQ(allocations, 0);
+  EXPECT_EQ(testing::counted_allocations(), 0);
   EXPECT_EQ(memory_use().peak_bytes, before);
 }
 

@@ -11,7 +11,6 @@
 
 #include "base/random.h"
 #include "ops/linear/encode.h"
-#include "ops/linear/linear_backward.h"
 
 namespace farthing {
 namespace {

@@ -6,7 +6,7 @@
 #include "autograd/operators.h"
 #include "base/random.h"
 #include "model/support/models.h"
-#include "ops/linear/linear_backward.h"
+#include "ops/linear/linear.h"
 #include "train/trained_model.h"
 
 namespace farthing {

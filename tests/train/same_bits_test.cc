@@ -74,5 +74,33 @@ TEST_P(TrainerAndEngine, GradientCheckpointingChangesNoBit) {
 INSTANTIATE_TEST_SUITE_P(Registry, TrainerAndEngine, ::testing::ValuesIn(testing::all_schemes()),
                          [](const auto& info) { return testing::test_name(info.param); });
 
+// Scales that training moved are exported as they are, in every format that can learn them.
+class TrainerAndEngineWithLearnedScales : public ::testing::TestWithParam<std::string> {};
+
+constexpr RoundingOptions learned{.scales = ScaleTraining::learned};
+
+TEST_P(TrainerAndEngineWithLearnedScales, DifferByExactlyZero) {
+  const auto sequences = testing::seventeen_sequences();
+  Promise promise({.linears = parse_scheme(GetParam()).value(), .rounding = learned});
+  const auto trainers = promise.trainers(sequences);
+  EXPECT_FALSE(testing::same_bits(trainers, Promise(GetParam()).trainers(sequences)));
+  const auto ways = testing::serving_ways();
+  const size_t way = testing::place_of_scheme(GetParam()) % ways.size();
+  testing::expect_engine_gives(trainers, promise, sequences, testing::machines().back(),
+                               {&ways[way], 1});
+}
+
+std::vector<std::string> schemes_with_learned_scales() {
+  auto out = testing::all_schemes();
+  std::erase_if(out, [](const std::string& scheme) {
+    return !can_round(*parse_scheme(scheme).value().weights, learned);
+  });
+  return out;
+}
+
+INSTANTIATE_TEST_SUITE_P(Registry, TrainerAndEngineWithLearnedScales,
+                         ::testing::ValuesIn(schemes_with_learned_scales()),
+                         [](const auto& info) { return testing::test_name(info.param); });
+
 }  // namespace
 }  // namespace farthing

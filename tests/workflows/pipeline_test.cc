@@ -81,7 +81,9 @@ TEST_F(Pipeline, AnExportOfAnotherStepIsSeen) {
 TEST(PipelineResult, NotANumberIsADifference) {
   PipelineResult result;
   EXPECT_TRUE(result.aligned());
-  result.alignments.push_back({.name = "a", .max = NAN, .logits_compared = true});
+  Alignment& alignment = result.alignments.emplace_back();
+  alignment.max = NAN;
+  alignment.logits_compared = true;
   EXPECT_FALSE(result.aligned());
   EXPECT_TRUE(std::isnan(result.largest_difference()));
 }
@@ -98,12 +100,12 @@ TEST_F(Pipeline, ServedTextIsThatOfTheExportedModelAlone) {
     const auto prompt = tokenizer.encode(served.prompt, {.add_special_tokens = true});
     StreamDecoder decoder(tokenizer, true);
     std::string text;
-    const auto made =
-        generate(owner_.get(), *model, prompt, {.sampling = {.temperature = 0}, .most_tokens = 9},
-                 [&](const SampledToken& token) {
-                   text += decoder.feed(token.id);
-                   return true;
-                 });
+    const auto made = generate(owner_.get(), *model,
+                               {.prompt = prompt, .sampling = {.temperature = 0}, .most_tokens = 9},
+                               [&](const SampledToken& token) {
+                                 text += decoder.feed(token.id);
+                                 return true;
+                               });
     ASSERT_TRUE(made);
     EXPECT_EQ(served.text, text + decoder.finish());
     EXPECT_EQ(served.tokens, 9);

@@ -10,15 +10,6 @@
 namespace farthing {
 namespace {
 
-Result<KvCodec> parse_kv_codec(const std::string& name) {
-  if (const auto codec = find_kv_codec(name)) return *codec;
-  return fail({.what = "unknown type of KV cache",
-               .where = "--kv-cache-dtype",
-               .got = name,
-               .wanted = "one of " + kv_codec_names(),
-               .remedy = "correct the name"});
-}
-
 struct Options {
   AlignOptions align;
   std::string model, text, report;

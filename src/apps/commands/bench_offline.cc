@@ -25,15 +25,6 @@ struct Options {
   bool no_prefix_caching = false;
 };
 
-Result<KvCodec> parse_codec(const std::string& name) {
-  if (const auto codec = find_kv_codec(name)) return *codec;
-  return fail({.what = "unknown type of the KV cache",
-               .where = "--kv-cache-dtype",
-               .got = name,
-               .wanted = "one of " + kv_codec_names(),
-               .remedy = "correct the name"});
-}
-
 void declare(OptionList& list, Options& options) {
   constexpr int64_t many = 1 << 20;
   EngineOptions& engine = options.engine;
@@ -49,7 +40,7 @@ void declare(OptionList& list, Options& options) {
   list.integer("--seed", options.seed, 0, INT64_MAX, "Of random prompts and lengths");
   list.text("--dataset-path", "FILE", options.dataset_path,
             ".txt: a prompt a line; .jsonl: {\"prompt\": TEXT, \"output_len\": N} a line");
-  list.parsed("--kv-cache-dtype", "TYPE", engine.kv_cache_dtype, parse_codec,
+  list.parsed("--kv-cache-dtype", "TYPE", engine.kv_cache_dtype, parse_kv_codec,
               "f32, f16, bf16 or int8");
   list.integer("--kv-cache-memory-bytes", engine.kv_bytes, 0, INT64_MAX,
                "Most memory of the KV cache; 0: 1 GiB");

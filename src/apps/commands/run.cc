@@ -19,6 +19,7 @@ struct Options {
   std::string model, prompt, prompt_file;
   int64_t most_tokens = 128, seed = 0;
   bool ignore_eos = false;
+  KvCodec kv_cache_dtype = KvCodec::f32;
   std::optional<Scheme> format;
   // What llama.cpp's programs begin with.
   SamplingParameters sampling{
@@ -48,6 +49,8 @@ void declare(OptionList& list, Options& options) {
   list.flag("--ignore-eos", options.ignore_eos, "Go on after the end of the text");
   list.parsed("--format", "SCHEME", options.format, parse_scheme,
               "Quantize to this scheme while loading");
+  list.parsed("--kv-cache-dtype", "TYPE", options.kv_cache_dtype, parse_kv_codec,
+              "Type of keys and values in the cache: f32, f16, bf16 or int8");
 }
 
 Result<> check(const Options& options) {
@@ -133,11 +136,12 @@ Result<> run(const CommonOptions& common, const Options& options) {
   if (tokens.empty() && tokenizer.bos_id()) tokens.push_back(*tokenizer.bos_id());
   const auto model = TRY(load_model(context, *checkpoint, options.format));
 
-  GenerateOptions generation{
-      .sampling = options.sampling,
-      .most_tokens = options.most_tokens < 0 ? INT64_MAX : options.most_tokens,
-      .stop_tokens = stop_tokens(options, model->config(), tokenizer)};
-  generation.sampling.seed = static_cast<uint64_t>(options.seed);
+  const size_t prompt_tokens = tokens.size();
+  Request request{.prompt = std::move(tokens),
+                  .sampling = options.sampling,
+                  .most_tokens = options.most_tokens < 0 ? INT64_MAX : options.most_tokens,
+                  .stop_tokens = stop_tokens(options, model->config(), tokenizer)};
+  request.sampling.seed = static_cast<uint64_t>(options.seed);
   StreamDecoder decoder(tokenizer, !prompt.empty());
   std::string text;
   Result<> printed;
@@ -146,16 +150,16 @@ Result<> run(const CommonOptions& common, const Options& options) {
     if (!common.json && !piece.empty()) printed = print(piece);
     return printed.has_value();
   };
+  const auto take_token = [&](const SampledToken& token) { return take(decoder.feed(token.id)); };
   const Generation made =
-      TRY(generate(context, *model, tokens, generation,
-                   [&](const SampledToken& token) { return take(decoder.feed(token.id)); }));
+      TRY(generate(context, *model, std::move(request), take_token, options.kv_cache_dtype));
   if (printed) take(decoder.finish());
   TRY(printed);
-  if (common.json) return print(json_text(prompt, tokens.size(), text, made));
+  if (common.json) return print(json_text(prompt, prompt_tokens, text, made));
   TRY(print("\n"));
   tell(fmt::format(
       "prompt: {} tokens, {:.1f} tokens/s; decode: {} tokens, {:.1f} tokens/s; ended by {}\n",
-      tokens.size(), rate(tokens.size(), made.prompt_seconds), decode_steps(made),
+      prompt_tokens, rate(prompt_tokens, made.prompt_seconds), decode_steps(made),
       rate(decode_steps(made), made.decode_seconds), finish_name(made.finish)));
   return {};
 }

@@ -1,4 +1,5 @@
-// The linear operator y = x W^T with a weight in any format: packing, and the threaded product.
+// The linear operator y = x W^T with a weight in any format: packing, the threaded product, and
+// its backward pass.
 #pragma once
 
 #include <string>
@@ -48,6 +49,21 @@ inline void linear_forward(Context& context, View<const float, 2> x, const Packe
   const LinearOutput output{&weight, y};
   linear_forward(context, x, {&output, 1});
 }
+
+// One of the weights that shared the input x.
+struct LinearGradient {
+  const QuantizedTensor* weight;    // [n, k], what the forward pass multiplied with
+  Activations activations;          // what it rounded x to
+  View<const float, 2> y_gradient;  // [m, n]
+  View<float, 2> weight_gradient;   // [n, k]; rows == 0 where it is not wanted
+};
+
+// x_gradient [m, k] += y_gradient W and weight_gradient += y_gradient^T x for each weight: the
+// straight-through estimator, W and x being what the forward pass multiplied with: the decoded
+// weight, and the input as the activation format rounded it. x_gradient.rows == 0: not wanted.
+// fixed_order; both products are the f32 matrix product's (kernels/matmul).
+void linear_backward(Context& context, View<const float, 2> x,
+                     std::span<const LinearGradient> gradients, View<float, 2> x_gradient);
 
 }  // namespace ops
 }  // namespace farthing

@@ -1,5 +1,5 @@
 // Both products on panels packed on the spot: dX on the decoded weight's, dW on the input's.
-#include "ops/linear/linear_backward.h"
+#include "ops/linear/linear.h"
 
 #include <algorithm>
 #include <optional>

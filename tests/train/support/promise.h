@@ -93,6 +93,7 @@ inline std::unique_ptr<TrainedModel> trained(Context& context, Checkpoint& check
   for (int i = 0; i < steps; ++i) {
     model->clear_gradients(context);
     model->accumulate_gradients(context, examples.sequences, 1.0f / 92, checkpointing);
+    model->pass_gradients(context);
     const auto norm = optimizer.step(context, 1e-3);
     if (!norm) ADD_FAILURE() << norm.error().text();
     const auto encoded = model->encode(context);

@@ -1,9 +1,23 @@
-// What a prompt must be, whoever runs it.
-#include "engine/check_prompt.h"
+// What a prompt must be, and the names of endings.
+#include "engine/request.h"
 
 #include <fmt/format.h>
 
 namespace farthing {
+
+std::string_view finish_name(Finish finish) {
+  switch (finish) {
+    case Finish::stop_token:
+      return "stop_token";
+    case Finish::most_tokens:
+      return "most_tokens";
+    case Finish::context_full:
+      return "context_full";
+    case Finish::caller:
+      return "caller";
+  }
+  return "?";
+}
 
 Result<> check_prompt(std::span<const int32_t> prompt, const ModelConfig& config) {
   if (prompt.empty()) {
