@@ -225,6 +225,7 @@ Result<Value> Interpreter::call_macro(const Macro& macro, Call& call) {
                    std::move(got), "each of its parameters at most once");
   };
   TRY(budget_.spend(kStepsOfScope));
+  TRY(enter());
   const std::vector<Parameter>& parameters = macro.definition->parameters;
   if (call.positional.size() > parameters.size()) {
     return refuse(fmt::format("{} arguments", call.positional.size()));
@@ -254,6 +255,7 @@ Result<Value> Interpreter::call_macro(const Macro& macro, Call& call) {
   }
   std::string text;
   TRY(run(macro.definition->body, scope, &text));
+  --depth_;
   return Value(std::move(text));
 }
 

@@ -12,9 +12,10 @@ inline constexpr std::size_t kMostSourceBytes = std::size_t{4} << 20;
 // Blocks in blocks and brackets in brackets, together.
 inline constexpr int kDeepestSyntax = 100;
 // Operations one behind the other, a + b + c, which make the tree deep too.
-inline constexpr int kDeepestExpression = 250;
-// Evaluations inside evaluations: macros that call each other come here.
-inline constexpr int kDeepestEvaluation = 500;
+inline constexpr int kDeepestExpression = 200;
+// Statements, expressions and calls of macros inside each other while they run: macros that call
+// themselves come here. Each takes about 3 KB of stack.
+inline constexpr int kDeepestEvaluation = 300;
 // Lists in lists; JSON texts too.
 inline constexpr std::uint32_t kDeepestValue = 100;
 inline constexpr std::size_t kMostOutputBytes = std::size_t{64} << 20;

@@ -4,6 +4,7 @@
 snippets.golden holds the renderings of the lines of snippets.txt.
 
     make_golden.py [--transformers] [--check] [FOLDER_OR_TEMPLATE...]
+    make_golden.py --config TOKENIZER_CONFIG NAME      # of a template that is not carried here: only NAME.golden
 
 jinja2 3.1.6 runs in the environment that transformers 5.23.0 configures (utils/chat_template_utils.py); with
 --transformers, transformers' own function renders. --check writes nothing and compares with what is there.
@@ -141,8 +142,8 @@ def bytes_of(text, characters):
     return len(text[:characters].encode("utf-8"))
 
 
-def golden_of(source, render):
-    """{conversation: {text, spans} or {error, class}}; spans in bytes, only where there are any."""
+def golden_text(source, render):
+    """JSON of {conversation: {text, spans} or {error, class}}; spans in bytes, only where there are any."""
     golden = {}
     for name, conversation in conversations.CONVERSATIONS.items():
         try:
@@ -153,7 +154,7 @@ def golden_of(source, render):
         golden[name] = {"text": text}
         if spans:
             golden[name]["spans"] = [[bytes_of(text, begin), bytes_of(text, end)] for begin, end in spans]
-    return golden
+    return json.dumps(golden, ensure_ascii=False, indent=1) + "\n"
 
 
 def read_template(path):
@@ -184,7 +185,7 @@ def snippets_text(render):
                 text = None
             golden.append([group, line, text])
     # Addresses of objects differ from run to run.
-    golden = [[group, line, "" if text and " object at 0x" in text else text] for group, line, text in golden]
+    golden = [[group, line, "" if text and " at 0x" in text else text] for group, line, text in golden]
     return json.dumps(golden, ensure_ascii=False, indent=0) + "\n"
 
 
@@ -198,15 +199,21 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--transformers", action="store_true")
     parser.add_argument("--check", action="store_true")
+    parser.add_argument("--config", help="a tokenizer_config.json")
     parser.add_argument("paths", nargs="*")
     args = parser.parse_args()
     render = render_by_transformers if args.transformers else render_by_jinja2
+    if args.config:
+        with open(args.config, encoding="utf-8") as file:
+            source = json.load(file)["chat_template"]
+        with open(os.path.join(HERE, args.paths[0] + ".golden"), "w", encoding="utf-8", newline="\n") as file:
+            file.write(golden_text(source, render))
+        return 0
     paths = args.paths or [os.path.join(HERE, folder) for folder in ("real", "own")]
     outputs = {os.path.join(HERE, "conversations.json"): conversations_text(),
                os.path.join(HERE, "snippets.golden"): snippets_text(render)}
     for path in templates_of(paths):
-        golden = golden_of(read_template(path), render)
-        outputs[path[:-len(".jinja")] + ".golden"] = json.dumps(golden, ensure_ascii=False, indent=1) + "\n"
+        outputs[path[:-len(".jinja")] + ".golden"] = golden_text(read_template(path), render)
     differing = 0
     for path, text in outputs.items():
         if not args.check:
