@@ -97,8 +97,10 @@ INSTANTIATE_TEST_SUITE_P(All, GgufEncode, ::testing::ValuesIn(types()),
 
 // tensor_type_fallback of llama.cpp's src/llama-quant.cpp.
 const std::map<std::string, std::string> fallbacks = {
-    {"q2_k", "q4_0"}, {"q3_k", "q4_0"},     {"q4_k", "q5_0"},  {"q5_k", "q5_1"},
-    {"q6_k", "q8_0"}, {"iq4_xs", "iq4_nl"}, {"tq1_0", "q4_0"}, {"tq2_0", "q4_0"}};
+    {"q2_k", "q4_0"},      {"q3_k", "q4_0"},      {"q4_k", "q5_0"},    {"q5_k", "q5_1"},
+    {"q6_k", "q8_0"},      {"iq4_xs", "iq4_nl"},  {"tq1_0", "q4_0"},   {"tq2_0", "q4_0"},
+    {"iq3_s", "iq4_nl"},   {"iq3_xxs", "iq4_nl"}, {"iq2_s", "iq4_nl"}, {"iq2_xs", "iq4_nl"},
+    {"iq2_xxs", "iq4_nl"}, {"iq1_s", "iq4_nl"},   {"iq1_m", "iq4_nl"}};
 
 TEST(GgufFallback, IsThatOfLlamaCpp) {
   for (const Format& format : all_formats()) {

@@ -50,7 +50,8 @@ inline int64_t first_difference(const Tensor& a, const Tensor& b) {
 
 // Types whose encoding gives the bytes of the package gguf, and those that search their scales.
 inline const std::string gguf_with_a_rule[] = {"q5_0", "q5_1", "tq1_0", "tq2_0", "gguf_mxfp4"};
-inline const std::string gguf_with_a_search[] = {"q2_k", "q3_k",   "q4_k",   "q5_k",
-                                                 "q6_k", "iq4_nl", "iq4_xs", "gguf_nvfp4"};
+inline const std::string gguf_with_a_search[] = {
+    "q2_k",  "q3_k",    "q4_k",  "q5_k",   "q6_k",    "iq4_nl", "iq4_xs", "gguf_nvfp4",
+    "iq3_s", "iq3_xxs", "iq2_s", "iq2_xs", "iq2_xxs", "iq1_s",  "iq1_m"};
 
 }  // namespace farthing::testing
