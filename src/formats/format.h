@@ -61,9 +61,10 @@ struct Format {
   std::string_view layout;  // the bit layout, in one sentence
   std::string_view value;   // the value formula and the codes' range
   std::string_view source;
-  int64_t block = 1;                // k must be a multiple of this
-  std::optional<IntegerGrid> grid;  // set for formats on an integer grid
-  std::optional<DType> plain;       // set where the one plane is the weight itself, [n, k]
+  int64_t block = 1;                  // k must be a multiple of this
+  std::string_view fallback = "f16";  // the format of a linear whose k is not
+  std::optional<IntegerGrid> grid;    // set for formats on an integer grid
+  std::optional<DType> plain;         // set where the one plane is the weight itself, [n, k]
   Activations default_activations = Activations::f32;
   // The first is the default; empty where there is no scale, or one rule only.
   std::span<const ScaleRule> scale_rules;
@@ -121,7 +122,7 @@ const Format* find_format_of_gguf_type(int type);
 // "f32, f16, ...", for error messages.
 std::string format_names();
 
-// The wanted format where its blocks divide k, else the one that holds such a linear instead: f16.
+// The wanted format where its blocks divide k, else its fallback, or the fallback's.
 const Format& format_that_holds(const Format& wanted, int64_t k);
 
 // Bits a weight of an [n, k] matrix, everything stored counted.

@@ -5,7 +5,7 @@
 
 #include "formats/e4m3.h"
 #include "formats/float_plane.h"
-#include "formats/gguf_block32.h"
+#include "formats/gguf/block32.h"
 #include "formats/integer_group.h"
 #include "formats/scaled_float.h"
 
@@ -71,7 +71,12 @@ std::string format_names() {
 }
 
 const Format& format_that_holds(const Format& wanted, int64_t k) {
-  return k % wanted.block == 0 ? wanted : *find_format("f16");
+  const Format* format = &wanted;
+  while (k % format->block != 0) {
+    format = find_format(format->fallback);
+    CHECK(format != nullptr);
+  }
+  return *format;
 }
 
 double bits_per_weight(const Format& format, int64_t n, int64_t k) {

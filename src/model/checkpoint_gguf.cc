@@ -192,11 +192,12 @@ class GgufCheckpoint : public Checkpoint {
     }
     out.n = shape[0];
     out.k = shape[1];
+    out.scale_dtype = out.format->scale_dtype;
     if (out.format->plain) {
       out.planes.push_back(TRY(file_.plain(name)));
     } else {
       out.planes.push_back(
-          bytes.reshaped(out.format->planes(out.n, out.k, DType::f16).front().shape));
+          bytes.reshaped(out.format->planes(out.n, out.k, out.scale_dtype).front().shape));
     }
     return out;
   }

@@ -215,7 +215,7 @@ class HuggingFaceCheckpoint : public Checkpoint {
     if (spec.k % format.block != 0)
       return fail(shape_error(spec.name, {spec.n, spec.k}, {spec.n, format.block}));
     const auto scales = directory_.find(plane_tensor_name(spec.name, "scales"));
-    if (scales != nullptr) out.weight.scale_dtype = scales->dtype;
+    out.weight.scale_dtype = scales != nullptr ? scales->dtype : format.scale_dtype;
     for (const PlaneSpec& plane : format.planes(spec.n, spec.k, out.weight.scale_dtype)) {
       const std::string name = plane_tensor_name(spec.name, plane.name);
       Tensor tensor = TRY(directory_.tensor(name));

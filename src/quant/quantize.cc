@@ -81,14 +81,15 @@ Result<StoredLinear> QuantizingSource::quantize(const LinearSpec& spec, StoredLi
     report.fallback = fmt::format("k = {} is no multiple of {}'s block of {}", spec.k,
                                   scheme.weights->name, scheme.weights->block);
     if (options_.strict) {
-      return fail({.what = "a linear does not fit the format's blocks",
-                   .where = spec.name,
-                   .got = fmt::format("k = {}", spec.k),
-                   .wanted = fmt::format("a multiple of {} for {}", scheme.weights->block,
-                                         scheme.weights->name),
-                   .remedy = "leave --strict away to store such linears as f16, or choose an int "
-                             "format: its last group may be "
-                             "shorter"});
+      return fail(
+          {.what = "a linear does not fit the format's blocks",
+           .where = spec.name,
+           .got = fmt::format("k = {}", spec.k),
+           .wanted =
+               fmt::format("a multiple of {} for {}", scheme.weights->block, scheme.weights->name),
+           .remedy = fmt::format("leave --strict away to store such linears as {}, or choose "
+                                 "an int format: its last group may be shorter",
+                                 format.name)});
     }
   }
   Tensor weight =

@@ -115,7 +115,12 @@ std::string CompareRow::name() const {
 std::vector<std::string> default_schemes() {
   std::vector<std::string> out;
   for (const Format& format : all_formats()) {
-    if (format.name == "f32" || format.name == "q4_1") continue;
+    if (format.name == "f32") continue;
+    // of GGUF's many types the ones that files mostly have
+    static constexpr std::string_view gguf[] = {"q4_0", "q8_0", "q4_k", "q6_k"};
+    if (format.gguf_type >= 0 && !format.plain &&
+        std::find(std::begin(gguf), std::end(gguf), format.name) == std::end(gguf))
+      continue;
     out.emplace_back(format.name);
     if (format.grid && format.default_activations == Activations::f32)
       out.push_back(std::string(format.name) + "@int8_block32");

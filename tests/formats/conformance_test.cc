@@ -66,6 +66,21 @@ bool spans_all_codes(const QuantizedTensor& q) {
   return *low == 0 && *high == (1 << q.format->grid->bits) - 1;
 }
 
+// The least multiple of the format's block that is not below k.
+int64_t fitting(const Format& format, int64_t k) {
+  return (k + format.block - 1) / format.block * format.block;
+}
+
+// GGUF's types whose scales come from a search: there is no fixed point to promise.
+bool is_searched(const Format& format) {
+  return format.gguf_type >= 10 && !format.plain && !format.name.starts_with("tq") &&
+         format.name != "gguf_mxfp4";
+}
+// Codes on a book, not on an even grid.
+bool is_book(const Format& format) {
+  return format.name == "iq4_nl" || format.name == "gguf_mxfp4";
+}
+
 bool is_own_integer(const Format& format) { return format.name.starts_with("int"); }
 
 class Conformance : public ::testing::TestWithParam<std::string> {
@@ -79,6 +94,7 @@ class OwnInteger : public Conformance {};
 // another scale, and there is no fixed point. All other rules put the extremes on codes, so that
 // encoding finds the scale again.
 TEST_P(Conformance, EncodeOfDecodeReturnsTheSameBytes) {
+  if (is_searched(format())) return;
   const std::vector<ScaleRule> no_scale = {ScaleRule::half_step};
   const auto rules =
       format().scale_rules.empty() ? std::span<const ScaleRule>(no_scale) : format().scale_rules;
@@ -88,7 +104,8 @@ TEST_P(Conformance, EncodeOfDecodeReturnsTheSameBytes) {
     int64_t same = 0;
     constexpr int64_t groups = 400;
     // one group each where a group may come back otherwise
-    const int64_t k = rule == ScaleRule::min_max && format().grid ? format().grid->group : 128;
+    const int64_t k =
+        rule == ScaleRule::min_max && format().grid ? format().grid->group : fitting(format(), 128);
     for (int64_t i = 0; i < groups; ++i) {
       const Encoded once =
           encode(format(), random_values(k, 0.05f, static_cast<uint64_t>(i)), k, rule);
@@ -105,12 +122,29 @@ TEST_P(Conformance, EncodeOfDecodeReturnsTheSameBytes) {
   }
 }
 
+// What a search finds for values that already are the format's is nearer to them than they were to
+// the weights.
+TEST_P(Conformance, EncodeOfDecodeStaysNear) {
+  if (!is_searched(format())) return;
+  const int64_t k = 2048;
+  const auto values = random_values(k, 0.05f);
+  const auto once = values_of(encode(format(), values, k).q.decode());
+  const auto twice = values_of(encode(format(), once, k).q.decode());
+  double moved = 0, error = 0;
+  for (size_t i = 0; i < values.size(); ++i) {
+    moved += (twice[i] - once[i]) * (twice[i] - once[i]);
+    error += (once[i] - values[i]) * (once[i] - values[i]);
+  }
+  EXPECT_GT(error, 0);
+  EXPECT_LE(moved, 0.25 * error);
+}
+
 TEST_P(Conformance, ARowDoesNotDependOnTheTile) {
   const int64_t n = 7, k = 256;
   const auto values = random_values(n * k, 0.05f);
   const Encoded whole = encode(format(), values, k);
   QuantizedTensor pieces = QuantizedTensor::allocate(format(), n, k);
-  const int64_t step = format().scale_block.columns == 0 ? k : 128;
+  const int64_t step = format().scale_block.columns == 0 ? k : fitting(format(), 128);
   for (int64_t n0 = 0; n0 < n; n0 += 3)
     for (int64_t k0 = 0; k0 < k; k0 += step)
       format().encode_tile(pieces, {n0, std::min(n0 + 3, n), k0, k0 + step},
@@ -119,7 +153,7 @@ TEST_P(Conformance, ARowDoesNotDependOnTheTile) {
 }
 
 TEST_P(Conformance, ATileDecodesAsThePartOfTheWhole) {
-  const int64_t n = 9, k = 576;
+  const int64_t n = 9, k = fitting(format(), 576), step = fitting(format(), 32);
   const QuantizedTensor q = encode(format(), random_values(n * k, 0.05f), k).q;
   const Tensor whole = q.decode();
   for (uint64_t trial = 0; trial < 200; ++trial) {
@@ -127,7 +161,7 @@ TEST_P(Conformance, ATileDecodesAsThePartOfTheWhole) {
       return static_cast<int64_t>(random_bits(3, trial, index) % static_cast<uint64_t>(below));
     };
     const int64_t n0 = pick(0, n), n1 = n0 + 1 + pick(1, n - n0);
-    const int64_t k0 = 32 * pick(2, k / 32), k1 = k0 + 1 + pick(3, k - k0),
+    const int64_t k0 = step * pick(2, k / step), k1 = k0 + 1 + pick(3, k - k0),
                   stride = k1 - k0 + pick(4, 5);
     std::vector<float> tile(static_cast<size_t>((n1 - n0) * stride), 77.0f);
     format().decode_tile(q, {n0, n1, k0, k1}, tile.data(), stride);
@@ -168,6 +202,7 @@ TEST_P(OnIntegerGrid, CodesAndParametersGiveTheDecodedValues) {
 }
 
 TEST_P(OnIntegerGrid, TheErrorIsAtMostHalfAStep) {
+  if (is_book(format())) return;
   const IntegerGrid& grid = *format().grid;
   const int64_t n = 8, k = 576;
   const auto values = random_values(n * k, 0.05f);
@@ -182,8 +217,9 @@ TEST_P(OnIntegerGrid, TheErrorIsAtMostHalfAStep) {
       const float step = std::fabs(scales[static_cast<size_t>(i)]);
       // Rounding the scale to f16 moves the code's value by up to 2^-11 of it: 16 (or 256) codes
       // from the zero point at most. Codes that come from the unrounded scale (GGUF), and extremes,
-      // are off by so much more. q4_0 has no code +8: a whole step at the positive end.
-      const float reach = GetParam() == "q4_0" ? 1.0f : 0.5f;
+      // are off by so much more. q4_0 has no code +8 and q5_0 no code +16: a whole step at the
+      // positive end.
+      const float reach = GetParam() == "q4_0" || GetParam() == "q5_0" ? 1.0f : 0.5f;
       const float slack = static_cast<float>(1 << grid.bits) * 0x1p-11f;
       ASSERT_LE(std::fabs(decoded.as<float>()[i * k + j] - values[static_cast<size_t>(i * k + j)]),
                 step * (reach + slack))
@@ -203,7 +239,27 @@ TEST_P(Conformance, BitsPerWeightCountEverythingThatIsStored) {
                                                  {"int4_g128_asym", 4.15625},
                                                  {"q4_0", 4.5},
                                                  {"q4_1", 5},
-                                                 {"q8_0", 8.5}};
+                                                 {"q8_0", 8.5},
+                                                 {"q5_0", 5.5},
+                                                 {"q5_1", 6},
+                                                 {"q2_k", 2.625},
+                                                 {"q3_k", 3.4375},
+                                                 {"q4_k", 4.5},
+                                                 {"q5_k", 5.5},
+                                                 {"q6_k", 6.5625},
+                                                 {"iq4_nl", 4.5},
+                                                 {"iq4_xs", 4.25},
+                                                 {"iq3_s", 3.4375},
+                                                 {"iq3_xxs", 3.0625},
+                                                 {"iq2_s", 2.5625},
+                                                 {"iq2_xs", 2.3125},
+                                                 {"iq2_xxs", 2.0625},
+                                                 {"iq1_s", 1.5625},
+                                                 {"iq1_m", 1.75},
+                                                 {"tq1_0", 1.6875},
+                                                 {"tq2_0", 2.0625},
+                                                 {"gguf_mxfp4", 4.25},
+                                                 {"gguf_nvfp4", 4.5}};
   const auto expected = nominal.find(GetParam());
   const QuantizedTensor q = QuantizedTensor::allocate(format(), 3, 512);
   if (expected != nominal.end()) {
@@ -224,6 +280,7 @@ TEST_P(Conformance, BitsPerWeightCountEverythingThatIsStored) {
 TEST_P(Conformance, AShorterLastGroupIsAGroupOfItsOwn) {
   if (format().scale_block.columns == 0) return;  // one group a row: there is no last one
   const int64_t n = 4, k = 576;
+  if (k % format().block != 0) return;  // nor can one be shorter
   auto values = random_values(n * k, 0.05f);
   for (int64_t i = 0; i < n; ++i)
     values[static_cast<size_t>(i * k + 500)] = 9.0f;  // an extreme of the group before
@@ -272,6 +329,7 @@ TEST_P(Conformance, WhatTheStoredTypeCannotHoldIsCounted) {
 
 // The least half is 2^-24; half of it rounds to zero.
 TEST_P(OnIntegerGrid, GroupsTooSmallForTheirScaleAreCounted) {
+  if (format().scale_dtype != DType::f16) return;
   auto values = random_values(2 * 256, 0.05f);
   for (size_t i = 256; i < 512; ++i) values[i] = 0x1p-40f * random_normal(5, 6, i);
   const Encoded out = encode(format(), values, 256);

@@ -68,9 +68,13 @@ TEST_P(Golden, DecodesToTheSameBits) {
   }
 }
 
+// GGUF's other types have vectors of their own: golden_gguf_test.cc.
 std::vector<std::string> all_names() {
   std::vector<std::string> out;
-  for (const Format& format : all_formats()) out.emplace_back(format.name);
+  for (const Format& format : all_formats())
+    if (format.gguf_type < 0 || format.plain || format.name == "q4_0" || format.name == "q4_1" ||
+        format.name == "q8_0")
+      out.emplace_back(format.name);
   return out;
 }
 

@@ -187,7 +187,9 @@ TEST(Matmul, ExtremeCodesDoNotSaturate) {
     for (const float sign : {1.0f, -1.0f}) {
       Case test(format, Activations::int8_block32, 1, n, k);
       std::vector<float> values(static_cast<size_t>(n * k), -1.0f);
-      format.encode_tile(test.weight, {0, n, 0, k}, values.data(), k, format.scale_rules.front());
+      format.encode_tile(
+          test.weight, {0, n, 0, k}, values.data(), k,
+          format.scale_rules.empty() ? ScaleRule::half_step : format.scale_rules.front());
       for (int64_t i = 0; i < k; ++i) test.codes[i] = static_cast<int8_t>(sign * 127);
       for (int64_t b = 0; b < k / 32; ++b) test.sums[b] = static_cast<int32_t>(sign * 127 * 32);
       const float expected = test.weight.decode().as<float>()[0];

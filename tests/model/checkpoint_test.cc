@@ -324,6 +324,28 @@ TEST_F(QuantizedDirectory, GivesTheLogitsOfQuantizingInMemory) {
   EXPECT_EQ(std::memcmp(a.data(), b.data(), a.size() * sizeof(float)), 0);
 }
 
+// gguf_mxfp4 has no plane of scales that says their type: they are f32, and these are below every
+// half.
+TEST_F(QuantizedDirectory, KeepsScalesThatNoHalfHolds) {
+  TinyModel model;
+  Tensor& query = model.tensor("model.layers.0.self_attn.q_proj.weight");
+  for (int64_t i = 0; i < query.shape().elements(); ++i) query.as<float>()[i] *= 0x1p-30f;
+  model.write_hugging_face(folder_ / "small");
+  ContextOwner owner(1, Isa::portable);
+  QuantizeOptions options;
+  options.scheme = parse_scheme("gguf_mxfp4").value();
+  options.method = find_algorithm("rtn");
+  NoProgress progress;
+  const auto from = Checkpoint::open(folder_ / "small").value();
+  ASSERT_TRUE(quantize_checkpoint(owner.get(), *from, options, folder_ / "mxfp4", progress));
+  const auto stored = Checkpoint::open(folder_ / "mxfp4")
+                          .value()
+                          ->linear({"model.layers.0.self_attn.q_proj.weight", 32, 32})
+                          .value();
+  EXPECT_EQ(stored.weight.scale_dtype, DType::f32);
+  EXPECT_EQ(stored.activations, Activations::int8_block32);
+}
+
 TEST_F(QuantizedDirectory, OfALaterVersion) {
   const Error error = error_with_config("\"version\": 1", "\"version\": 2");
   EXPECT_EQ(error.what, "a quantized checkpoint of a dialect that is not read");

@@ -202,7 +202,8 @@ TEST(DefaultSchemes, AreWeightsOnlyAndWith8BitActivations) {
     return std::count(schemes.begin(), schemes.end(), name) == 1;
   };
   EXPECT_TRUE(has("f16") && has("int4_g128") && has("int4_g128@int8_block32") && has("q4_0"));
-  EXPECT_FALSE(has("f32") || has("q4_1"));
+  EXPECT_TRUE(has("q4_k"));
+  EXPECT_FALSE(has("f32") || has("q4_1") || has("q4_k@int8_block32"));
   for (const std::string& scheme : schemes) EXPECT_TRUE(parse_scheme(scheme)) << scheme;
 }
 

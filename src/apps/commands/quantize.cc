@@ -34,7 +34,7 @@ void declare(OptionList& list, Options& options) {
               parse_scheme,
               "Embedding and head too, both to this scheme; without it they stay as they are");
   list.flag("--strict", options.strict,
-            "A linear that the format's blocks cannot hold is an error, not stored as f16");
+            "A linear that the format's blocks cannot hold is an error, not stored in another");
 }
 
 QuantizeOptions quantize_options(const Options& options) {

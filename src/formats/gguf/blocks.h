@@ -1,0 +1,136 @@
+// What GGUF's block types share: halves inside a block, and a Format made of one block's encoding
+// and decoding.
+#pragma once
+
+#include <cstring>
+
+#include "formats/format.h"
+
+namespace farthing::gguf {
+
+inline float half_at(const uint8_t* bytes) {
+  uint16_t half;
+  std::memcpy(&half, bytes, 2);
+  return f32_from_f16(half);
+}
+
+// Stores `value` rounded to f16 and returns the rounded value.
+inline float put_half(uint8_t* bytes, float value) {
+  const uint16_t half = f16_from_f32(value);
+  std::memcpy(bytes, &half, 2);
+  return f32_from_f16(half);
+}
+
+// 1 / x, and 0 where that is no finite number.
+inline float reciprocal(float x) {
+  const float inverse = x == 0 ? 0.0f : 1.0f / x;
+  return inverse - inverse == 0 ? inverse : 0.0f;
+}
+
+// Round to nearest, ties away from zero, for |x| < 2^31, without libm.
+inline float round_away(float x) {
+  const float magnitude = std::fabs(x);
+  const float whole = static_cast<float>(static_cast<int>(magnitude));
+  const float rounded = whole + (magnitude - whole >= 0.5f ? 1.0f : 0.0f);
+  return x < 0 ? -rounded : rounded;
+}
+
+// A matrix as rows of blocks along k. `Block` has
+//   size, bytes                          weights and bytes of a block
+//   decode(block, values)                all of a block's values
+//   encode(block, values, extremes)      of finite values, which `extremes` describes
+template <class Block>
+struct BlockFormat {
+  static std::vector<PlaneSpec> planes(int64_t n, int64_t k, DType) {
+    return {{"blocks", DType::u8, {n, k / Block::size * Block::bytes}}};
+  }
+
+  static const uint8_t* block_at(const QuantizedTensor& q, int64_t n, int64_t k) {
+    return q.planes[0].as<uint8_t>() + (n * (q.k / Block::size) + k / Block::size) * Block::bytes;
+  }
+
+  static EncodeReport encode_block(uint8_t* block, const float* values) {
+    const Extremes extremes = extremes_of(values, Block::size);
+    if (!extremes.finite) return {.nonfinite = 1};
+    return Block::encode(block, values, extremes);
+  }
+
+  static EncodeReport encode_tile(QuantizedTensor& q, Tile tile, const float* values,
+                                  int64_t stride, ScaleRule) {
+    EncodeReport report;
+    for (int64_t n = tile.n0; n < tile.n1; ++n, values += stride)
+      for (int64_t k = tile.k0; k < tile.k1; k += Block::size)
+        report += encode_block(const_cast<uint8_t*>(block_at(q, n, k)), values + (k - tile.k0));
+    return report;
+  }
+
+  static void decode_tile(const QuantizedTensor& q, Tile tile, float* values, int64_t stride) {
+    for (int64_t n = tile.n0; n < tile.n1; ++n, values += stride) {
+      const uint8_t* block = block_at(q, n, tile.k0);
+      int64_t k = tile.k0;
+      for (; k + Block::size <= tile.k1; k += Block::size, block += Block::bytes)
+        Block::decode(block, values + (k - tile.k0));
+      if (k < tile.k1) {
+        float last[Block::size];
+        Block::decode(block, last);
+        std::memcpy(values + (k - tile.k0), last, static_cast<size_t>(tile.k1 - k) * sizeof(float));
+      }
+    }
+  }
+
+  static Format format(int gguf_type, std::string_view fallback = "f16") {
+    Format f;
+    f.layout = Block::layout;
+    f.value = Block::value;
+    f.source = "GGUF block types of ggml; the Python package gguf";
+    f.block = Block::size;
+    f.fallback = fallback;
+    f.scale_block = {1, Block::size};
+    f.gguf_type = gguf_type;
+    f.planes = planes;
+    f.encode_tile = encode_tile;
+    f.decode_tile = decode_tile;
+    return f;
+  }
+};
+
+// The same for blocks of 32 whose values are scale * (whole number): an integer grid, so that the
+// integer kernels run it, with int8 activations unless asked otherwise. `Block` also has
+//   bits                  of a code: 2^(bits - 1) above the whole number
+//   scale(block)
+//   codes(block, codes)
+template <class Block>
+struct GridBlockFormat : BlockFormat<Block> {
+  using Base = BlockFormat<Block>;
+
+  static void codes_tile(const QuantizedTensor& q, Tile tile, uint8_t* codes, int64_t stride) {
+    for (int64_t n = tile.n0; n < tile.n1; ++n, codes += stride) {
+      for (int64_t k = tile.k0; k < tile.k1; k += Block::size) {
+        uint8_t block[Block::size];
+        Block::codes(Base::block_at(q, n, k), block);
+        std::memcpy(codes + (k - tile.k0), block,
+                    static_cast<size_t>(tile.k1 - k < Block::size ? tile.k1 - k : Block::size));
+      }
+    }
+  }
+
+  static void group_parameters(const QuantizedTensor& q, int64_t n0, int64_t n1, int64_t g,
+                               float* scales, int32_t* zeros) {
+    for (int64_t n = n0; n < n1; ++n) {
+      scales[n - n0] = Block::scale(Base::block_at(q, n, g * Block::size));
+      zeros[n - n0] = 1 << (Block::bits - 1);
+    }
+  }
+
+  static Format format(int gguf_type) {
+    static_assert(Block::size == 32);
+    Format f = Base::format(gguf_type);
+    f.grid = IntegerGrid{Block::bits, Block::size, false};
+    f.default_activations = Activations::int8_block32;
+    f.codes_tile = codes_tile;
+    f.group_parameters = group_parameters;
+    return f;
+  }
+};
+
+}  // namespace farthing::gguf

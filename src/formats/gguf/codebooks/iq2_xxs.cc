@@ -1,0 +1,64 @@
+// iq2_xxs: blocks of 256 along k; eight weights are one of 256 rows of a code book, with signs;
+// 2.0625 bits a weight.
+//
+// Layout: [d: f16] and, for each 32 weights, 4 bytes of row numbers and a word: four times 7 bits
+// of
+//         signs (bit j: minus at element j; the eighth makes the number of minus signs even) and 4
+//         bits of scale; 66 bytes.
+// Value:  d * (scale + 1/2) * 1/4 * level, rounded after each product; levels 8, 25, 43.
+// Default activations are f32; the home engine's rounding to int8 in blocks of 256 is not here.
+// Source: ggml's block_iq2_xxs, the Python package gguf; encoding: grid_search.h (the home engine
+// demands importances for it, here all weights count alike).
+#include "formats/gguf/blocks.h"
+#include "formats/gguf/codebooks/grid_search.h"
+
+namespace farthing {
+namespace gguf {
+namespace {
+
+struct BlockIq2Xxs {
+  static constexpr int64_t size = 256, bytes = 66;
+  static constexpr std::string_view layout =
+      "blocks of 256: [d: f16] and for each 32 [4 row numbers][4 x 7 signs and 4 bits of scale]";
+  static constexpr std::string_view value =
+      "d * (scale + 1/2) / 4 * level, rows of eight levels 8, 25, 43 with an even number of minus "
+      "signs";
+
+  static void decode(const uint8_t* block, float* values) {
+    const float d = half_at(block);
+    const uint8_t *rows = block + 2, *words = block + 6;
+    for (int p = 0; p < 8; ++p, rows += 8, words += 8) {
+      uint32_t word;
+      std::memcpy(&word, words, 4);
+      const float scale = d * (0.5f + static_cast<float>(word >> 28)) * 0.25f;
+      for (int g = 0; g < 4; ++g, values += 8) {
+        const uint8_t signs = even_signs[word >> (7 * g) & 127];
+        decode_signed(iq2_xxs_grid.row(rows[g]), signs, scale, values);
+      }
+    }
+  }
+
+  static EncodeReport encode(uint8_t* block, const float* x, const Extremes& e) {
+    std::memset(block, 0, bytes);
+    if (e.amax() == 0) return {.zero_groups = 1};
+    const GridBlock<SignedRows<iq2_xxs_grid, 32, true>, 15> found(x, e.amax(), 0.125f);
+    if (found.half == 0) return found.report;
+    std::memcpy(block, &found.half, 2);
+    uint8_t *rows = block + 2, *words = block + 6;
+    for (int p = 0; p < 8; ++p, rows += 8, words += 8) {
+      uint32_t word = static_cast<uint32_t>(found.scales[p]) << 28;
+      for (int g = 0; g < 4; ++g)
+        word |= static_cast<uint32_t>(found.rows[p].signs[g] & 127) << (7 * g);
+      std::memcpy(words, &word, 4);
+      for (int g = 0; g < 4; ++g) rows[g] = static_cast<uint8_t>(found.rows[p].rows[g]);
+    }
+    return found.report;
+  }
+};
+
+}  // namespace
+}  // namespace gguf
+
+Format iq2_xxs_format() { return gguf::BlockFormat<gguf::BlockIq2Xxs>::format(16, "iq4_nl"); }
+
+}  // namespace farthing

@@ -1,0 +1,65 @@
+// iq4_xs: blocks of 256 along k; codes into iq4_nl's book, a signed 6-bit scale for each 32; 4.25
+// bits a weight.
+//
+// Layout: [d: f16][2 bytes of high scale bits][4 bytes of low scale nibbles][128 bytes of codes],
+//         136 bytes. Of scale p + 32, nibble p of the low ones, bits 2 p, 2 p + 1 of the 16 high
+//         bits. Codes of the p-th 32 elements are 16 bytes as in iq4_nl.
+// Value:  (d * scale) * book[code], both products rounded to f32.
+// Default activations are f32; the home engine's rounding to int8 in blocks of 256 is not here.
+// Source: ggml's block_iq4_xs, the Python package gguf; encoding: scale_search.h.
+#include "formats/gguf/levels.h"
+#include "formats/gguf/scale_search.h"
+#include "formats/gguf/weights.h"
+
+namespace farthing {
+namespace gguf {
+namespace {
+
+struct BlockIq4Xs {
+  static constexpr int64_t size = 256, bytes = 136;
+  static constexpr std::string_view layout =
+      "blocks of 256: [d: f16][8 scales of 6 bits in 6 bytes][128 bytes of codes]";
+  static constexpr std::string_view value =
+      "d * scale * book[code], the book of iq4_nl, scale in -32..31 for each 32";
+
+  static void decode(const uint8_t* block, float* values) {
+    const float d = half_at(block);
+    const int high_bits = block[2] | block[3] << 8;
+    const uint8_t* codes = block + 8;
+    for (int p = 0; p < 8; ++p, codes += 16, values += 32) {
+      const int low = block[4 + p / 2] >> (p % 2 * 4) & 15, high = high_bits >> (2 * p) & 3;
+      const float scale = d * static_cast<float>((low | high << 4) - 32);
+      for (int i = 0; i < 16; ++i) {
+        values[i] = scale * static_cast<float>(iq4_book[codes[i] & 15]);
+        values[16 + i] = scale * static_cast<float>(iq4_book[codes[i] >> 4]);
+      }
+    }
+  }
+
+  static EncodeReport encode(uint8_t* block, const float* x, const Extremes& e) {
+    std::memset(block, 0, bytes);
+    if (e.amax() == 0) return {.zero_groups = 1};
+    float w[size];
+    square_weights<size>(x, e.amax(), w);
+    const ScaledBlock<BookLevels<iq4_book>, 32, 8, -32, 31> found(x, w, e.amax());
+    if (found.report.overflowed_scales != 0) return found.report;
+    std::memcpy(block, &found.half, 2);
+    for (int p = 0; p < 8; ++p) {
+      const int scale = found.scales[p] + 32;
+      uint8_t &high = block[2 + p / 4], &low = block[4 + p / 2];
+      high = static_cast<uint8_t>(high | scale >> 4 << (2 * (p % 4)));
+      low = static_cast<uint8_t>(low | (scale & 15) << (p % 2 * 4));
+      for (int i = 0; i < 16; ++i)
+        block[8 + 16 * p + i] =
+            static_cast<uint8_t>(found.codes[32 * p + i] | found.codes[32 * p + 16 + i] << 4);
+    }
+    return found.report;
+  }
+};
+
+}  // namespace
+}  // namespace gguf
+
+Format iq4_xs_format() { return gguf::BlockFormat<gguf::BlockIq4Xs>::format(23, "iq4_nl"); }
+
+}  // namespace farthing

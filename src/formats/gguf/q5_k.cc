@@ -1,0 +1,70 @@
+// q5_k: blocks of 256 along k; 5-bit codes, 6-bit scales and minimums for each 32; 5.5 bits a
+// weight.
+//
+// Layout: [d: f16][dmin: f16][12 bytes: six_bit_scales.h][32 bytes of fifth bits][128 bytes of
+//         codes], 176 bytes. Low four bits as in q4_k; bit s of byte i of the fifth bits belongs to
+//         element 32 s + i.
+// Value:  (d * scale) * code - (dmin * minimum); both products, their product with the code and the
+//         difference rounded to f32.
+// Default activations are f32; the home engine's rounding to int8 in blocks of 256 is not here.
+// Source: ggml's block_q5_K, the Python package gguf; encoding: min_search.h.
+#include "formats/gguf/min_search.h"
+#include "formats/gguf/six_bit_scales.h"
+#include "formats/gguf/weights.h"
+
+namespace farthing {
+namespace gguf {
+namespace {
+
+struct BlockQ5K {
+  static constexpr int64_t size = 256, bytes = 176;
+  static constexpr std::string_view layout =
+      "blocks of 256: [d: f16][dmin: f16][8 scales and 8 minimums of 6 bits][32 bytes of fifth "
+      "bits][128 bytes of codes]";
+  static constexpr std::string_view value =
+      "d * scale * code - dmin * minimum, code in 0..31, scale and minimum for each 32";
+
+  static void decode(const uint8_t* block, float* values) {
+    const float d = half_at(block), dmin = half_at(block + 2);
+    uint8_t scales[8], minimums[8];
+    get_six_bit_scales(block + 4, scales, minimums);
+    const uint8_t *fifth = block + 16, *codes = block + 48;
+    for (int j = 0; j < 4; ++j, codes += 32, values += 64) {
+      const float low = d * scales[2 * j], high = d * scales[2 * j + 1];
+      const float low_min = dmin * minimums[2 * j], high_min = dmin * minimums[2 * j + 1];
+      for (int i = 0; i < 32; ++i) {
+        const int bits = fifth[i] >> (2 * j);
+        values[i] = low * static_cast<float>((codes[i] & 15) | (bits & 1) << 4) - low_min;
+        values[32 + i] = high * static_cast<float>(codes[i] >> 4 | (bits & 2) << 3) - high_min;
+      }
+    }
+  }
+
+  static EncodeReport encode(uint8_t* block, const float* x, const Extremes& e) {
+    std::memset(block, 0, bytes);
+    if (e.amax() == 0) return {.zero_groups = 1};
+    float w[size];
+    magnitude_weights<32, size>(x, e.amax(), w);
+    const RangedBlock<32, 31, 63> found(x, w, e);
+    if (found.report.overflowed_scales != 0) return found.report;
+    std::memcpy(block, &found.half, 2);
+    std::memcpy(block + 2, &found.min_half, 2);
+    put_six_bit_scales(block + 4, found.scales, found.minimums);
+    uint8_t *fifth = block + 16, *codes = block + 48;
+    for (int j = 0; j < 4; ++j) {
+      for (int i = 0; i < 32; ++i) {
+        const int low = found.codes[64 * j + i], high = found.codes[64 * j + 32 + i];
+        codes[32 * j + i] = static_cast<uint8_t>((low & 15) | (high & 15) << 4);
+        fifth[i] = static_cast<uint8_t>(fifth[i] | (low >> 4 | high >> 4 << 1) << (2 * j));
+      }
+    }
+    return found.report;
+  }
+};
+
+}  // namespace
+}  // namespace gguf
+
+Format q5_k_format() { return gguf::BlockFormat<gguf::BlockQ5K>::format(13, "q5_1"); }
+
+}  // namespace farthing

@@ -1,0 +1,71 @@
+// q6_k: blocks of 256 along k; 6-bit codes, a signed 8-bit scale for each 16; 6.5625 bits a weight.
+//
+// Layout: [128 bytes of low nibbles][64 bytes of high bits][16 signed scales][d: f16], 210 bytes.
+// In
+//         the h-th half: byte i < 64 of the nibbles has element 128 h + i low and 128 h + 64 + i
+//         high; bits 2 s, 2 s + 1 of byte i of the high bits belong to element 128 h + 32 s + i.
+// Value:  (d * scale) * (code - 32), both products rounded to f32.
+// Default activations are f32; the home engine's rounding to int8 in blocks of 256 is not here.
+// Source: ggml's block_q6_K, the Python package gguf; encoding: scale_search.h.
+#include "formats/gguf/levels.h"
+#include "formats/gguf/scale_search.h"
+#include "formats/gguf/weights.h"
+
+namespace farthing {
+namespace gguf {
+namespace {
+
+struct BlockQ6K {
+  static constexpr int64_t size = 256, bytes = 210;
+  static constexpr std::string_view layout =
+      "blocks of 256: [128 bytes of low nibbles][64 bytes of high bits][16 signed scales][d: f16]";
+  static constexpr std::string_view value =
+      "d * scale * (code - 32), code in 0..63, scale in -128..127 for each 16";
+
+  static void decode(const uint8_t* block, float* values) {
+    const float d = half_at(block + 208);
+    const uint8_t *low = block, *high = block + 128, *scales = block + 192;
+    for (int h = 0; h < 2; ++h, low += 64, high += 32, scales += 8, values += 128) {
+      float scale[8];
+      for (int p = 0; p < 8; ++p) scale[p] = d * static_cast<float>(static_cast<int8_t>(scales[p]));
+      for (int part = 0; part < 2; ++part) {
+        for (int j = 0; j < 16; ++j) {
+          const int i = 16 * part + j;
+          const int a = (low[i] & 15) | (high[i] & 3) << 4,
+                    b = (low[32 + i] & 15) | (high[i] >> 2 & 3) << 4,
+                    c = low[i] >> 4 | (high[i] >> 4 & 3) << 4,
+                    e = low[32 + i] >> 4 | high[i] >> 6 << 4;
+          values[i] = scale[part] * static_cast<float>(a - 32);
+          values[32 + i] = scale[2 + part] * static_cast<float>(b - 32);
+          values[64 + i] = scale[4 + part] * static_cast<float>(c - 32);
+          values[96 + i] = scale[6 + part] * static_cast<float>(e - 32);
+        }
+      }
+    }
+  }
+
+  static EncodeReport encode(uint8_t* block, const float* x, const Extremes& e) {
+    std::memset(block, 0, bytes);
+    if (e.amax() == 0) return {.zero_groups = 1};
+    float w[size];
+    square_weights<size>(x, e.amax(), w);
+    const ScaledBlock<WholeLevels<-32, 31>, 16, 16, -128, 127> found(x, w, e.amax());
+    if (found.report.overflowed_scales != 0) return found.report;
+    for (int i = 0; i < size; ++i) {
+      const int h = i / 128, in_half = i % 128;
+      uint8_t &low = block[64 * h + in_half % 64], &high = block[128 + 32 * h + i % 32];
+      low = static_cast<uint8_t>(low | (found.codes[i] & 15) << (in_half / 64 * 4));
+      high = static_cast<uint8_t>(high | found.codes[i] >> 4 << (in_half / 32 * 2));
+    }
+    for (int p = 0; p < 16; ++p) block[192 + p] = static_cast<uint8_t>(found.scales[p]);
+    std::memcpy(block + 208, &found.half, 2);
+    return found.report;
+  }
+};
+
+}  // namespace
+}  // namespace gguf
+
+Format q6_k_format() { return gguf::BlockFormat<gguf::BlockQ6K>::format(14, "q8_0"); }
+
+}  // namespace farthing

@@ -1,0 +1,30 @@
+// How much each weight's error counts while scales of GGUF's blocks are searched, as in ggml where
+// there is no importance matrix. Source: ggml-quants.c.
+#pragma once
+
+#include <cmath>
+
+#include "formats/gguf/blocks.h"
+
+namespace farthing::gguf {
+
+// x^2, relative to the block's largest.
+template <int n>
+void square_weights(const float* x, float amax, float* w) {
+  const float inverse = reciprocal(amax);
+  for (int i = 0; i < n; ++i) w[i] = (x[i] * inverse) * (x[i] * inverse);
+}
+
+// The root mean square of the n values of a sub-block, plus |x|; relative to the block's largest.
+template <int n, int count>
+void magnitude_weights(const float* x, float amax, float* w) {
+  const float inverse = reciprocal(amax);
+  for (int begin = 0; begin < count; begin += n) {
+    float squares = 0;
+    for (int i = begin; i < begin + n; ++i) squares += (x[i] * inverse) * (x[i] * inverse);
+    const float mean = std::sqrt(squares / n);  // exact to the last bit everywhere
+    for (int i = begin; i < begin + n; ++i) w[i] = mean + std::fabs(x[i] * inverse);
+  }
+}
+
+}  // namespace farthing::gguf
