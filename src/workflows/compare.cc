@@ -137,7 +137,7 @@ std::vector<std::string> default_schemes() {
   for (const Format& format : all_formats()) {
     if (format.name == "f32" || format.name == "q4_1") continue;
     out.emplace_back(format.name);
-    if (format.grid && format.default_activations == Activations::f32)
+    if (has_int8_product(format) && format.default_activations == Activations::f32)
       out.push_back(std::string(format.name) + "@int8_block32");
   }
   return out;
