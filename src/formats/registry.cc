@@ -7,6 +7,7 @@
 #include "formats/gguf_block32.h"
 #include "formats/integer_group.h"
 #include "formats/small_floats/micro_scaled.h"
+#include "formats/small_floats/nvfp4.h"
 #include "formats/small_floats/scaled_float.h"
 #include "formats/small_floats/small_float.h"
 
