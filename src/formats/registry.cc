@@ -3,6 +3,7 @@
 
 #include <array>
 
+#include "formats/bitsandbytes/bnb4.h"
 #include "formats/float_plane.h"
 #include "formats/gguf_block32.h"
 #include "formats/integer_group.h"
