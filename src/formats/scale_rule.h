@@ -64,34 +64,31 @@ struct Extremes {
   float amax() const { return -low > high ? -low : high; }  // +0 of zeros
 };
 
-// In lanes, so that the loop becomes vectors; a maximum does not depend on the order.
+// Floats as whole numbers in the same order, whose extremes the compiler finds with vectors; NaNs
+// lie beyond the infinities.
 inline Extremes extremes_of(const float* values, int64_t count) {
-  constexpr int lanes = 8;
-  float low[lanes] = {}, high[lanes] = {}, poison[lanes] = {};  // 0 * x is 0 for every finite x
-  const int64_t whole = count - count % lanes;
-  for (int64_t i = 0; i < whole; i += lanes) {
-    for (int l = 0; l < lanes; ++l) {
-      const float x = values[i + l];
-      low[l] = x < low[l] ? x : low[l];
-      high[l] = x > high[l] ? x : high[l];
-      poison[l] += x * 0.0f;
-    }
+  constexpr int32_t infinity = 0x7f800000;
+  const auto ordered = [](int32_t bits) { return bits ^ (bits >> 31 & 0x7fffffff); };
+  int32_t low = 0, high = 0;
+  for (int64_t i = 0; i < count; ++i) {
+    const int32_t key = ordered(std::bit_cast<int32_t>(values[i]));
+    low = key < low ? key : low;
+    high = key > high ? key : high;
   }
-  Extremes out;
-  float poisoned = 0;
-  for (int l = 0; l < lanes; ++l) {
-    out.low = low[l] < out.low ? low[l] : out.low;
-    out.high = high[l] > out.high ? high[l] : out.high;
-    poisoned += poison[l];
-  }
-  for (int64_t i = whole; i < count; ++i) {
-    out.low = values[i] < out.low ? values[i] : out.low;
-    out.high = values[i] > out.high ? values[i] : out.high;
-    poisoned += values[i] * 0.0f;
-  }
-  out.finite = poisoned == 0.0f;
-  return out;
+  return {std::bit_cast<float>(ordered(low)) + 0.0f,  // +0 of -0
+          std::bit_cast<float>(high), low > ~infinity && high < infinity};
 }
+
+// The largest magnitude; not finite where one of the values is not.
+inline float amax_of(const float* values, int64_t count) {
+  int32_t largest = 0;  // magnitudes are ordered as their bits
+  for (int64_t i = 0; i < count; ++i) {
+    const int32_t magnitude = std::bit_cast<int32_t>(values[i]) & 0x7fffffff;
+    largest = magnitude > largest ? magnitude : largest;
+  }
+  return std::bit_cast<float>(largest);
+}
+inline bool is_finite(float x) { return x - x == 0; }
 
 // The scale of a group of integers before it is rounded to its stored type.
 inline float unrounded_scale(ScaleRule rule, int bits, const Extremes& e) {

@@ -18,10 +18,12 @@ inline float finite_amax(ThreadPool& pool, const float* values, int64_t n, int64
     uint32_t mine = 0;
     for (int64_t i = rows.begin; i < rows.end; ++i) {
       const float* row = values + i * stride;
-      const Extremes e = extremes_of(row, k);
-      float amax = e.finite ? e.amax() : 0.0f;
-      for (int64_t j = 0; !e.finite && j < k; ++j)
-        if (row[j] - row[j] == 0 && std::fabs(row[j]) > amax) amax = std::fabs(row[j]);
+      float amax = amax_of(row, k);
+      if (!is_finite(amax)) {
+        amax = 0;
+        for (int64_t j = 0; j < k; ++j)
+          if (is_finite(row[j]) && std::fabs(row[j]) > amax) amax = std::fabs(row[j]);
+      }
       const uint32_t bits = std::bit_cast<uint32_t>(amax);
       mine = bits > mine ? bits : mine;
     }

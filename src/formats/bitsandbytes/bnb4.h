@@ -18,6 +18,7 @@
 //         2305.14314. The numbers are in code_book16.h.
 #pragma once
 
+#include <cstring>
 #include <vector>
 
 #include "base/check.h"
@@ -31,7 +32,6 @@ template <class Book, bool double_quantized>
 struct Bnb4 {
   static constexpr int64_t block = 64;           // weights that share an absmax
   static constexpr int64_t nest = 256;           // absmaxes that share a scale
-  static constexpr int zero_index = 7;           // of NearestOf16, both books
   static constexpr float least_absmax = 1e-38f;  // of the reciprocal
   static constexpr DynamicMap map{};
   enum { codes_plane, absmax_plane, nested_scales_plane, offset_plane };
@@ -93,8 +93,8 @@ struct Bnb4 {
       const auto rows = part.range(q.n, rows_of_tile(*q.format, q.k));
       each_block(q, {rows.begin, rows.end, 0, q.k}, values + rows.begin * stride, stride,
                  [&](int64_t b, const float* of_block, int64_t count) {
-                   const Extremes e = extremes_of(of_block, count);
-                   absmax[static_cast<size_t>(b)] = e.finite ? e.amax() : 0.0f;
+                   const float amax = amax_of(of_block, count);
+                   absmax[static_cast<size_t>(b)] = is_finite(amax) ? amax : 0.0f;
                  });
     });
     double sum = 0;
@@ -115,23 +115,28 @@ struct Bnb4 {
 
   static void encode_block(QuantizedTensor& q, int64_t b, const float* values, int64_t count,
                            EncodeReport& report) {
-    const Extremes extremes = extremes_of(values, count);
-    if (!extremes.finite) {
+    const float absmax = amax_of(values, count);
+    if (!is_finite(absmax)) {
       report.nonfinite += 1;
       return;
     }
-    const float absmax = extremes.amax(), inverse = reciprocal(absmax);
+    const float inverse = reciprocal(absmax);
     if constexpr (!double_quantized) q.planes[absmax_plane].template as<float>()[b] = absmax;
     const int of_absmax = NearestOf16<Book>::index(absmax * inverse);
     if (absmax == 0) report.zero_groups += 1;
     if (absmax != 0 && Book::values[Book::order[of_absmax]] == 0) report.flushed_groups += 1;
+    float scaled[block] = {};
+    for (int64_t i = 0; i < count; ++i) scaled[i] = values[i] * inverse;
     uint8_t codes[block];
-    for (int64_t i = 0; i < count; ++i)
-      codes[i] = static_cast<uint8_t>(NearestOf16<Book>::index(values[i] * inverse));
-    for (int64_t i = count; i < block; ++i) codes[i] = zero_index;
-    uint8_t* to = q.planes[codes_plane].template as<uint8_t>() + b * block / 2;
-    for (int64_t i = 0; i < (count + 1) / 2; ++i)
-      to[i] = static_cast<uint8_t>(Book::order[codes[2 * i]] << 4 | Book::order[codes[2 * i + 1]]);
+    for (int64_t i = 0; i < block; ++i)
+      codes[i] = static_cast<uint8_t>(NearestOf16<Book>::index(scaled[i]));
+    if constexpr (!Book::ascending)
+      for (uint8_t& code : codes) code = Book::order[code];
+    uint8_t packed[block / 2];
+    for (int64_t i = 0; i < block / 2; ++i)
+      packed[i] = static_cast<uint8_t>(codes[2 * i] << 4 | codes[2 * i + 1]);
+    std::memcpy(q.planes[codes_plane].template as<uint8_t>() + b * block / 2, packed,
+                static_cast<size_t>((count + 1) / 2));
   }
 
   static EncodeReport encode_tile(QuantizedTensor& q, Tile tile, const float* values,

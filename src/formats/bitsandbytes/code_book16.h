@@ -27,6 +27,7 @@ struct Nf4 {
                                                    0.5626170039176941f,
                                                    0.7229568362236023f,
                                                    1.0f};
+  static constexpr bool ascending = true;
   // Codes by ascending value.
   static constexpr std::array<uint8_t, 16> order = {0, 1, 2,  3,  4,  5,  6,  7,
                                                     8, 9, 10, 11, 12, 13, 14, 15};
@@ -38,6 +39,7 @@ struct BnbFp4 {
       0.0f / 12,  0.0625f / 12, 8.0f / 12,  12.0f / 12,    4.0f / 12,  6.0f / 12,
       2.0f / 12,  3.0f / 12,    0.0f / 12,  -0.0625f / 12, -8.0f / 12, -12.0f / 12,
       -4.0f / 12, -6.0f / 12,   -2.0f / 12, -3.0f / 12};
+  static constexpr bool ascending = false;
   // Code 8 is zero too, and is never written.
   static constexpr std::array<uint8_t, 16> order = {11, 10, 13, 12, 15, 14, 9, 0,
                                                     0,  1,  6,  7,  4,  5,  2, 3};

@@ -13,7 +13,8 @@ namespace farthing {
 template <class Element>
 struct ElementRows {
   using Codes = PackedCodes<Element::bits>;
-  static constexpr int64_t chunk = 64;  // codes that pass through one byte each
+  static constexpr int chunk = 16;  // codes that pass through one byte each; loops over all of
+                                    // them become vectors
 
   static int64_t bytes(int64_t count) { return Codes::bytes(count); }
   static uint8_t* row(Tensor& plane, int64_t n) {
@@ -30,16 +31,23 @@ struct ElementRows {
                         const Quotient& quotient) {
     int64_t clipped = 0;
     uint8_t codes[chunk];
-    for (int64_t at = 0; at < count; at += chunk) {
-      const int length = static_cast<int>(count - at < chunk ? count - at : chunk);
+    const auto encode_run = [&](const float* from, int length) {
       int beyond = 0;
       for (int i = 0; i < length; ++i) {
-        const float x = quotient(values[at + i]);
+        const float x = quotient(from[i]);
         beyond += std::fabs(x) >= Element::largest + Element::last_step ? 1 : 0;
         codes[i] = Element::encode(x);
       }
       clipped += beyond;
-      Codes::pack(row, begin + at, codes, length);
+    };
+    const int64_t whole = count - count % chunk;
+    for (int64_t at = 0; at < whole; at += chunk) {
+      encode_run(values + at, chunk);
+      Codes::pack(row, begin + at, codes, chunk);
+    }
+    if (whole < count) {
+      encode_run(values + whole, static_cast<int>(count - whole));
+      Codes::pack(row, begin + whole, codes, count - whole);
     }
     return clipped;
   }

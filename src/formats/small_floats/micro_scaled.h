@@ -46,19 +46,19 @@ struct MicroScaled {
       for (int64_t k = tile.k0; k < tile.k1; k += block) {
         const int64_t count = tile.k1 - k < block ? tile.k1 - k : block;
         const float* from = values + (k - tile.k0);
-        const Extremes extremes = extremes_of(from, count);
-        if (!extremes.finite) {
+        const float amax = amax_of(from, count);
+        if (!is_finite(amax)) {
           report.nonfinite += 1;
           continue;
         }
-        const float amax = extremes.amax();
         const int code = power_of_two_scale(rule, amax, Element::largest, Element::mantissa);
         q.planes[scales_plane].template as<uint8_t>()[scale_at(q, n, k)] =
             static_cast<uint8_t>(code);
         // Exact: w times a power of two, unless it is far below the least element.
         const float inverse = f32_from_e8m0(static_cast<uint8_t>(254 - code));
         if (amax == 0) report.zero_groups += 1;
-        if (amax != 0 && Element::encode(amax * inverse) == 0) report.flushed_groups += 1;
+        if (amax != 0 && code == 0 && Element::encode(amax * inverse) == 0)
+          report.flushed_groups += 1;
         report.clipped += Rows::encode(Rows::row(q.planes[codes_plane], n), k, from, count,
                                        [inverse](float w) { return w * inverse; });
       }

@@ -68,12 +68,11 @@ struct Nvfp4 {
 
   static void encode_block(QuantizedTensor& q, int64_t n, int64_t k, const float* values,
                            int64_t count, EncodeReport& report) {
-    const Extremes extremes = extremes_of(values, count);
-    if (!extremes.finite) {
+    const float amax = amax_of(values, count), g = tensor_scale(q);
+    if (!is_finite(amax)) {
       report.nonfinite += 1;
       return;
     }
-    const float amax = extremes.amax(), g = tensor_scale(q);
     uint8_t code = amax == 0 ? E4m3::encode(1.0f) : scale_code(amax, E2m1::largest, g);
     float scale = E4m3::decode(code) * g;
     if constexpr (four_over_six) {
@@ -89,7 +88,9 @@ struct Nvfp4 {
     if (scale == 0) scale = INFINITY;
     q.planes[scales_plane].template as<uint8_t>()[scale_at(q, n, k)] = code;
     if (amax == 0) report.zero_groups += 1;
-    if (amax != 0 && E2m1::encode(amax / scale) == 0) report.flushed_groups += 1;
+    // above the least scale the extreme is at least 5 steps
+    if (amax != 0 && (code == 1 || scale == INFINITY) && E2m1::encode(amax / scale) == 0)
+      report.flushed_groups += 1;
     report.clipped += Rows::encode(Rows::row(q.planes[codes_plane], n), k, values, count,
                                    [scale](float w) { return w / scale; });
   }

@@ -74,12 +74,12 @@ struct ScaledFloat {
                            EncodeReport& report) {
     float amax = 0;
     for (int64_t n = block.n0; n < block.n1; ++n) {
-      const Extremes e = extremes_of(values + (n - block.n0) * stride, block.k1 - block.k0);
-      if (!e.finite) {
+      const float of_row = amax_of(values + (n - block.n0) * stride, block.k1 - block.k0);
+      if (!is_finite(of_row)) {
         report.nonfinite += 1;
         return;
       }
-      amax = e.amax() > amax ? e.amax() : amax;
+      amax = of_row > amax ? of_row : amax;
     }
     const int64_t at = scale_at(q, block.n0, block.k0);
     const int64_t flushed = report.flushed_groups;

@@ -67,20 +67,25 @@ struct SmallFloat {
   // To nearest even; what is beyond the largest value, infinities too, becomes the largest. NaN
   // stays NaN where there is one. Without branches, so that loops over it become vectors.
   static uint8_t encode(float value) {
-    constexpr uint32_t largest_bits = std::bit_cast<uint32_t>(largest);
+    // Signed, because magnitudes are below 2^31 and vectors compare signed numbers.
+    constexpr int32_t largest_bits = std::bit_cast<int32_t>(largest);
     constexpr float magic = power_of_two(1 - bias - mantissa_bits + 23);  // its last place: `least`
     constexpr int dropped = 23 - mantissa_bits;
-    constexpr uint32_t rebias = static_cast<uint32_t>(127 - bias) << 23;
-    const uint32_t whole = std::bit_cast<uint32_t>(value);
-    const uint32_t given = whole & 0x7fffffffu;
-    const uint32_t magnitude = given < largest_bits ? given : largest_bits;
-    const uint32_t subnormal = std::bit_cast<uint32_t>(std::bit_cast<float>(magnitude) + magic) -
-                               std::bit_cast<uint32_t>(magic);
-    const uint32_t normal =
-        (magnitude - rebias + ((1u << (dropped - 1)) - 1) + (magnitude >> dropped & 1)) >> dropped;
-    uint32_t code = magnitude < std::bit_cast<uint32_t>(least_normal) ? subnormal : normal;
-    if constexpr (specials != FloatSpecials::none) code = given > 0x7f800000u ? last_code : code;
-    return static_cast<uint8_t>(code | (whole >> 31) << (bits - 1));
+    constexpr int32_t rebias = (127 - bias) << 23;
+    const int32_t whole = std::bit_cast<int32_t>(value);
+    const int32_t given = whole & 0x7fffffff;
+    const int32_t magnitude = given < largest_bits ? given : largest_bits;
+    const int32_t subnormal = std::bit_cast<int32_t>(std::bit_cast<float>(magnitude) + magic) -
+                              std::bit_cast<int32_t>(magic);
+    const int32_t normal =
+        (magnitude - rebias + ((1 << (dropped - 1)) - 1) + (magnitude >> dropped & 1)) >> dropped;
+    // Masks, where a choice would become a branch around the sum.
+    const int32_t is_subnormal =
+        -static_cast<int32_t>(magnitude < std::bit_cast<int32_t>(least_normal));
+    int32_t code = (subnormal & is_subnormal) | (normal & ~is_subnormal);
+    if constexpr (specials != FloatSpecials::none)
+      code |= last_code & -static_cast<int32_t>(given > 0x7f800000);
+    return static_cast<uint8_t>(code | (whole >> 31 & sign_bit));
   }
 
  private:
