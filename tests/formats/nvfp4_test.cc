@@ -71,6 +71,19 @@ TEST(Nvfp4, TheEndsOfTheRangeOfFloatsDecodeToNumbers) {
   }
 }
 
+// g = 2^-138 / 2688 is stored as 2^-149, and 2^-9 times that rounds to 0.
+TEST(Nvfp4, ABlockWhoseProductOfScalesVanishesHasZeroCodes) {
+  std::vector<float> values(32, 0.0f);
+  values[0] = 0x1p-138f;
+  values[16] = 0x1p-149f;
+  EncodeReport report;
+  const QuantizedTensor q = encoded("nvfp4", values, 32, &report);
+  EXPECT_EQ(q.planes[2].as<float>()[0], 0x1p-149f);
+  EXPECT_EQ(q.planes[1].as<uint8_t>()[1], 1);
+  EXPECT_EQ(report.flushed_groups, 1);
+  for (int i = 8; i < 16; ++i) EXPECT_EQ(q.planes[0].as<uint8_t>()[i], 0) << i;
+}
+
 TEST(Nvfp4, EncodeOfDecodeMovesTheTensorScaleByUnitsAlone) {
   for (uint64_t stream = 0; stream < 50; ++stream) {
     std::vector<float> values(512);
