@@ -21,9 +21,8 @@ void product(benchmark::State& state, const MatmulKernel& kernel, const Format& 
       y(static_cast<size_t>(m * n));
   for (size_t i = 0; i < values.size(); ++i) values[i] = random_normal(1, 0, i);
   for (size_t i = 0; i < x.size(); ++i) x[i] = random_normal(1, 1, i);
-  format.encode_tile(
-      weight, {0, n, 0, k}, values.data(), k,
-      format.scale_rules.empty() ? ScaleRule::half_step : format.scale_rules.front());
+  weight.encode(values.data(), k,
+                format.scale_rules.empty() ? ScaleRule::half_step : format.scale_rules.front());
   const int64_t blocks = blocks_of_32(k);
   std::vector<int8_t> codes(static_cast<size_t>(m * blocks * 32));
   std::vector<float> scales(static_cast<size_t>(m * blocks));

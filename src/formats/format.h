@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "base/thread_pool.h"
 #include "formats/activations.h"
 #include "formats/scale_rule.h"
 #include "tensor/tensor.h"
@@ -54,6 +55,8 @@ struct IntegerGrid {
 // Weights that share a scale; 0: all rows, all columns.
 struct ScaleBlock {
   int64_t rows = 1, columns = 1;
+  // `columns` are counted along the flattened matrix, so that a block may cross into the next row.
+  bool flat = false;
 };
 
 struct Format {
@@ -68,13 +71,19 @@ struct Format {
   Activations default_activations = Activations::f32;
   // The first is the default; empty where there is no scale, or one rule only.
   std::span<const ScaleRule> scale_rules;
-  DType scale_dtype = DType::f16;  // of a plane "scales", unless a checkpoint brings another
-  ScaleBlock scale_block;          // 1 x 1 where there is no scale
-  int gguf_type = -1;              // the ggml type with this very layout
+  // Of a plane "scales"; a checkpoint may bring another where it is f16, bf16 or f32.
+  DType scale_dtype = DType::f16;
+  ScaleBlock scale_block;  // 1 x 1 where there is no scale
+  int gguf_type = -1;      // the ggml type with this very layout
 
   std::vector<PlaneSpec> (*planes)(int64_t n, int64_t k, DType scale_dtype);
+  // Fills the planes that depend on the whole matrix (a tensor's one scale, second-level scales)
+  // before any tile is encoded; null where there are none. The same bytes for any number of
+  // threads. Non-finite weights are left for encode_tile to count.
+  EncodeReport (*prepare)(QuantizedTensor& to, ThreadPool& pool, const float* values,
+                          int64_t stride, ScaleRule rule) = nullptr;
   // Encodes `values` (row-major, `stride` floats a row) into the tile, whose edges lie on
-  // boundaries of scale blocks or at the matrix's end.
+  // boundaries of scale blocks (rows: of rows_of_tile) or at the matrix's end.
   EncodeReport (*encode_tile)(QuantizedTensor& to, Tile tile, const float* values, int64_t stride,
                               ScaleRule rule);
   // The same with scales that are given, one for each row and group of the tile, instead of chosen;
@@ -106,6 +115,10 @@ struct QuantizedTensor {
     return allocate(format, n, k, format.scale_dtype);
   }
   static QuantizedTensor allocate(const Format& format, int64_t n, int64_t k, DType scale_dtype);
+  // Encodes the whole matrix, `stride` floats a row, on the threads of `pool`; without one, on the
+  // caller's. The bytes do not depend on the threads.
+  EncodeReport encode(ThreadPool& pool, const float* values, int64_t stride, ScaleRule rule);
+  EncodeReport encode(const float* values, int64_t stride, ScaleRule rule);
   int64_t bytes() const;
   double bits_per_weight() const {
     return 8.0 * static_cast<double>(bytes()) / static_cast<double>(n * k);
@@ -124,6 +137,21 @@ std::string format_names();
 
 // The wanted format where its blocks divide k, else its fallback, or the fallback's.
 const Format& format_that_holds(const Format& wanted, int64_t k);
+
+// Rows of an encoded tile are a multiple of this, counted from the first row, or end with the
+// matrix.
+int64_t rows_of_tile(const Format& format, int64_t k);
+
+// Whether the format has a product with int8 activations: an integer grid whose groups are whole
+// blocks of 32.
+inline bool has_int8_product(const Format& format) {
+  return format.grid && format.grid->group % 32 == 0;
+}
+
+// Whether a checkpoint may store such scales in another of these types.
+inline bool is_scale_dtype(DType dtype) {
+  return dtype == DType::f16 || dtype == DType::bf16 || dtype == DType::f32;
+}
 
 // Bits a weight of an [n, k] matrix, everything stored counted.
 double bits_per_weight(const Format& format, int64_t n, int64_t k);

@@ -3,11 +3,14 @@
 
 #include <array>
 
-#include "formats/e4m3.h"
+#include "formats/bitsandbytes/bnb4.h"
 #include "formats/float_plane.h"
 #include "formats/gguf/block32.h"
 #include "formats/integer_group.h"
-#include "formats/scaled_float.h"
+#include "formats/small_floats/micro_scaled.h"
+#include "formats/small_floats/nvfp4.h"
+#include "formats/small_floats/scaled_float.h"
+#include "formats/small_floats/small_float.h"
 
 namespace farthing {
 
@@ -86,43 +89,10 @@ double bits_per_weight(const Format& format, int64_t n, int64_t k) {
   return 8.0 * static_cast<double>(bytes) / static_cast<double>(n * k);
 }
 
-QuantizedTensor QuantizedTensor::allocate(const Format& format, int64_t n, int64_t k,
-                                          DType scale_dtype) {
-  CHECK(k % format.block == 0);
-  QuantizedTensor q{&format, n, k, scale_dtype, {}};
-  for (const PlaneSpec& plane : format.planes(n, k, scale_dtype))
-    q.planes.emplace_back(plane.dtype, plane.shape);
-  return q;
-}
-
-int64_t QuantizedTensor::bytes() const {
-  int64_t sum = 0;
-  for (const Tensor& plane : planes) sum += plane.bytes();
-  return sum;
-}
-
-Tensor QuantizedTensor::decode() const {
-  Tensor out(DType::f32, {n, k});
-  format->decode_tile(*this, {0, n, 0, k}, out.as<float>(), k);
-  return out;
-}
-
 std::string Scheme::name() const {
   if (activations == weights->default_activations) return std::string(weights->name);
   return fmt::format("{}@{}", weights->name, activations_name(activations));
 }
-
-namespace {
-
-// "int8_row, int4_g32, ...": what has a product with int8 activations.
-std::string integer_format_names() {
-  std::string out;
-  for (const Format& format : table())
-    if (format.grid) out = joined(std::move(out), format.name);
-  return out;
-}
-
-}  // namespace
 
 Result<Scheme> parse_scheme(std::string_view text) {
   const auto at = text.find('@');
@@ -146,13 +116,15 @@ Result<Scheme> parse_scheme(std::string_view text) {
                  .wanted = "one of " + activations_names(),
                  .remedy = "write WEIGHTS@ACTIVATIONS, for example int4_g128@int8_block32"});
   }
-  if (product_input(*activations) == ProductInput::int8_blocks && !scheme.weights->grid) {
-    return fail(
-        {.what = "this weight format has no product with int8 activations",
-         .where = fmt::format("scheme \"{}\"", text),
-         .got = std::string(text),
-         .wanted = fmt::format("an integer format before @{}", activations_name(*activations)),
-         .remedy = fmt::format("use {}@f32, or {}", name, integer_format_names())});
+  if (product_input(*activations) == ProductInput::int8_blocks &&
+      !has_int8_product(*scheme.weights)) {
+    return fail({.what = "this weight format has no product with int8 activations",
+                 .where = fmt::format("scheme \"{}\"", text),
+                 .got = std::string(text),
+                 .wanted = fmt::format("an integer format with whole blocks of 32 before @{}",
+                                       activations_name(*activations)),
+                 .remedy = fmt::format(
+                     "use {}@f32, or a format that `farthing formats` lists with it", name)});
   }
   scheme.activations = *activations;
   return scheme;

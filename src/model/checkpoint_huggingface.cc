@@ -215,21 +215,21 @@ class HuggingFaceCheckpoint : public Checkpoint {
     if (spec.k % format.block != 0)
       return fail(shape_error(spec.name, {spec.n, spec.k}, {spec.n, format.block}));
     const auto scales = directory_.find(plane_tensor_name(spec.name, "scales"));
-    out.weight.scale_dtype = scales != nullptr ? scales->dtype : format.scale_dtype;
+    const bool free_scales = is_scale_dtype(format.scale_dtype);
+    out.weight.scale_dtype = scales != nullptr && free_scales ? scales->dtype : format.scale_dtype;
     for (const PlaneSpec& plane : format.planes(spec.n, spec.k, out.weight.scale_dtype)) {
       const std::string name = plane_tensor_name(spec.name, plane.name);
       Tensor tensor = TRY(directory_.tensor(name));
       if (tensor.shape() != plane.shape)
         return fail(shape_error(name, tensor.shape(), plane.shape));
-      const bool scale_type = tensor.dtype() == DType::f16 || tensor.dtype() == DType::bf16 ||
-                              tensor.dtype() == DType::f32;
-      if (tensor.dtype() != plane.dtype || (plane.name == "scales" && !scale_type)) {
-        return fail({.what = "a plane of a quantized matrix has the wrong element type",
-                     .where = fmt::format("{}, tensor {}", path_.string(), name),
-                     .got = std::string(dtype_name(tensor.dtype())),
-                     .wanted = plane.name == "scales" ? "F16, BF16 or F32"
-                                                      : std::string(dtype_name(plane.dtype)),
-                     .remedy = "the file is damaged: quantize the model again"});
+      const bool of_choice = plane.name == "scales" && free_scales;
+      if (tensor.dtype() != plane.dtype || (of_choice && !is_scale_dtype(tensor.dtype()))) {
+        return fail(
+            {.what = "a plane of a quantized matrix has the wrong element type",
+             .where = fmt::format("{}, tensor {}", path_.string(), name),
+             .got = std::string(dtype_name(tensor.dtype())),
+             .wanted = of_choice ? "F16, BF16 or F32" : std::string(dtype_name(plane.dtype)),
+             .remedy = "the file is damaged: quantize the model again"});
       }
       out.weight.planes.push_back(std::move(tensor));
     }

@@ -108,7 +108,7 @@ Result<StoredLinear> QuantizingSource::quantize(const LinearSpec& spec, StoredLi
   report.bytes = out.bytes();
   report.relative_squared_error = relative_squared_error(context_, view, out);
   reports_.push_back(std::move(report));
-  const bool integer = format.grid.has_value();
+  const bool integer = has_int8_product(format);
   return StoredLinear{std::move(out), integer ? scheme.activations : Activations::f32};
 }
 

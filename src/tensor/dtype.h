@@ -15,6 +15,7 @@ enum class DType : uint8_t {
   bf16,
   f8_e4m3,
   f8_e5m2,
+  f8_e8m0,  // a power of two
   i64,
   i32,
   i16,

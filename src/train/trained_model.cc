@@ -15,7 +15,7 @@ namespace {
 // would store it.
 Scheme scheme_for(const Scheme& wanted, int64_t k) {
   const Format& format = format_that_holds(*wanted.weights, k);
-  return {&format, format.grid ? wanted.activations : Activations::f32};
+  return {&format, has_int8_product(format) ? wanted.activations : Activations::f32};
 }
 
 ScaleRule rule_for(const Scheme& scheme, const TrainedPrecision& precision) {

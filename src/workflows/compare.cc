@@ -113,17 +113,18 @@ std::string CompareRow::name() const {
 }
 
 std::vector<std::string> default_schemes() {
+  // One or two of each family that people choose among; the registry has many more.
+  static constexpr std::string_view formats[] = {
+      "f16",       "bf16",     "fp8_e4m3_row", "mxfp8",         "mxfp4",     "nvfp4",
+      "nf4",       "int8_row", "int4_g32",     "int4_g32_asym", "int4_g128", "int4_g128_asym",
+      "int3_g128", "q4_0",     "q4_k",         "q6_k",          "q8_0"};
   std::vector<std::string> out;
-  for (const Format& format : all_formats()) {
-    if (format.name == "f32") continue;
-    // of GGUF's many types the ones that files mostly have
-    static constexpr std::string_view gguf[] = {"q4_0", "q8_0", "q4_k", "q6_k"};
-    if (format.gguf_type >= 0 && !format.plain &&
-        std::find(std::begin(gguf), std::end(gguf), format.name) == std::end(gguf))
-      continue;
-    out.emplace_back(format.name);
-    if (format.grid && format.default_activations == Activations::f32)
-      out.push_back(std::string(format.name) + "@int8_block32");
+  for (const std::string_view name : formats) {
+    const Format* format = find_format(name);
+    CHECK(format != nullptr);
+    out.emplace_back(name);
+    if (has_int8_product(*format) && format->default_activations == Activations::f32)
+      out.push_back(out.back() + "@int8_block32");
   }
   return out;
 }

@@ -29,7 +29,7 @@ struct CompareOptions {
   std::vector<std::string> notes;
 };
 
-// Every format but f32 and q4_1, and each integer format with 8-bit activations too.
+// A selection of the registry, and its integer formats with 8-bit activations too.
 std::vector<std::string> default_schemes();
 
 // Runs the comparison and writes the report's files. One model is in memory at a time; the

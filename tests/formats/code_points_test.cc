@@ -141,6 +141,51 @@ TEST(ScaleRules, SignedGivesTheExtremeTheLowestCode) {
   }
 }
 
+// A weight of the other sign and the same size has no code: it is clipped, and counted.
+TEST(ScaleRules, ASignedScaleIsNegativeWhereTheExtremeIsPositive) {
+  const Format& format = *find_format("int4_g32_signed");
+  for (const float sign : {1.0f, -1.0f}) {
+    std::vector<float> values(32, 0.0f);
+    values[4] = sign * 4.0f;
+    values[5] = sign * -3.5f;
+    values[6] = sign * -3.9f;
+    QuantizedTensor q = QuantizedTensor::allocate(format, 1, 32);
+    EXPECT_EQ(q.encode(values.data(), 32, ScaleRule::signed_).clipped, 0);
+    float scale = 0;
+    int32_t zero = 0;
+    format.group_parameters(q, 0, 1, 0, &scale, &zero);
+    EXPECT_EQ(scale, sign * -0.5f);
+    EXPECT_EQ(q.decode().as<float>()[4], sign * 4.0f);
+    EXPECT_EQ(q.decode().as<float>()[5], sign * -3.5f);
+    EXPECT_EQ(q.decode().as<float>()[6], sign * -3.5f);
+  }
+  std::vector<float> both(32, 0.0f);
+  both[4] = 4.0f;
+  both[5] = -4.0f;
+  QuantizedTensor q = QuantizedTensor::allocate(format, 1, 32);
+  EXPECT_EQ(q.encode(both.data(), 32, ScaleRule::signed_).clipped, 1);
+  EXPECT_EQ(q.decode().as<float>()[4], 3.5f);
+  EXPECT_EQ(q.decode().as<float>()[5], -4.0f);
+}
+
+TEST(ScaleRules, TwoBitsOfEveryKindOnTheirCodes) {
+  struct Case {
+    const char* name;
+    std::vector<float> values, decoded;
+  };
+  for (const Case& c : {Case{"int2_g32", {1.5f, -1.5f, -1.0f, 0.4f}, {1, -2, -1, 0}},
+                        Case{"int2_g32_narrow", {1, -1, 0.6f, -0.4f}, {1, -1, 1, 0}},
+                        Case{"int2_g32_signed", {-2, 1, 1.9f, -0.4f}, {-2, 1, 1, 0}},
+                        Case{"int2_g32_asym", {2, -1, 0.6f, -0.4f}, {2, -1, 1, 0}}}) {
+    std::vector<float> values = c.values;
+    values.resize(32, 0.0f);
+    QuantizedTensor q = QuantizedTensor::allocate(*find_format(c.name), 1, 32);
+    q.encode(values.data(), 32, q.format->scale_rules.front());
+    for (size_t i = 0; i < c.decoded.size(); ++i)
+      EXPECT_EQ(q.decode().as<float>()[i], c.decoded[i]) << c.name << " " << i;
+  }
+}
+
 TEST(Schemes, ParseAndName) {
   for (const Format& format : all_formats()) {
     for (const Activations activations : all_activations) {
@@ -148,7 +193,7 @@ TEST(Schemes, ParseAndName) {
       const auto parsed =
           parse_scheme(std::string(format.name) + "@" + std::string(activations_name(activations)));
       const bool possible =
-          product_input(activations) == ProductInput::floats || format.grid.has_value();
+          product_input(activations) == ProductInput::floats || has_int8_product(format);
       ASSERT_EQ(parsed.has_value(), possible) << format.name;
       if (!possible) continue;
       EXPECT_EQ(*parsed, scheme);
@@ -187,8 +232,13 @@ TEST(Schemes, ErrorsNameWhatIsThere) {
   EXPECT_EQ(product.error().what, "this weight format has no product with int8 activations");
   const auto token = parse_scheme("fp8_e4m3_row@int8_token");
   ASSERT_FALSE(token.has_value());
-  EXPECT_EQ(token.error().wanted, "an integer format before @int8_token");
-  EXPECT_NE(token.error().remedy.find("int3_g128"), std::string::npos);
+  EXPECT_EQ(token.error().wanted, "an integer format with whole blocks of 32 before @int8_token");
+  EXPECT_NE(token.error().remedy.find("fp8_e4m3_row@f32"), std::string::npos);
+  // 16 weights that share a scale are half a block of the integer kernels
+  const auto half_block = parse_scheme("int4_g16@int8_block32");
+  ASSERT_FALSE(half_block.has_value());
+  EXPECT_EQ(half_block.error().wanted,
+            "an integer format with whole blocks of 32 before @int8_block32");
 }
 
 }  // namespace

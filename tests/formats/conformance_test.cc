@@ -34,7 +34,7 @@ Encoded encode(const Format& format, const std::vector<float>& values, int64_t k
                DType scale_dtype) {
   const auto n = static_cast<int64_t>(values.size()) / k;
   Encoded out{QuantizedTensor::allocate(format, n, k, scale_dtype), {}};
-  out.report = format.encode_tile(out.q, {0, n, 0, k}, values.data(), k, rule);
+  out.report = out.q.encode(values.data(), k, rule);
   return out;
 }
 Encoded encode(const Format& format, const std::vector<float>& values, int64_t k, ScaleRule rule) {
@@ -94,7 +94,9 @@ class OwnInteger : public Conformance {};
 // another scale, and there is no fixed point. All other rules put the extremes on codes, so that
 // encoding finds the scale again.
 TEST_P(Conformance, EncodeOfDecodeReturnsTheSameBytes) {
-  if (is_searched(format())) return;
+  // A double-quantized absmax is not the extreme of the decoded block; 448 * 6 * g / (448 * 6) may
+  // miss g by a unit in the last place (Nvfp4.EncodeOfDecodeMovesTheTensorScaleByUnitsAlone).
+  if (is_searched(format()) || GetParam().ends_with("_dq") || GetParam() == "nvfp4") return;
   const std::vector<ScaleRule> no_scale = {ScaleRule::half_step};
   const auto rules =
       format().scale_rules.empty() ? std::span<const ScaleRule>(no_scale) : format().scale_rules;
@@ -104,13 +106,16 @@ TEST_P(Conformance, EncodeOfDecodeReturnsTheSameBytes) {
     int64_t same = 0;
     constexpr int64_t groups = 400;
     // one group each where a group may come back otherwise
-    const int64_t k =
-        rule == ScaleRule::min_max && format().grid ? format().grid->group : fitting(format(), 128);
+    const bool own_group = rule == ScaleRule::min_max && format().grid && format().grid->group != 0;
+    const int64_t k = own_group ? format().grid->group : fitting(format(), 128);
     for (int64_t i = 0; i < groups; ++i) {
       const Encoded once =
           encode(format(), random_values(k, 0.05f, static_cast<uint64_t>(i)), k, rule);
       const Encoded twice = encode(format(), values_of(once.q.decode()), k, rule);
-      const bool equal = same_planes(once.q, twice.q);
+      // rceil takes half the scale where the extreme's code is at most half the largest: other
+      // bytes, the same values.
+      const bool equal = rule == ScaleRule::rceil ? same_bytes(once.q.decode(), twice.q.decode())
+                                                  : same_planes(once.q, twice.q);
       // With zero points both ends are rounded: where the zero takes one and the highest code the
       // other, 14 steps are left.
       EXPECT_TRUE(equal ||
@@ -140,16 +145,33 @@ TEST_P(Conformance, EncodeOfDecodeStaysNear) {
 }
 
 TEST_P(Conformance, ARowDoesNotDependOnTheTile) {
-  const int64_t n = 7, k = 256;
+  const int64_t k = 256, rows = rows_of_tile(format(), k), columns = format().scale_block.columns;
+  const int64_t n = 2 * rows + 5, height = rows == 1 ? 3 : rows;
+  const int64_t width = columns == 0 || columns > 128 ? k : 128;
   const auto values = random_values(n * k, 0.05f);
   const Encoded whole = encode(format(), values, k);
   QuantizedTensor pieces = QuantizedTensor::allocate(format(), n, k);
-  const int64_t step = format().scale_block.columns == 0 ? k : fitting(format(), 128);
-  for (int64_t n0 = 0; n0 < n; n0 += 3)
-    for (int64_t k0 = 0; k0 < k; k0 += step)
-      format().encode_tile(pieces, {n0, std::min(n0 + 3, n), k0, k0 + step},
+  ThreadPool alone(1);
+  if (format().prepare != nullptr)
+    format().prepare(pieces, alone, values.data(), k, default_rule(format()));
+  for (int64_t n0 = 0; n0 < n; n0 += height)
+    for (int64_t k0 = 0; k0 < k; k0 += width)
+      format().encode_tile(pieces, {n0, std::min(n0 + height, n), k0, k0 + width},
                            &values[static_cast<size_t>(n0 * k + k0)], k, default_rule(format()));
   EXPECT_TRUE(same_planes(whole.q, pieces));
+}
+
+// Odd rows: scale blocks that cross rows, and rows that begin inside a byte.
+TEST_P(Conformance, TheBytesDoNotDependOnTheThreads) {
+  const int64_t n = 150, k = format().block == 1 ? 75 : 2 * format().block;
+  const auto values = random_values(n * k, 0.05f);
+  const Encoded alone = encode(format(), values, k);
+  for (const int threads : {2, 5}) {
+    ThreadPool pool(threads);
+    QuantizedTensor q = QuantizedTensor::allocate(format(), n, k);
+    q.encode(pool, values.data(), k, default_rule(format()));
+    EXPECT_TRUE(same_planes(alone.q, q)) << threads;
+  }
 }
 
 TEST_P(Conformance, ATileDecodesAsThePartOfTheWhole) {
@@ -217,9 +239,12 @@ TEST_P(OnIntegerGrid, TheErrorIsAtMostHalfAStep) {
       const float step = std::fabs(scales[static_cast<size_t>(i)]);
       // Rounding the scale to f16 moves the code's value by up to 2^-11 of it: 16 (or 256) codes
       // from the zero point at most. Codes that come from the unrounded scale (GGUF), and extremes,
-      // are off by so much more. q4_0 has no code +8 and q5_0 no code +16: a whole step at the
-      // positive end.
-      const float reach = GetParam() == "q4_0" || GetParam() == "q5_0" ? 1.0f : 0.5f;
+      // are off by so much more. With a signed scale there is no code for the extreme of the
+      // other sign (q4_0 and q5_0 are so too): it is off by a whole step.
+      const bool whole = format().scale_rules.empty()
+                             ? GetParam() == "q4_0" || GetParam() == "q5_0"
+                             : format().scale_rules.front() == ScaleRule::signed_;
+      const float reach = whole ? 1.0f : 0.5f;
       const float slack = static_cast<float>(1 << grid.bits) * 0x1p-11f;
       ASSERT_LE(std::fabs(decoded.as<float>()[i * k + j] - values[static_cast<size_t>(i * k + j)]),
                 step * (reach + slack))
@@ -233,7 +258,21 @@ TEST_P(Conformance, BitsPerWeightCountEverythingThatIsStored) {
                                                  {"f16", 16},
                                                  {"bf16", 16},
                                                  {"fp8_e4m3_row", 8 + 32.0 / 512},
+                                                 {"fp8_e4m3_tensor", 8 + 32.0 / (3 * 512)},
+                                                 {"fp8_e4m3_g128", 8.25},
+                                                 {"fp8_e4m3_block128", 8 + 32.0 / (3 * 128)},
+                                                 {"mxfp8", 8.25},
+                                                 {"mxfp6_e3m2", 6.25},
+                                                 {"mxfp4", 4.25},
+                                                 {"nvfp4", 4.5 + 32.0 / (3 * 512)},
+                                                 {"nf4", 4.5},
+                                                 {"nf4_dq", 4.125 + 64.0 / (3 * 512)},
+                                                 {"int8_tensor", 8 + 16.0 / (3 * 512)},
                                                  {"int8_row", 8 + 16.0 / 512},
+                                                 {"int8_row_asym", 8 + 24.0 / 512},
+                                                 {"int4_g16_asym", 5.25},
+                                                 {"int3_g64", 3.25},
+                                                 {"int2_g256", 2.0625},
                                                  {"int4_g32", 4.5},
                                                  {"int4_g128", 4.125},
                                                  {"int4_g128_asym", 4.15625},
@@ -279,6 +318,7 @@ TEST_P(Conformance, BitsPerWeightCountEverythingThatIsStored) {
 // 576 = 4 * 128 + 64: the last group's scale comes from its own weights alone.
 TEST_P(Conformance, AShorterLastGroupIsAGroupOfItsOwn) {
   if (format().scale_block.columns == 0) return;  // one group a row: there is no last one
+  if (format().prepare != nullptr) return;        // the other weights count too
   const int64_t n = 4, k = 576;
   if (k % format().block != 0) return;  // nor can one be shorter
   auto values = random_values(n * k, 0.05f);
@@ -301,8 +341,8 @@ TEST_P(Conformance, ZerosDecodeToZeros) {
   const Encoded out = encode(format(), std::vector<float>(3 * 256, 0.0f), 256);
   for (const float value : values_of(out.q.decode())) EXPECT_EQ(value, 0.0f);
   if (!format().plain) {
-    const int64_t columns = format().scale_block.columns;
-    EXPECT_EQ(out.report.zero_groups, columns == 0 ? 3 : 3 * 256 / columns);
+    const auto [rows, columns, flat] = format().scale_block;
+    EXPECT_EQ(out.report.zero_groups, (rows == 1 ? 3 : 1) * (columns == 0 ? 1 : 256 / columns));
   }
   EXPECT_EQ(out.report.flushed_groups, 0);
 }
@@ -323,7 +363,7 @@ TEST_P(Conformance, WhatTheStoredTypeCannotHoldIsCounted) {
   // it is beyond the range.
   values[40] = std::numeric_limits<float>::max();
   const bool held =
-      format().plain ? format().plain == DType::f32 : format().scale_dtype == DType::f32;
+      format().plain ? format().plain == DType::f32 : format().scale_dtype != DType::f16;
   EXPECT_EQ(encode(format(), values, 256).report.overflowed_scales, held ? 0 : 1);
 }
 
@@ -333,7 +373,9 @@ TEST_P(OnIntegerGrid, GroupsTooSmallForTheirScaleAreCounted) {
   auto values = random_values(2 * 256, 0.05f);
   for (size_t i = 256; i < 512; ++i) values[i] = 0x1p-40f * random_normal(5, 6, i);
   const Encoded out = encode(format(), values, 256);
-  EXPECT_EQ(out.report.flushed_groups, 256 / format().grid->group_size(256));
+  // of a tensor that has larger weights there is one group, which is not small
+  EXPECT_EQ(out.report.flushed_groups,
+            format().scale_block.rows == 0 ? 0 : 256 / format().grid->group_size(256));
   EXPECT_EQ(out.report.zero_groups, 0);
   const auto decoded = values_of(out.q.decode());
   for (size_t i = 256; i < 512; ++i) EXPECT_EQ(decoded[i], 0.0f);
@@ -343,20 +385,29 @@ TEST_P(OnIntegerGrid, GroupsTooSmallForTheirScaleAreCounted) {
 // lie 1.4 times as many steps out as the grid reaches.
 TEST_P(OwnInteger, WeightsBeyondTheGridAreCounted) {
   const IntegerGrid& grid = *format().grid;
-  const bool narrow = format().scale_rules.front() == ScaleRule::narrow;
+  const ScaleRule rule = format().scale_rules.front();
+  const bool narrow = rule == ScaleRule::narrow;
   const auto middle = static_cast<float>(grid.middle());
-  const float steps = grid.zero_points ? 2 * middle - 1 : narrow ? middle - 1 : middle - 0.5f;
-  const float extreme = steps * 1.49f * 0x1p-24f;  // the scale is rounded to 2^-24
+  const float steps = grid.zero_points             ? 2 * middle - 1
+                      : narrow                     ? middle - 1
+                      : rule == ScaleRule::signed_ ? middle
+                                                   : middle - 0.5f;
+  const float extreme = steps * 1.49f;  // in steps: the scale is rounded to 2^-24
+  const float highest = grid.zero_points ? 2 * middle - 1 : middle - 1;
+  const float lowest = grid.zero_points ? 0 : narrow ? 1 - middle : -middle;
   std::vector<float> values(128, 0.0f);
-  values[5] = extreme;
-  values[6] = grid.zero_points ? 0 : -extreme;
-  values[7] = 2.4f * 0x1p-24f;
+  values[5] = extreme * 0x1p-24f;
+  values[6] = grid.zero_points ? 0 : -extreme * 0x1p-24f;
+  values[7] = 1.2f * 0x1p-24f;
   const Encoded out = encode(format(), values, 128);
-  EXPECT_EQ(out.report.clipped, grid.zero_points ? 1 : 2);
+  // two and three bits leave some ends less than a step beyond the last code
+  EXPECT_EQ(out.report.clipped,
+            (extreme - highest >= 1) + (!grid.zero_points && extreme + lowest >= 1));
+  EXPECT_GE(out.report.clipped, grid.bits == 2 && narrow ? 0 : 1);
   const auto decoded = values_of(out.q.decode());
-  EXPECT_EQ(decoded[5], (grid.zero_points ? 2 * middle - 1 : middle - 1) * 0x1p-24f);
-  EXPECT_EQ(decoded[6], grid.zero_points ? 0 : (narrow ? 1 - middle : -middle) * 0x1p-24f);
-  EXPECT_EQ(decoded[7], 2 * 0x1p-24f);
+  EXPECT_EQ(decoded[5], highest * 0x1p-24f);
+  EXPECT_EQ(decoded[6], lowest * 0x1p-24f);
+  EXPECT_EQ(decoded[7], 0x1p-24f);
 }
 
 TEST_P(OwnInteger, AZeroGroupHasScaleOne) {
@@ -395,7 +446,7 @@ TEST_P(OwnInteger, ScalesMayBeOfAnyFloatType) {
     const int64_t group = format().grid->group_size(256);
     for (int64_t i = 0; i < group; ++i)
       EXPECT_NEAR(decoded.as<float>()[i], values[static_cast<size_t>(i)],
-                  scale * (0.5f + 256 * 0x1p-8f));
+                  std::fabs(scale) * (0.5f + 256 * 0x1p-8f));
   }
 }
 

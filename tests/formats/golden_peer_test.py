@@ -10,18 +10,24 @@ import unittest
 SOURCE = pathlib.Path(os.environ.get("FARTHING_SOURCE_DIR", pathlib.Path(__file__).parents[2]))
 
 
-def peer_python():
+def peer_python(peer):
     """FARTHING_PEER_PYTHON, or the interpreter that scripts/peers made."""
     named = os.environ.get("FARTHING_PEER_PYTHON")
-    return named or subprocess.check_output([SOURCE / "scripts/peers", "--python", "reference"], text=True).strip()
+    return named or subprocess.check_output([SOURCE / "scripts/peers", "--python", peer], text=True).strip()
 
 
 class Golden(unittest.TestCase):
-    def test_regenerated_vectors_are_the_committed_ones(self):
+    def expect_the_same(self, peer, name):
         data = SOURCE / "tests/formats/data"
         with tempfile.TemporaryDirectory() as folder:
-            subprocess.run([peer_python(), data / "make_golden.py", folder], check=True)
-            self.assertTrue(filecmp.cmp(data / "golden.safetensors", pathlib.Path(folder) / "golden.safetensors", shallow=False))
+            subprocess.run([peer_python(peer), data / f"make_{name}.py", folder], check=True)
+            self.assertTrue(filecmp.cmp(data / f"{name}.safetensors", pathlib.Path(folder) / f"{name}.safetensors", shallow=False))
+
+    def test_regenerated_vectors_are_the_committed_ones(self):
+        self.expect_the_same("reference", "golden")
+
+    def test_regenerated_vectors_of_scaled_formats_are_the_committed_ones(self):
+        self.expect_the_same("formats", "golden_scaled")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
-// Encoding and decoding against committed vectors of numpy, ml_dtypes, gguf and compressed-tensors
-// (data/make_golden.py).
+// Encoding and decoding against committed vectors of other packages: data/make_golden*.py, each of
+// which writes the file of its name.
 #include <gtest/gtest.h>
 
 #include <cstring>
+#include <filesystem>
 
 #include "formats/format.h"
 #include "io/safetensors/safetensors.h"
@@ -10,52 +11,74 @@
 namespace farthing {
 namespace {
 
+// The file whose vectors are of this format.
+SafetensorsFile file_of(const std::string& format) {
+  for (const auto& each :
+       std::filesystem::directory_iterator(FARTHING_SOURCE_DIR "/tests/formats/data")) {
+    if (each.path().extension() != ".safetensors") continue;
+    SafetensorsFile file = SafetensorsFile::open(each.path()).value();
+    for (const auto& entry : file.entries())
+      if (entry.name.starts_with(format + ".")) return file;
+  }
+  ADD_FAILURE() << "no vectors of " << format;
+  std::abort();
+}
+
 class Golden : public ::testing::TestWithParam<std::string> {
  protected:
-  Golden()
-      : file_(SafetensorsFile::open(FARTHING_SOURCE_DIR "/tests/formats/data/golden.safetensors")
-                  .value()) {}
+  Golden() : file_(file_of(GetParam())) {}
 
   const Format& format() const { return *find_format(GetParam()); }
   Tensor tensor(const std::string& name) const { return file_.tensor(name).value(); }
+  bool has(const std::string& name) const { return file_.find(name) != nullptr; }
   // The weights that the vectors of this format were made from.
-  Tensor values() const { return tensor(format().plain ? "float_values" : "values"); }
-  // The planes as the other package made them.
-  QuantizedTensor stored() const {
+  Tensor values() const {
+    const std::string own = GetParam() + ".values";
+    return tensor(format().plain ? "float_values" : has(own) ? own : "values");
+  }
+  // The planes as the other package made them; of `rule` where it is not the default.
+  QuantizedTensor stored(const std::string& rule = "") const {
     QuantizedTensor q{
         &format(), values().shape()[0], values().shape()[1], format().scale_dtype, {}};
     for (const PlaneSpec& plane : format().planes(q.n, q.k, q.scale_dtype))
-      q.planes.push_back(tensor(GetParam() + "." + std::string(plane.name)));
+      q.planes.push_back(tensor(GetParam() + rule + "." + std::string(plane.name)));
     return q;
+  }
+
+  void expect_encoded(const QuantizedTensor& expected, ScaleRule rule) const {
+    QuantizedTensor q = QuantizedTensor::allocate(format(), expected.n, expected.k);
+    const Tensor from = values();
+    const EncodeReport report = q.encode(from.as<float>(), q.k, rule);
+    EXPECT_EQ(report.nonfinite + report.overflowed_scales, 0);
+    for (size_t p = 0; p < q.planes.size(); ++p) {
+      const Tensor& ours = q.planes[p];
+      const Tensor& theirs = expected.planes[p];
+      ASSERT_EQ(ours.shape().text(), theirs.shape().text());
+      ASSERT_EQ(ours.dtype(), theirs.dtype());
+      for (int64_t i = 0; i < ours.bytes(); ++i)
+        ASSERT_EQ(static_cast<int>(ours.data()[i]), static_cast<int>(theirs.data()[i]))
+            << "plane " << p << ", byte " << i << " of " << ours.bytes() << " in " << q.n
+            << " rows";
+    }
   }
 
   SafetensorsFile file_;
 };
 
 TEST_P(Golden, EncodesToTheSameBytes) {
-  const QuantizedTensor expected = stored();
-  QuantizedTensor q = QuantizedTensor::allocate(format(), expected.n, expected.k);
-  const ScaleRule rule =
-      format().scale_rules.empty() ? ScaleRule::half_step : format().scale_rules.front();
-  const Tensor from = values();
-  const EncodeReport report =
-      format().encode_tile(q, {0, q.n, 0, q.k}, from.as<float>(), q.k, rule);
-  EXPECT_EQ(report.nonfinite + report.overflowed_scales, 0);
-  for (size_t p = 0; p < q.planes.size(); ++p) {
-    const Tensor& ours = q.planes[p];
-    const Tensor& theirs = expected.planes[p];
-    ASSERT_EQ(ours.shape().text(), theirs.shape().text());
-    ASSERT_EQ(ours.dtype(), theirs.dtype());
-    const int64_t row = ours.bytes() / q.n;
-    for (int64_t n = 0; n < q.n; ++n)
-      for (int64_t i = 0; i < row; ++i)
-        ASSERT_EQ(static_cast<int>(ours.data()[n * row + i]),
-                  static_cast<int>(theirs.data()[n * row + i]))
-            << "plane " << p << ", row " << n << ", byte " << i;
+  expect_encoded(
+      stored(), format().scale_rules.empty() ? ScaleRule::half_step : format().scale_rules.front());
+  for (const ScaleRule rule : format().scale_rules) {
+    std::string suffix(scale_rule_name(rule));
+    suffix.insert(suffix.begin(), '.');
+    SCOPED_TRACE(suffix);
+    if (has(GetParam() + suffix + ".codes")) expect_encoded(stored(suffix), rule);
   }
 }
 
 TEST_P(Golden, DecodesToTheSameBits) {
+  // of an integer grid the product of scale and code says it all: tests/formats/conformance_test.cc
+  if (format().grid && !has(GetParam() + ".decoded")) return;
   const QuantizedTensor from = stored();
   const Tensor ours = from.decode();
   const Tensor theirs = GetParam() == "f32" ? values() : tensor(GetParam() + ".decoded");

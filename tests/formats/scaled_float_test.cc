@@ -1,5 +1,5 @@
-// The element E4M3 against every code point of ml_dtypes, and scale blocks of every shape.
-#include "formats/scaled_float.h"
+// Small floats of 8 bits with scale blocks of every shape.
+#include "formats/small_floats/scaled_float.h"
 
 #include <gtest/gtest.h>
 
@@ -9,7 +9,6 @@
 #include <vector>
 
 #include "base/random.h"
-#include "formats/e4m3.h"
 #include "io/safetensors/safetensors.h"
 
 namespace farthing {
@@ -23,40 +22,6 @@ Tensor golden(const std::string& name) {
       .value()
       .tensor(name)
       .value();
-}
-
-TEST(E4m3, EveryCodePointIsThatOfMlDtypes) {
-  const Tensor points = golden("e4m3.points");
-  ASSERT_EQ(points.shape().elements(), 256);
-  for (int code = 0; code < 256; ++code) {
-    const float ours = E4m3::decode(static_cast<uint8_t>(code)), theirs = points.as<float>()[code];
-    if ((code & 0x7f) == 0x7f) {
-      EXPECT_TRUE(std::isnan(ours) && std::isnan(theirs)) << code;
-    } else {
-      EXPECT_EQ(std::bit_cast<uint32_t>(ours), std::bit_cast<uint32_t>(theirs)) << code;
-    }
-  }
-}
-
-TEST(E4m3, EveryCodePointIsItsOwnCode) {
-  for (int code = 0; code < 256; ++code)
-    EXPECT_EQ(E4m3::encode(E4m3::decode(static_cast<uint8_t>(code))) & 0x7f, code & 0x7f);
-  EXPECT_EQ(E4m3::encode(-1.0f), 0xb8);
-}
-
-TEST(E4m3, TiesNeighboursAndEndsAreEncodedAsMlDtypesDoes) {
-  const Tensor values = golden("e4m3.values"), codes = golden("e4m3.codes");
-  ASSERT_GE(values.shape().elements(), 8 * 126);
-  for (int64_t i = 0; i < values.shape().elements(); ++i)
-    ASSERT_EQ(static_cast<int>(E4m3::encode(values.as<float>()[i])),
-              static_cast<int>(codes.as<uint8_t>()[i]))
-        << values.as<float>()[i];
-}
-
-TEST(E4m3, InfinitiesSaturateAndNanStaysNan) {
-  EXPECT_EQ(E4m3::encode(INFINITY), 0x7e);
-  EXPECT_EQ(E4m3::encode(-INFINITY), 0xfe);
-  EXPECT_EQ(E4m3::encode(NAN) & 0x7f, 0x7f);
 }
 
 // A format of these parts with the name of its vectors.
@@ -76,8 +41,7 @@ TEST_P(ScaleBlocks, EncodeToTheGoldenBytesAndDecodeToTheGoldenBits) {
                scales = golden(name + ".scales"), decoded = golden(name + ".decoded");
   const int64_t n = values.shape()[0], k = values.shape()[1];
   QuantizedTensor q = QuantizedTensor::allocate(format, n, k);
-  const EncodeReport report =
-      format.encode_tile(q, {0, n, 0, k}, values.as<float>(), k, ScaleRule::half_step);
+  const EncodeReport report = q.encode(values.as<float>(), k, ScaleRule::half_step);
   EXPECT_EQ(report.nonfinite + report.overflowed_scales + report.clipped, 0);
   ASSERT_EQ(q.planes[1].shape(), scales.shape());
   EXPECT_EQ(std::memcmp(q.planes[0].data(), codes.data(), static_cast<size_t>(codes.bytes())), 0);
@@ -91,7 +55,7 @@ TEST_P(ScaleBlocks, ATileDecodesAsThePartOfTheWhole) {
   const Tensor values = golden("values");
   const int64_t n = values.shape()[0], k = values.shape()[1];
   QuantizedTensor q = QuantizedTensor::allocate(format, n, k);
-  format.encode_tile(q, {0, n, 0, k}, values.as<float>(), k, ScaleRule::half_step);
+  q.encode(values.as<float>(), k, ScaleRule::half_step);
   const Tensor whole = q.decode();
   std::vector<float> tile(9 * 70);
   format.decode_tile(q, {5, 14, 64, 134}, tile.data(), 70);
@@ -180,6 +144,51 @@ TEST(ScaledFloat, TheLargestFloatSurvives) {
   EXPECT_EQ(format.encode_tile(halves, {0, 1, 0, 32}, values.data(), 32, ScaleRule::half_step)
                 .overflowed_scales,
             1);
+}
+
+// 260 rows are three blocks of 128: the last one holds 4, and its scale is of those alone.
+TEST(ScaledFloat, ABlockOfRowsHasTheScaleOfItsOwnWeights) {
+  const Format& format = *find_format("fp8_e4m3_block128");
+  const int64_t n = 260, k = 200;
+  std::vector<float> values(static_cast<size_t>(n * k), 1.0f);
+  values[static_cast<size_t>(127 * k + 127)] = -7.0f;  // the last of block (0, 0)
+  values[static_cast<size_t>(128 * k + 128)] = 14.0f;  // the first of block (1, 1)
+  values[static_cast<size_t>(259 * k + 5)] = 28.0f;
+  QuantizedTensor q = QuantizedTensor::allocate(format, n, k);
+  EXPECT_EQ(q.planes[1].shape(), (Shape{3, 2}));
+  ThreadPool pool(3);
+  q.encode(pool, values.data(), k, ScaleRule::half_step);
+  const float expected[] = {7, 1, 1, 14, 28, 1};
+  for (int i = 0; i < 6; ++i) EXPECT_EQ(q.planes[1].as<float>()[i], expected[i] / 448) << i;
+}
+
+TEST(ScaledFloat, TheScaleOfATensorIsOfTheFiniteWeights) {
+  for (const char* name : {"fp8_e4m3_tensor", "int8_tensor"}) {
+    std::vector<float> values(4 * 64, 0.5f);
+    values[70] = NAN;
+    values[200] = -INFINITY;
+    values[201] = -2.0f;
+    QuantizedTensor q = QuantizedTensor::allocate(*find_format(name), 4, 64);
+    ThreadPool pool(2);
+    const EncodeReport report = q.encode(pool, values.data(), 64, ScaleRule::half_step);
+    EXPECT_EQ(report.nonfinite, 2) << name;  // rows
+    EXPECT_EQ(load_scale(q.planes[1], 0),
+              name[0] == 'f' ? 2.0f / 448 : f32_from_f16(f16_from_f32(2.0f / 127.5f)));
+  }
+}
+
+TEST(ScaledFloat, E5m2ReachesItsLargestValueAndRoundsToTwoBits) {
+  const Format& format = *find_format("fp8_e5m2_row");
+  std::vector<float> values(32, 0.0f);
+  values[0] = -57344.0f;  // the scale is 1
+  values[1] = 1.125f;     // a tie between 1 and 1.25
+  values[2] = 1.375f;     // a tie between 1.25 and 1.5
+  values[3] = 0x1p-16f;
+  QuantizedTensor q = QuantizedTensor::allocate(format, 1, 32);
+  q.encode(values.data(), 32, ScaleRule::half_step);
+  const Tensor decoded = q.decode();
+  const float expected[] = {-57344.0f, 1.0f, 1.5f, 0x1p-16f, 0.0f};
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(decoded.as<float>()[i], expected[i]) << i;
 }
 
 }  // namespace

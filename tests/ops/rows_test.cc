@@ -184,9 +184,8 @@ TEST(Embedding, RowsAreThoseOfTheDecodedTable) {
   for (const Format& format : all_formats()) {
     if (k % format.block != 0) continue;
     QuantizedTensor q = QuantizedTensor::allocate(format, vocabulary, k);
-    format.encode_tile(
-        q, {0, vocabulary, 0, k}, table.as<float>(), k,
-        format.scale_rules.empty() ? ScaleRule::half_step : format.scale_rules.front());
+    q.encode(table.as<float>(), k,
+             format.scale_rules.empty() ? ScaleRule::half_step : format.scale_rules.front());
     Tensor out(DType::f32, {5, k});
     ops::embedding_forward(owner.get(), q, tokens, out.view<float>());
     const Tensor decoded = q.decode();

@@ -35,7 +35,7 @@ TEST(LinearBackward, EveryFormatsGradientsAreThoseOfTheDecodedWeight) {
       QuantizedTensor w = QuantizedTensor::allocate(format, n, k);
       const ScaleRule rule =
           format.scale_rules.empty() ? ScaleRule::half_step : format.scale_rules.front();
-      format.encode_tile(w, {0, n, 0, k}, values.data(), k, rule);
+      w.encode(values.data(), k, rule);
       const Tensor decoded = w.decode();
       std::vector<float> dx(x.size(), 1.0f), dw(values.size(), 2.0f);  // backward adds
       const ops::LinearGradient g{&w, Activations::f32, rows_of(dy, n), rows_of(dw, k)};

@@ -202,8 +202,9 @@ TEST(DefaultSchemes, AreWeightsOnlyAndWith8BitActivations) {
     return std::count(schemes.begin(), schemes.end(), name) == 1;
   };
   EXPECT_TRUE(has("f16") && has("int4_g128") && has("int4_g128@int8_block32") && has("q4_0"));
-  EXPECT_TRUE(has("q4_k"));
+  EXPECT_TRUE(has("fp8_e4m3_row") && has("mxfp4") && has("nvfp4") && has("nf4") && has("q4_k"));
   EXPECT_FALSE(has("f32") || has("q4_1") || has("q4_k@int8_block32"));
+  EXPECT_LE(schemes.size(), 25u);  // each costs a pass over the text
   for (const std::string& scheme : schemes) EXPECT_TRUE(parse_scheme(scheme)) << scheme;
 }
 

@@ -26,7 +26,7 @@ bool accepts(const MatmulKernel& kernel, const Format& format) {
     case Packing::floats:
       return format.plain.has_value();
     case Packing::integers:
-      return format.grid && format.grid->group % 32 == 0 && format.grid->bits <= 8;
+      return has_int8_product(format) && format.grid->bits <= 8;
   }
   return false;
 }

@@ -6,8 +6,8 @@
 
 namespace farthing::ops {
 
-// Encodes weight [n, k] into the planes of `out`; scales by `rule`, round to nearest. Each row's
-// bytes are a function of that row alone.
+// Encodes weight [n, k] into the planes of `out`; scales by `rule`, round to nearest. The
+// bytes do not depend on the threads.
 EncodeReport encode_weight(Context& context, View<const float, 2> weight, ScaleRule rule,
                            QuantizedTensor& out);
 

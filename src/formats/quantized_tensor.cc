@@ -1,0 +1,60 @@
+// QuantizedTensor: its memory, encoding a whole matrix on threads, and decoding it.
+#include <mutex>
+#include <numeric>
+
+#include "base/check.h"
+#include "formats/format.h"
+
+namespace farthing {
+
+QuantizedTensor QuantizedTensor::allocate(const Format& format, int64_t n, int64_t k,
+                                          DType scale_dtype) {
+  CHECK(k % format.block == 0);
+  QuantizedTensor q{&format, n, k, scale_dtype, {}};
+  for (const PlaneSpec& plane : format.planes(n, k, scale_dtype))
+    q.planes.emplace_back(plane.dtype, plane.shape);
+  return q;
+}
+
+int64_t QuantizedTensor::bytes() const {
+  int64_t sum = 0;
+  for (const Tensor& plane : planes) sum += plane.bytes();
+  return sum;
+}
+
+Tensor QuantizedTensor::decode() const {
+  Tensor out(DType::f32, {n, k});
+  format->decode_tile(*this, {0, n, 0, k}, out.as<float>(), k);
+  return out;
+}
+
+int64_t rows_of_tile(const Format& format, int64_t k) {
+  const ScaleBlock& block = format.scale_block;
+  if (block.flat) return block.columns / std::gcd(block.columns, k);
+  return block.rows == 0 ? 1 : block.rows;
+}
+
+EncodeReport QuantizedTensor::encode(ThreadPool& pool, const float* values, int64_t stride,
+                                     ScaleRule rule) {
+  EncodeReport report;
+  if (format->prepare != nullptr) report = format->prepare(*this, pool, values, stride, rule);
+  // 16 rows begin at a whole byte, whatever k.
+  const int64_t grain = std::lcm(int64_t{16}, rows_of_tile(*format, k));
+  std::mutex mutex;
+  pool.run([&](Part part) {
+    const auto rows = part.range(n, grain);
+    if (rows.begin == rows.end) return;
+    const EncodeReport mine = format->encode_tile(*this, {rows.begin, rows.end, 0, k},
+                                                  values + rows.begin * stride, stride, rule);
+    const std::lock_guard lock(mutex);
+    report += mine;  // whole numbers: the order does not matter
+  });
+  return report;
+}
+
+EncodeReport QuantizedTensor::encode(const float* values, int64_t stride, ScaleRule rule) {
+  ThreadPool alone(1);
+  return encode(alone, values, stride, rule);
+}
+
+}  // namespace farthing

@@ -1,0 +1,66 @@
+// Runs of small floats in a row of codes: encoded from and decoded to f32, packed where a code is
+// narrower than a byte.
+#pragma once
+
+#include <cmath>
+
+#include "formats/packed_codes.h"
+#include "formats/small_floats/small_float.h"
+#include "tensor/tensor.h"
+
+namespace farthing {
+
+template <class Element>
+struct ElementRows {
+  using Codes = PackedCodes<Element::bits>;
+  static constexpr int chunk = 16;  // codes that pass through one byte each; loops over all of
+                                    // them become vectors
+
+  static int64_t bytes(int64_t count) { return Codes::bytes(count); }
+  static uint8_t* row(Tensor& plane, int64_t n) {
+    return plane.as<uint8_t>() + n * plane.shape()[1];
+  }
+  static const uint8_t* row(const Tensor& plane, int64_t n) {
+    return plane.as<uint8_t>() + n * plane.shape()[1];
+  }
+
+  // The elements [begin, begin + count) of a row become those nearest to quotient(value); returns
+  // how many lie beyond the largest element by its last step or more. `begin` is a multiple of 8.
+  template <class Quotient>
+  static int64_t encode(uint8_t* row, int64_t begin, const float* values, int64_t count,
+                        const Quotient& quotient) {
+    int64_t clipped = 0;
+    uint8_t codes[chunk];
+    const auto encode_run = [&](const float* from, int length) {
+      int beyond = 0;
+      for (int i = 0; i < length; ++i) {
+        const float x = quotient(from[i]);
+        beyond += std::fabs(x) >= Element::largest + Element::last_step ? 1 : 0;
+        codes[i] = Element::encode(x);
+      }
+      clipped += beyond;
+    };
+    const int64_t whole = count - count % chunk;
+    for (int64_t at = 0; at < whole; at += chunk) {
+      encode_run(values + at, chunk);
+      Codes::pack(row, begin + at, codes, chunk);
+    }
+    if (whole < count) {
+      encode_run(values + whole, static_cast<int>(count - whole));
+      Codes::pack(row, begin + whole, codes, count - whole);
+    }
+    return clipped;
+  }
+
+  // scale * element, one rounding.
+  static void decode(const uint8_t* row, int64_t begin, int64_t count, float scale, float* values) {
+    uint8_t codes[chunk];
+    for (int64_t at = 0; at < count; at += chunk) {
+      const int length = static_cast<int>(count - at < chunk ? count - at : chunk);
+      Codes::unpack(row, begin + at, length, codes);
+      for (int i = 0; i < length; ++i) values[at + i] = scale * Element::decode(codes[i]);
+    }
+  }
+};
+
+}  // namespace farthing
