@@ -102,6 +102,7 @@ TEST(Difference, EveryOtherFormatIsSeen) {
   Promise promise("int4_g32");
   const auto trainers = promise.trainers(sequences());
   for (const Format& format : all_formats()) {
+    if (format.block > 32) continue;  // has another model
     const Promise other{std::string(format.name)};
     const auto engine = other.engine(promise.context());
     EXPECT_EQ(same_bits(trainers, engines(promise, *engine, KvCodec::f32)),

@@ -48,7 +48,7 @@ std::string name_of_case(const ::testing::TestParamInfo<WholeProduct::ParamType>
 }
 
 INSTANTIATE_TEST_SUITE_P(Registry, WholeProduct,
-                         ::testing::Combine(::testing::ValuesIn(testing::all_schemes()),
+                         ::testing::Combine(::testing::ValuesIn(testing::schemes_in_turn()),
                                             ::testing::ValuesIn(testing::all_codecs())),
                          name_of_case);
 

@@ -10,13 +10,16 @@ namespace {
 using testing::Promise;
 using testing::trained;
 
-class TrainerAndEngine : public ::testing::TestWithParam<std::string> {
+class Trained : public ::testing::TestWithParam<std::string> {
  protected:
   static TrainedPrecision precision(KvCodec codec = KvCodec::f32) {
     return {.linears = parse_scheme(GetParam()).value(), .kv_cache = codec};
   }
-  const std::unique_ptr<Checkpoint> checkpoint_ = testing::stories_checkpoint();
+  const std::unique_ptr<Checkpoint> checkpoint_ =
+      testing::checkpoint_for(parse_scheme(GetParam()).value());
 };
+
+class TrainerAndEngine : public ::testing::TestWithParam<std::string> {};
 
 // same_bits_slow_test.cc runs every way on every machine. Here each way has one, and another one
 // for the next scheme; a single way has the portable kernels, which take ten times as long.
@@ -38,7 +41,7 @@ TEST_P(TrainerAndEngine, DifferByExactlyZero) {
   }
 }
 
-TEST_P(TrainerAndEngine, TrainingLowersTheLoss) {
+TEST_P(Trained, LowersTheLoss) {
   ContextOwner owner(2, choose_isa().value());
   const testing::Examples examples;
   const auto before = trained(owner.get(), *checkpoint_, precision(), 0);
@@ -56,7 +59,7 @@ void expect_same_masters(const TrainedModel& a, const TrainedModel& b) {
   }
 }
 
-TEST_P(TrainerAndEngine, ThreadsDoNotChangeWhatIsTrained) {
+TEST_P(Trained, ThreadsChangeNoBit) {
   ContextOwner one(1, choose_isa().value());
   const auto first = trained(one.get(), *checkpoint_, precision(KvCodec::int8), 2);
   for (const int threads : {2, 3}) {
@@ -65,13 +68,17 @@ TEST_P(TrainerAndEngine, ThreadsDoNotChangeWhatIsTrained) {
   }
 }
 
-TEST_P(TrainerAndEngine, GradientCheckpointingChangesNoBit) {
+TEST_P(Trained, GradientCheckpointingChangesNoBit) {
   ContextOwner owner(2, choose_isa().value());
   expect_same_masters(*trained(owner.get(), *checkpoint_, precision(), 2),
                       *trained(owner.get(), *checkpoint_, precision(), 2, true));
 }
 
-INSTANTIATE_TEST_SUITE_P(Registry, TrainerAndEngine, ::testing::ValuesIn(testing::all_schemes()),
+INSTANTIATE_TEST_SUITE_P(Registry, TrainerAndEngine,
+                         ::testing::ValuesIn(testing::schemes_in_turn()),
+                         [](const auto& info) { return testing::test_name(info.param); });
+
+INSTANTIATE_TEST_SUITE_P(Registry, Trained, ::testing::ValuesIn(testing::schemes_in_turn(3, 1)),
                          [](const auto& info) { return testing::test_name(info.param); });
 
 // Scales that training moved are exported as they are, in every format that can learn them.
@@ -91,7 +98,7 @@ TEST_P(TrainerAndEngineWithLearnedScales, DifferByExactlyZero) {
 }
 
 std::vector<std::string> schemes_with_learned_scales() {
-  auto out = testing::all_schemes();
+  auto out = testing::schemes_in_turn(2, 1);
   std::erase_if(out, [](const std::string& scheme) {
     return !can_round(*parse_scheme(scheme).value().weights, learned);
   });

@@ -71,7 +71,7 @@ TEST_P(Texts, TrainerAndEngineDifferByExactlyZero) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Registry, Texts, ::testing::ValuesIn(testing::all_schemes()),
+INSTANTIATE_TEST_SUITE_P(Registry, Texts, ::testing::ValuesIn(testing::schemes_in_turn(6, 2)),
                          [](const auto& info) { return testing::test_name(info.param); });
 
 }  // namespace

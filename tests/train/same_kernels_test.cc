@@ -105,7 +105,7 @@ TEST_P(Kernels, AreCalledTheSameByATrainingPassAndByThePrompt) {
   EXPECT_TRUE(trainers == calls_of_prompt(promise, tokens));
 }
 
-INSTANTIATE_TEST_SUITE_P(Registry, Kernels, ::testing::ValuesIn(testing::all_schemes()),
+INSTANTIATE_TEST_SUITE_P(Registry, Kernels, ::testing::ValuesIn(testing::schemes_in_turn(3)),
                          [](const auto& info) { return testing::test_name(info.param); });
 
 // A kernel that reads another packing gives the same bits: only its symbol tells.

@@ -20,9 +20,9 @@ std::string_view bytes_of(const void* data, size_t size) {
 
 Digests digests_of(const std::string& scheme, Isa isa) {
   ContextOwner owner(2, isa);
-  const auto checkpoint = testing::stories_checkpoint();
-  const auto model =
-      testing::trained(owner.get(), *checkpoint, {.linears = parse_scheme(scheme).value()}, 3);
+  const TrainedPrecision precision{.linears = parse_scheme(scheme).value()};
+  const auto checkpoint = testing::checkpoint_for(precision.linears);
+  const auto model = testing::trained(owner.get(), *checkpoint, precision, 3);
   const auto out = testing::log_probabilities({.taped = true}, owner.get(), model->model(),
                                               KvCodec::f32, {testing::some_tokens(90, 512)})[0];
   std::string masters;
@@ -61,7 +61,8 @@ TEST_P(TrainedDigests, AreTheCommittedOnes) {
       std::printf("not run on this machine: %s\n", std::string(isa_name(isa)).c_str());
 }
 
-INSTANTIATE_TEST_SUITE_P(Registry, TrainedDigests, ::testing::ValuesIn(testing::all_schemes()),
+INSTANTIATE_TEST_SUITE_P(Registry, TrainedDigests,
+                         ::testing::ValuesIn(testing::schemes_in_turn(3, 2)),
                          [](const auto& info) { return testing::test_name(info.param); });
 
 }  // namespace

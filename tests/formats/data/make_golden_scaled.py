@@ -94,15 +94,10 @@ def integers(out: dict, name: str, bits: int, group: int, kind: str, tensor: boo
 
 def all_integers(out: dict) -> None:
     integers(out, "int8_tensor", 8, K, "plain", tensor=True)
-    integers(out, "int8_row_asym", 8, K, "asym")
-    for group in (32, 64, 128):
-        integers(out, f"int8_g{group}", 8, group, "plain")
-    integers(out, "int8_g128_asym", 8, 128, "asym")
-    for bits in (4, 3, 2):
-        for group in (16, 32, 64, 128, 256, None):
+    for bits in (8, 4, 3, 2):
+        for group in (32, 64, 128, None) if bits == 8 else (16, 32, 64, 128, 256, None):
             name = f"int{bits}_" + (f"g{group}" if group else "row")
-            kinds = ("plain", "asym") + (("narrow", "signed") if group in (32, 128) else ())
-            for kind in kinds:
+            for kind in ("plain", "narrow", "signed", "asym"):
                 full = name + ("" if kind == "plain" else f"_{kind}")
                 if full not in base_names:
                     integers(out, full, bits, group or K, kind)
@@ -280,7 +275,7 @@ def double(out: dict, name: str, kind: str, nested_map: torch.Tensor, number: to
     out[f"{full}.decoded"] = (number.numpy()[each] * decoded_absmax.repeat(64)).reshape(w.shape)
 
 
-base_names = {"int4_g32", "int4_g32_narrow", "int4_g32_asym", "int4_g128", "int4_g128_narrow", "int4_g128_asym", "int3_g128"}
+base_names = {"int8_row", "int4_g32", "int4_g32_narrow", "int4_g32_asym", "int4_g128", "int4_g128_narrow", "int4_g128_asym", "int3_g128"}
 
 
 def main(folder: Path) -> None:

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <string>
 #include <vector>
 
@@ -20,15 +21,35 @@ namespace farthing::testing {
 
 inline const std::filesystem::path stories = FARTHING_SOURCE_DIR "/models/stories260k";
 
-// Every format with every kind of activations that it multiplies with: "int4_g32@int8_token".
+// Every kind of activations that is served with a format: "int4_g32@int8_token".
+inline std::vector<std::string> schemes_of(const Format& format) {
+  std::vector<std::string> out;
+  for (const Activations activations : all_activations) {
+    const std::string name =
+        std::string(format.name) + "@" + std::string(activations_name(activations));
+    if (batch_invariant(activations) && parse_scheme(name)) out.push_back(name);
+  }
+  return out;
+}
+
 inline std::vector<std::string> all_schemes() {
   std::vector<std::string> out;
   for (const Format& format : all_formats())
-    for (const Activations activations : all_activations) {
-      const std::string name =
-          std::string(format.name) + "@" + std::string(activations_name(activations));
-      if (batch_invariant(activations) && parse_scheme(name)) out.push_back(name);
-    }
+    for (std::string& scheme : schemes_of(format)) out.push_back(std::move(scheme));
+  return out;
+}
+
+// What a suite runs over: one in `share` of the formats, beginning with the `turn`th, each with one
+// kind of activations. FARTHING_EVERY_SCHEME=1, as every_scheme_slow_test.py sets it: every format,
+// and every scheme where the share is 1.
+inline std::vector<std::string> schemes_in_turn(size_t share = 1, size_t turn = 0) {
+  const bool every = std::getenv("FARTHING_EVERY_SCHEME") != nullptr;
+  if (every && share == 1) return all_schemes();
+  std::vector<std::string> out;
+  for (size_t i = 0; i < all_formats().size(); ++i) {
+    const auto schemes = schemes_of(all_formats()[i]);
+    if (every || i % share == turn) out.push_back(schemes[(i / share + turn) % schemes.size()]);
+  }
   return out;
 }
 
@@ -69,6 +90,25 @@ inline std::unique_ptr<Checkpoint> wide_checkpoint() {
       .value();
 }
 
+// Random weights whose every k is a multiple of 256, for formats with blocks of so many.
+inline std::unique_ptr<Checkpoint> blocks_checkpoint() {
+  static const auto from = stories_checkpoint();
+  return fresh_checkpoint(*from,
+                          {.hidden_size = 256,
+                           .layers = 1,
+                           .heads = 4,
+                           .kv_heads = 2,
+                           .intermediate_size = 512,
+                           .max_positions = 512},
+                          6)
+      .value();
+}
+
+// One whose linears the scheme's format can hold.
+inline std::unique_ptr<Checkpoint> checkpoint_for(const Scheme& scheme) {
+  return scheme.weights->block > 32 ? blocks_checkpoint() : stories_checkpoint();
+}
+
 // Sequences of 70, 17 and 5 tokens; each token's target is the next.
 struct Examples {
   Sequences tokens;
@@ -107,7 +147,8 @@ class Promise {
  public:
   explicit Promise(const TrainedPrecision& precision, std::unique_ptr<Checkpoint> from = {},
                    int threads = 2, Isa isa = choose_isa().value())
-      : owner_(threads, isa), from_(from != nullptr ? std::move(from) : stories_checkpoint()) {
+      : owner_(threads, isa),
+        from_(from != nullptr ? std::move(from) : checkpoint_for(precision.linears)) {
     model_ = testing::trained(context(), *from_, precision, 3);
     NoProgress progress;
     const auto written = model_->write(*from_, "qat", "{}\n", file(), progress);
