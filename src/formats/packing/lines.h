@@ -63,24 +63,35 @@ inline void transpose8(uint64_t (&rows)[8]) {
   exchange(1, 0x00ff00ff00ff00ffu);
 }
 
-// to[column][row] = from[row][column], bytes.
+// to[column][row] = from[row][column] of at most 8 x 8 bytes.
+inline void transpose_corner(const uint8_t* from, int64_t from_stride, int64_t rows,
+                             int64_t columns, uint8_t* to, int64_t to_stride) {
+  if (rows < 8 || columns < 8) {
+    for (int64_t i = 0; i < rows; ++i)
+      for (int64_t j = 0; j < columns; ++j) to[j * to_stride + i] = from[i * from_stride + j];
+    return;
+  }
+  uint64_t block[8];
+  for (int i = 0; i < 8; ++i) block[i] = load<8>(from + i * from_stride);
+  transpose8(block);
+  for (int i = 0; i < 8; ++i) store<8>(to + i * to_stride, block[i]);
+}
+
+// The same of any size. The side whose rows lie further apart goes along its rows: a cache line of
+// it is used up at once.
 inline void transpose(const uint8_t* from, int64_t from_stride, int64_t rows, int64_t columns,
                       uint8_t* to, int64_t to_stride) {
-  for (int64_t row = 0; row < rows; row += 8) {
-    for (int64_t column = 0; column < columns; column += 8) {
-      const uint8_t* corner = from + row * from_stride + column;
-      uint8_t* target = to + column * to_stride + row;
-      if (row + 8 <= rows && column + 8 <= columns) {
-        uint64_t block[8];
-        for (int i = 0; i < 8; ++i) block[i] = load<8>(corner + i * from_stride);
-        transpose8(block);
-        for (int i = 0; i < 8; ++i) store<8>(target + i * to_stride, block[i]);
-        continue;
-      }
-      for (int64_t i = 0; i < std::min<int64_t>(8, rows - row); ++i)
-        for (int64_t j = 0; j < std::min<int64_t>(8, columns - column); ++j)
-          target[j * to_stride + i] = corner[i * from_stride + j];
-    }
+  const auto corner = [&](int64_t row, int64_t column) {
+    transpose_corner(from + row * from_stride + column, from_stride,
+                     std::min<int64_t>(8, rows - row), std::min<int64_t>(8, columns - column),
+                     to + column * to_stride + row, to_stride);
+  };
+  if (from_stride >= to_stride) {
+    for (int64_t row = 0; row < rows; row += 8)
+      for (int64_t column = 0; column < columns; column += 8) corner(row, column);
+  } else {
+    for (int64_t column = 0; column < columns; column += 8)
+      for (int64_t row = 0; row < rows; row += 8) corner(row, column);
   }
 }
 

@@ -77,8 +77,13 @@ class MatrixOfLines {
 
  private:
   // Work goes in pieces of so many lines and codes of each: small enough for the first-level cache,
-  // and whole cache lines on both sides of a transposition.
-  static constexpr int64_t block = 64, strip = period<Unit> * (256 / period<Unit>),
+  // and whole cache lines on both sides of a transposition. Without one, a line is one piece.
+  static constexpr bool as_it_lies = along == Along::k && line_is == LineIs::row;
+  static constexpr int64_t block = 64,
+                           longest = as_it_lies          ? 1 << 30
+                                     : along == Along::k ? 512
+                                                         : 256,
+                           strip = period<Unit> * (longest / period<Unit>),
                            strip_bytes = line_bytes<Unit>(strip);
   struct Size {
     Size(int64_t n, int64_t k)

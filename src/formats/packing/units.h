@@ -10,15 +10,24 @@ namespace farthing::packing {
 
 static_assert(std::endian::native == std::endian::little, "the words of files are little endian");
 
+// `bytes` bytes as the low end of a word, in powers of two: a copy of three or five bytes into a
+// word would go through memory.
 template <int bytes>
 uint64_t load(const uint8_t* from) {
-  uint64_t word = 0;
-  std::memcpy(&word, from, bytes);
-  return word;
+  constexpr int first = static_cast<int>(std::bit_floor(static_cast<unsigned>(bytes)));
+  if constexpr (first < bytes) {
+    return load<first>(from) | load<bytes - first>(from + first) << 8 * first;
+  } else {
+    uint64_t word = 0;
+    std::memcpy(&word, from, bytes);
+    return word;
+  }
 }
 template <int bytes>
 void store(uint8_t* to, uint64_t word) {
-  std::memcpy(to, &word, bytes);
+  constexpr int first = static_cast<int>(std::bit_floor(static_cast<unsigned>(bytes)));
+  std::memcpy(to, &word, first);
+  if constexpr (first < bytes) store<bytes - first>(to + first, word >> 8 * first);
 }
 
 // `byte` in each of the eight bytes.
