@@ -37,20 +37,20 @@ void copy(benchmark::State& state) {
   count(state, in, in);
 }
 
-void pack(benchmark::State& state, const Packing& packing, int bits) {
+void pack(benchmark::State& state, const CodePacking& packing, int bits) {
   const Tensor codes = codes_of(bits), packed = pack_codes(packing, codes, bits).value();
   for (auto _ : state) benchmark::DoNotOptimize(pack_codes(packing, codes, bits));
   count(state, codes, packed);
 }
 
-void unpack(benchmark::State& state, const Packing& packing, int bits) {
+void unpack(benchmark::State& state, const CodePacking& packing, int bits) {
   const Tensor codes = codes_of(bits), packed = pack_codes(packing, codes, bits).value();
   for (auto _ : state) benchmark::DoNotOptimize(unpack_codes(packing, packed, n, k, bits));
   count(state, codes, packed);
 }
 
-void repack_to(benchmark::State& state, const Packing& to, int bits) {
-  const Packing& from = *find_packing("compressed_tensors");
+void repack_to(benchmark::State& state, const CodePacking& to, int bits) {
+  const CodePacking& from = *find_packing("compressed_tensors");
   const Tensor in = pack_codes(from, codes_of(bits), bits).value();
   for (auto _ : state) benchmark::DoNotOptimize(repack(from, to, in, n, k, bits));
   count(state, in, repack(from, to, in, n, k, bits).value());
@@ -61,8 +61,8 @@ const int registered = [] {
     benchmark::RegisterBenchmark(("packing/" + name).c_str(), arguments...)->UseRealTime();
   };
   add("copy", copy);
-  for (const Packing& packing : all_packings()) {
-    const bool weights = packing.holds == Packing::Holds::weights;
+  for (const CodePacking& packing : all_packings()) {
+    const bool weights = packing.holds == CodePacking::Holds::weights;
     for (const int bits : packing.bits) {
       const std::string name = std::string(packing.name) + "/" + std::to_string(bits);
       add(name + "/pack", pack, packing, bits);

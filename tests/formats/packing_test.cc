@@ -18,7 +18,7 @@ namespace {
 using Words = std::vector<uint32_t>;
 using Sizes = std::pair<int64_t, int64_t>;  // n, k
 
-const Packing& packing(std::string_view name) { return *find_packing(name); }
+const CodePacking& packing(std::string_view name) { return *find_packing(name); }
 
 Tensor all_of(int64_t n, int64_t k, int code) {
   Tensor out(DType::u8, {n, k});
@@ -129,10 +129,10 @@ struct Case {
 
 class EveryPacking : public ::testing::TestWithParam<Case> {
  protected:
-  const Packing& it() const { return packing(GetParam().name); }
+  const CodePacking& it() const { return packing(GetParam().name); }
   int bits() const { return GetParam().bits; }
   int highest() const { return (1 << bits()) - 1; }
-  Packing::Multiples of() const { return it().multiples(bits()); }
+  CodePacking::Multiples of() const { return it().multiples(bits()); }
 
   // Shapes that the packing takes: the least, and some around the pieces that the work is done in.
   std::vector<Sizes> shapes() const {
@@ -187,7 +187,7 @@ TEST_P(EveryPacking, PaddingIsNotLookedAt) {
 }
 
 TEST_P(EveryPacking, RepackedToEveryOtherAndBackIsTheSame) {
-  for (const Packing& other : all_packings()) {
+  for (const CodePacking& other : all_packings()) {
     if (other.holds != it().holds || std::ranges::find(other.bits, bits()) == other.bits.end())
       continue;
     const auto others = other.multiples(bits());
@@ -206,7 +206,8 @@ TEST_P(EveryPacking, HasTheWordsOfTheOtherProgram) {
   const auto file =
       SafetensorsFile::open(FARTHING_SOURCE_DIR "/tests/formats/data/golden_packing.safetensors")
           .value();
-  const std::string whole = it().holds == Packing::Holds::weights ? "codes" : "zeros";  // of 8 bits
+  const std::string whole =
+      it().holds == CodePacking::Holds::weights ? "codes" : "zeros";  // of 8 bits
   int compared = 0;
   for (const std::string part : {"", ".ragged"}) {
     const auto theirs = file.tensor(GetParam().name + part + "." + std::to_string(bits()));
@@ -266,7 +267,7 @@ TEST_P(EveryPacking, APackedTensorOfAnotherShapeOrTypeIsRefused) {
 
 std::vector<Case> all_cases() {
   std::vector<Case> out;
-  for (const Packing& p : all_packings())
+  for (const CodePacking& p : all_packings())
     for (const int bits : p.bits) out.push_back({std::string(p.name), bits});
   return out;
 }
@@ -276,7 +277,7 @@ INSTANTIATE_TEST_SUITE_P(All, EveryPacking, ::testing::ValuesIn(all_cases()), []
 });
 
 TEST(Packing, WidthsThatItDoesNotHaveAreRefused) {
-  for (const Packing& p : all_packings()) {
+  for (const CodePacking& p : all_packings()) {
     for (int bits = -1; bits <= 33; ++bits) {
       const bool has = std::ranges::find(p.bits, bits) != p.bits.end();
       EXPECT_EQ(packed_shape(p, 64, 64, bits).has_value(), has) << p.name << " " << bits;
@@ -287,7 +288,7 @@ TEST(Packing, WidthsThatItDoesNotHaveAreRefused) {
 }
 
 TEST(Packing, GptqVersion1RefusesAZeroPointOfZero) {
-  const Packing &awq = packing("awq_zeros"), &gptq = packing("gptq_v1_zeros");
+  const CodePacking &awq = packing("awq_zeros"), &gptq = packing("gptq_v1_zeros");
   Tensor zeros = all_of(8, 2, 8);
   zeros.as<uint8_t>()[5] = 0;
   const auto packed = pack_codes(gptq, zeros, 4);
@@ -300,7 +301,7 @@ TEST(Packing, GptqVersion1RefusesAZeroPointOfZero) {
 }
 
 TEST(Packing, WhatAnotherProgramsVersion1WrappedIsNotWrittenAgain) {
-  const Packing& gptq = packing("gptq_v1_zeros");
+  const CodePacking& gptq = packing("gptq_v1_zeros");
   Tensor wrapped(DType::i32, {1, 1});
   wrapped.as<int32_t>()[0] = -1;
   EXPECT_TRUE(repack(gptq, packing("gptq_v2_zeros"), wrapped, 8, 1, 4));
@@ -318,7 +319,7 @@ TEST(Packing, CodesAreBytesInRowsAndColumns) {
 }
 
 TEST(Packing, NamesAreFound) {
-  for (const Packing& p : all_packings()) EXPECT_EQ(find_packing(p.name), &p);
+  for (const CodePacking& p : all_packings()) EXPECT_EQ(find_packing(p.name), &p);
   EXPECT_EQ(find_packing("gptq_v3"), nullptr);
   EXPECT_NE(packing_names().find("marlin, marlin_zeros"), std::string::npos);
 }

@@ -14,24 +14,24 @@ namespace {
 template <int bits>
 using Interleaved = MatrixOfLines<EvenThenOdd4, Along::n, LineIs::row>;
 
-Packing awq_order(std::string_view order, std::string_view files) {
-  Packing p = packing_of<Interleaved, 4>(order, files);
-  p.multiples = [](int) { return Packing::Multiples{.n = 8}; };
+CodePacking awq_order(std::string_view order, std::string_view files) {
+  CodePacking p = packing_of<Interleaved, 4>(order, files);
+  p.multiples = [](int) { return CodePacking::Multiples{.n = 8}; };
   return p;
 }
 
 }  // namespace
 
-Packing awq_packing() {
+CodePacking awq_packing() {
   return awq_order("row k of I32 [k, n/8]: nibble i of word c is output 8c + {0,2,4,6,1,3,5,7}[i]",
                    "AWQ (AutoAWQ version gemm; vLLM awq, awq_marlin) qweight");
 }
 
-Packing awq_zeros_packing() {
-  Packing p = awq_order(
+CodePacking awq_zeros_packing() {
+  CodePacking p = awq_order(
       "row g of I32 [groups, n/8]: nibble i of word c is output 8c + {0,2,4,6,1,3,5,7}[i]",
       "AWQ qzeros");
-  p.holds = Packing::Holds::zero_points;
+  p.holds = CodePacking::Holds::zero_points;
   return p;
 }
 

@@ -23,8 +23,8 @@ struct OneLine {
 
 }  // namespace
 
-Packing bitsandbytes_packing() {
-  Packing p = packing_of<OneLine, 4>(
+CodePacking bitsandbytes_packing() {
+  CodePacking p = packing_of<OneLine, 4>(
       "U8 [ceil(n*k/2), 1]: with i = n*K + k, byte i/2; its high nibble where i is even",
       "bitsandbytes (Hugging Face, vLLM) weight of nf4 and fp4");
   p.dtype = DType::u8;

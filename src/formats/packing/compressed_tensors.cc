@@ -21,39 +21,39 @@ template <int bits>
 using WholeZeros = MatrixOfLines<WholeInWord<bits>, Along::n, LineIs::column>;
 
 template <template <int> class Order>
-Packing all_widths(Packing::Holds holds, std::string_view order, std::string_view files) {
-  Packing p = packing_of<Order, 1, 2, 3, 4, 5, 6, 7, 8>(order, files);
+CodePacking all_widths(CodePacking::Holds holds, std::string_view order, std::string_view files) {
+  CodePacking p = packing_of<Order, 1, 2, 3, 4, 5, 6, 7, 8>(order, files);
   p.holds = holds;
   return p;
 }
 
 }  // namespace
 
-Packing compressed_tensors_packing() {
+CodePacking compressed_tensors_packing() {
   return all_widths<Weights>(
-      Packing::Holds::weights,
+      CodePacking::Holds::weights,
       "row n of I32 [n, ceil(k*bits/32)]: the codes along k, LSB first, across words",
       "compressed-tensors (vLLM) pack-quantized weight_packed; AWQ version gemv qweight");
 }
 
-Packing compressed_tensors_zeros_packing() {
+CodePacking compressed_tensors_zeros_packing() {
   return all_widths<Zeros>(
-      Packing::Holds::zero_points,
+      CodePacking::Holds::zero_points,
       "column g of I32 [ceil(n*bits/32), groups]: zero along n, LSB first, across words",
       "compressed-tensors pack-quantized weight_zero_point");
 }
 
-Packing compressed_tensors_legacy_packing() {
+CodePacking compressed_tensors_legacy_packing() {
   return all_widths<WholeWeights>(
-      Packing::Holds::weights,
+      CodePacking::Holds::weights,
       "row n of I32 [n, ceil(k/c)], c = 32/bits rounded down: c codes along k in each word, LSB "
       "first",
       "compressed-tensors before 0.17 (differs for 3, 5, 6, 7 bits) weight_packed");
 }
 
-Packing compressed_tensors_legacy_zeros_packing() {
+CodePacking compressed_tensors_legacy_zeros_packing() {
   return all_widths<WholeZeros>(
-      Packing::Holds::zero_points,
+      CodePacking::Holds::zero_points,
       "column g of I32 [ceil(n/c), groups], c = 32/bits rounded down: c zeros along n in each "
       "word, LSB first",
       "compressed-tensors before 0.17 (differs for 3, 5, 6, 7 bits) weight_zero_point");

@@ -27,52 +27,52 @@ using PlanarZeros = MatrixOfLines<Planar<bits>, Along::n, LineIs::row>;
 // Codes that fill whole words.
 int64_t whole(int bits) { return 32 / std::gcd(32, bits); }
 
-Packing zeros(Packing packing) {
-  packing.holds = Packing::Holds::zero_points;
-  packing.multiples = [](int bits) { return Packing::Multiples{.n = whole(bits)}; };
+CodePacking zeros(CodePacking packing) {
+  packing.holds = CodePacking::Holds::zero_points;
+  packing.multiples = [](int bits) { return CodePacking::Multiples{.n = whole(bits)}; };
   return packing;
 }
 
 }  // namespace
 
-Packing gptq_packing() {
-  Packing p = packing_of<Weights, 2, 3, 4, 8>(
+CodePacking gptq_packing() {
+  CodePacking p = packing_of<Weights, 2, 3, 4, 8>(
       "column n of I32 [k*bits/32, n]: the codes along k, LSB first, across words",
       "GPTQ (AutoGPTQ, GPTQModel; vLLM gptq, gptq_marlin) qweight");
-  p.multiples = [](int bits) { return Packing::Multiples{.k = whole(bits)}; };
+  p.multiples = [](int bits) { return CodePacking::Multiples{.k = whole(bits)}; };
   return p;
 }
 
-Packing gptq_v1_zeros_packing() {
-  Packing p = zeros(packing_of<ZerosLessOne, 2, 3, 4, 8>(
+CodePacking gptq_v1_zeros_packing() {
+  CodePacking p = zeros(packing_of<ZerosLessOne, 2, 3, 4, 8>(
       "row g of I32 [groups, n*bits/32]: zero - 1 along n, LSB first, across words",
       "GPTQ qzeros of checkpoint_format gptq (the default)"));
   p.least_code = 1;  // readers disagree about what 0 - 1 is read as
   return p;
 }
 
-Packing gptq_v2_zeros_packing() {
+CodePacking gptq_v2_zeros_packing() {
   return zeros(packing_of<Zeros, 2, 3, 4, 8>(
       "row g of I32 [groups, n*bits/32]: zero along n, LSB first, across words",
       "GPTQ qzeros of checkpoint_format gptq_v2"));
 }
 
-Packing gptq_planar_packing() {
-  Packing p = packing_of<PlanarWeights, 2, 3, 4, 5, 6, 7, 8>(
+CodePacking gptq_planar_packing() {
+  CodePacking p = packing_of<PlanarWeights, 2, 3, 4, 5, 6, 7, 8>(
       "column n of I32 [k*bits/32, n]: each 32 codes along k in planes of their low 4, then 2, "
       "then 1 bits",
       "GPTQModel qweight of checkpoint_format gptq_p");
-  p.multiples = [](int) { return Packing::Multiples{.k = 32}; };
+  p.multiples = [](int) { return CodePacking::Multiples{.k = 32}; };
   return p;
 }
 
-Packing gptq_planar_zeros_packing() {
-  Packing p = packing_of<PlanarZeros, 2, 3, 4, 5, 6, 7, 8>(
+CodePacking gptq_planar_zeros_packing() {
+  CodePacking p = packing_of<PlanarZeros, 2, 3, 4, 5, 6, 7, 8>(
       "row g of I32 [groups, n*bits/32]: each 32 zeros along n in planes of their low 4, then 2, "
       "then 1 bits",
       "GPTQModel qzeros of checkpoint_format gptq_p");
-  p.holds = Packing::Holds::zero_points;
-  p.multiples = [](int) { return Packing::Multiples{.n = 32}; };
+  p.holds = CodePacking::Holds::zero_points;
+  p.multiples = [](int) { return CodePacking::Multiples{.n = 32}; };
   return p;
 }
 

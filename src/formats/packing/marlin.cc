@@ -138,20 +138,20 @@ using Zeros = MatrixOfLines<Exchanged8x8<bits>, Along::n, LineIs::row>;
 
 }  // namespace
 
-Packing marlin_packing() {
-  Packing p = packing_of<Tiles, 4, 8>(
+CodePacking marlin_packing() {
+  CodePacking p = packing_of<Tiles, 4, 8>(
       "I32 [k/16, n*bits/2]: tiles of 16 inputs x 64 outputs, a thread's fragments in one word",
       "Marlin kernels at run time (vLLM gptq_marlin, awq_marlin); files of quant_method marlin");
-  p.multiples = [](int) { return Packing::Multiples{.n = tile_n, .k = tile_k}; };
+  p.multiples = [](int) { return CodePacking::Multiples{.n = tile_n, .k = tile_k}; };
   return p;
 }
 
-Packing marlin_zeros_packing() {
-  Packing p = packing_of<Zeros, 4, 8>(
+CodePacking marlin_zeros_packing() {
+  CodePacking p = packing_of<Zeros, 4, 8>(
       "row g of I32 [groups, n*bits/32]: each 64 outputs as 8 x 8 exchanged, then even before odd",
       "Marlin kernels at run time (vLLM awq_marlin)");
-  p.holds = Packing::Holds::zero_points;
-  p.multiples = [](int) { return Packing::Multiples{.n = tile_n}; };
+  p.holds = CodePacking::Holds::zero_points;
+  p.multiples = [](int) { return CodePacking::Multiples{.n = tile_n}; };
   return p;
 }
 

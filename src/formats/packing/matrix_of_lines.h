@@ -128,9 +128,9 @@ void with_bits(int bits, const Act& act) {
 
 // The functions of a packing whose `Order<bits>` has shape(), pack() and unpack().
 template <template <int> class Order, int... widths>
-Packing packing_of(std::string_view order, std::string_view files) {
+CodePacking packing_of(std::string_view order, std::string_view files) {
   static constexpr int bits_of[] = {widths...};
-  Packing p{};
+  CodePacking p{};
   p.order = order;
   p.files = files;
   p.bits = bits_of;
@@ -145,7 +145,7 @@ Packing packing_of(std::string_view order, std::string_view files) {
   p.unpack = [](const uint8_t* packed, int64_t n, int64_t k, int bits, uint8_t* codes) {
     with_bits<widths...>(bits, [&](auto b) { Order<b()>::unpack(packed, n, k, codes); });
   };
-  p.multiples = [](int) { return Packing::Multiples{}; };
+  p.multiples = [](int) { return CodePacking::Multiples{}; };
   return p;
 }
 

@@ -9,13 +9,13 @@
 
 namespace farthing {
 
-#define FARTHING_PACKING(name) Packing name##_packing();
+#define FARTHING_PACKING(name) CodePacking name##_packing();
 #include "formats/packing/packings.inc"
 #undef FARTHING_PACKING
 
 namespace {
 
-Packing named(std::string_view name, Packing packing) {
+CodePacking named(std::string_view name, CodePacking packing) {
   packing.name = name;
   return packing;
 }
@@ -26,12 +26,12 @@ std::string text_of(std::span<const int> numbers) {
   return out;
 }
 
-std::string where(const Packing& packing, int64_t n, int64_t k, int bits) {
+std::string where(const CodePacking& packing, int64_t n, int64_t k, int bits) {
   return fmt::format("packing {}, {} bits, codes [{}, {}]", packing.name, bits, n, k);
 }
 
 // Every code of `codes` can be stored in `bits` bits, and is not below the packing's least.
-Result<> check_codes(const Packing& packing, const Tensor& codes, int bits) {
+Result<> check_codes(const CodePacking& packing, const Tensor& codes, int bits) {
   const auto* begin = codes.as<uint8_t>();
   const auto* end = begin + codes.shape().elements();
   unsigned any = 0;
@@ -53,7 +53,7 @@ Result<> check_codes(const Packing& packing, const Tensor& codes, int bits) {
                            : "pass unsigned codes: a signed code plus 2^(bits-1)"});
 }
 
-Result<Tensor> pack_checked(const Packing& packing, const Tensor& codes, int bits) {
+Result<Tensor> pack_checked(const CodePacking& packing, const Tensor& codes, int bits) {
   const int64_t n = codes.shape()[0], k = codes.shape()[1];
   Tensor out(packing.dtype, packing.shape(n, k, bits));
   packing.pack(codes.as<uint8_t>(), n, k, bits, reinterpret_cast<uint8_t*>(out.data()));
@@ -62,7 +62,7 @@ Result<Tensor> pack_checked(const Packing& packing, const Tensor& codes, int bit
 
 }  // namespace
 
-std::span<const Packing> all_packings() {
+std::span<const CodePacking> all_packings() {
   static const std::array table = {
 #define FARTHING_PACKING(name) named(#name, name##_packing()),
 #include "formats/packing/packings.inc"
@@ -71,20 +71,20 @@ std::span<const Packing> all_packings() {
   return table;
 }
 
-const Packing* find_packing(std::string_view name) {
-  for (const Packing& packing : all_packings())
+const CodePacking* find_packing(std::string_view name) {
+  for (const CodePacking& packing : all_packings())
     if (packing.name == name) return &packing;
   return nullptr;
 }
 
 std::string packing_names() {
   std::string out;
-  for (const Packing& packing : all_packings())
+  for (const CodePacking& packing : all_packings())
     out += (out.empty() ? "" : ", ") + std::string(packing.name);
   return out;
 }
 
-Result<Shape> packed_shape(const Packing& packing, int64_t n, int64_t k, int bits) {
+Result<Shape> packed_shape(const CodePacking& packing, int64_t n, int64_t k, int bits) {
   if (std::ranges::find(packing.bits, bits) == packing.bits.end()) {
     return fail({.what = "the packing does not exist for codes of this width",
                  .where = where(packing, n, k, bits),
@@ -100,7 +100,7 @@ Result<Shape> packed_shape(const Packing& packing, int64_t n, int64_t k, int bit
                  .wanted = "two positive sizes",
                  .remedy = "check the shape that the file gives the weight"});
   }
-  const Packing::Multiples of = packing.multiples(bits);
+  const CodePacking::Multiples of = packing.multiples(bits);
   if (n % of.n != 0 || k % of.k != 0) {
     return fail(
         {.what = "the packing has no place for a matrix of this shape",
@@ -112,7 +112,7 @@ Result<Shape> packed_shape(const Packing& packing, int64_t n, int64_t k, int bit
   return packing.shape(n, k, bits);
 }
 
-Result<Tensor> pack_codes(const Packing& packing, const Tensor& codes, int bits) {
+Result<Tensor> pack_codes(const CodePacking& packing, const Tensor& codes, int bits) {
   if (codes.dtype() != DType::u8 || codes.shape().rank() != 2) {
     return fail({.what = "these are not codes to pack",
                  .where = fmt::format("packing {}, {} bits", packing.name, bits),
@@ -125,7 +125,7 @@ Result<Tensor> pack_codes(const Packing& packing, const Tensor& codes, int bits)
   return pack_checked(packing, codes, bits);
 }
 
-Result<Tensor> unpack_codes(const Packing& packing, const Tensor& packed, int64_t n, int64_t k,
+Result<Tensor> unpack_codes(const CodePacking& packing, const Tensor& packed, int64_t n, int64_t k,
                             int bits) {
   const Shape shape = TRY(packed_shape(packing, n, k, bits));
   if (packed.dtype() != packing.dtype || !(packed.shape() == shape)) {
@@ -140,12 +140,12 @@ Result<Tensor> unpack_codes(const Packing& packing, const Tensor& packed, int64_
   return out;
 }
 
-Result<Tensor> repack(const Packing& from, const Packing& to, const Tensor& packed, int64_t n,
-                      int64_t k, int bits) {
+Result<Tensor> repack(const CodePacking& from, const CodePacking& to, const Tensor& packed,
+                      int64_t n, int64_t k, int bits) {
   if (from.holds != to.holds) {
-    const auto text = [](const Packing& p) {
+    const auto text = [](const CodePacking& p) {
       return fmt::format("{} holds {}", p.name,
-                         p.holds == Packing::Holds::weights ? "weights" : "zero points");
+                         p.holds == CodePacking::Holds::weights ? "weights" : "zero points");
     };
     return fail({.what = "the two packings hold different things",
                  .where = fmt::format("repacking from {} to {}", from.name, to.name),
