@@ -2,6 +2,8 @@
 // a row or a column of the packed tensor.
 #pragma once
 
+#include <type_traits>
+
 #include "formats/packing/lines.h"
 #include "formats/packing/packing.h"
 
@@ -123,7 +125,10 @@ class MatrixOfLines {
 // Calls act(std::integral_constant<int, bits>) for the one of `widths` that equals `bits`.
 template <int... widths, class Act>
 void with_bits(int bits, const Act& act) {
-  ((bits == widths && (act(std::integral_constant<int, widths>{}), true)) || ...);
+  const auto act_if_it_is = [&](auto width) {
+    if (bits == width()) act(width);
+  };
+  (act_if_it_is(std::integral_constant<int, widths>{}), ...);
 }
 
 // The functions of a packing whose `Order<bits>` has shape(), pack() and unpack().
