@@ -11,8 +11,8 @@ SOURCE = pathlib.Path(os.environ.get("FARTHING_SOURCE_DIR", pathlib.Path(__file_
 
 
 def peer_python(peer):
-    """FARTHING_PEER_PYTHON, or the interpreter that scripts/peers made."""
-    named = os.environ.get("FARTHING_PEER_PYTHON")
+    """The interpreter that scripts/peers made; FARTHING_PEER_PYTHON may name another one of `reference`."""
+    named = os.environ.get("FARTHING_PEER_PYTHON") if peer == "reference" else None
     return named or subprocess.check_output([SOURCE / "scripts/peers", "--python", peer], text=True).strip()
 
 
