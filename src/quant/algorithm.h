@@ -26,6 +26,9 @@ struct LayerReport {
   EncodeReport encode = {};
 };
 
+// The mean of the layers' relative squared errors, weighted by their weights; 0 without any.
+double mean_relative_squared_error(std::span<const LayerReport> layers);
+
 struct LayerInput {
   const LinearSpec& spec;
   View<const float, 2> weight;  // [n, k]

@@ -57,6 +57,16 @@ Error encode_error(const LinearSpec& spec, const Format& format, const EncodeRep
 
 }  // namespace
 
+double mean_relative_squared_error(std::span<const LayerReport> layers) {
+  double sum = 0, weights = 0;
+  for (const LayerReport& layer : layers) {
+    const auto count = static_cast<double>(layer.n * layer.k);
+    sum += layer.relative_squared_error * count;
+    weights += count;
+  }
+  return weights == 0 ? 0 : sum / weights;
+}
+
 Result<> check_options(const QuantizeOptions& options) {
   if (!options.scale_rule) return {};
   std::string known;

@@ -21,8 +21,7 @@ Result<std::vector<QuantizeOptions>> plan_rows(const CompareOptions& options) {
   std::vector<QuantizeOptions> out;
   std::optional<Scheme> tables;
   if (options.tables) tables = TRY(parse_scheme(*options.tables));
-  for (const std::string& text : options.formats.empty() ? default_schemes() : options.formats) {
-    const Scheme scheme = TRY(parse_scheme(text));
+  for (const Scheme& scheme : TRY(schemes_of_list(options.formats))) {
     for (const std::string& name : options.methods) {
       const AlgorithmInfo* method = find_algorithm(name);
       if (method == nullptr) {
@@ -125,6 +124,23 @@ std::vector<std::string> default_schemes() {
     out.emplace_back(name);
     if (has_int8_product(*format) && format->default_activations == Activations::f32)
       out.push_back(out.back() + "@int8_block32");
+  }
+  return out;
+}
+
+Result<std::vector<Scheme>> schemes_of_list(const std::vector<std::string>& list) {
+  std::vector<Scheme> out;
+  for (const std::string& text : list.empty() ? default_schemes() : list) {
+    if (text != "all" && !text.starts_with("all@")) {
+      out.push_back(TRY(parse_scheme(text)));
+      continue;
+    }
+    const std::string activations = text.substr(3);
+    TRY(parse_scheme("int4_g32" + activations));  // it is multiplied with all of them
+    for (const Format& format : all_formats())
+      if (const auto scheme = parse_scheme(std::string(format.name) + activations);
+          scheme && format.name != "f32")
+        out.push_back(*scheme);
   }
   return out;
 }

@@ -196,6 +196,24 @@ TEST_F(CompareTest, SaysThatAModelWasMovedOffItsGrid) {
   EXPECT_NE(report->notes[0].find("off the 4-bit grid"), std::string::npos);
 }
 
+TEST(ListOfSchemes, AllIsEveryFormatButF32) {
+  const auto all = schemes_of_list({"all"});
+  ASSERT_TRUE(all);
+  EXPECT_EQ(all->size(), all_formats().size() - 1);
+  EXPECT_TRUE(std::all_of(all->begin(), all->end(), [](const Scheme& scheme) {
+    return scheme.activations == scheme.weights->default_activations;
+  }));
+}
+
+TEST(ListOfSchemes, AllWithActivationsIsWhatIsMultipliedWithThem) {
+  const auto all = schemes_of_list({"all@int8_token", "f16"});
+  ASSERT_TRUE(all);
+  for (const Scheme& scheme : std::span(*all).first(all->size() - 1))
+    EXPECT_EQ(scheme.activations, Activations::int8_token);
+  EXPECT_EQ(all->back().name(), "f16@f32");
+  EXPECT_FALSE(schemes_of_list({"all@int9"}));
+}
+
 TEST(DefaultSchemes, AreWeightsOnlyAndWith8BitActivations) {
   const auto schemes = default_schemes();
   const auto has = [&](const char* name) {

@@ -22,7 +22,7 @@ void declare(OptionList& list, Options& options) {
   CompareOptions& compare = options.compare;
   list.required("model,-m,--model", "MODEL", options.model, "The unquantized model");
   list.list("--formats", "SCHEME,...", compare.formats,
-            "Schemes to compare; a good selection without it");
+            "Schemes to compare, or all, or all@ACTIVATIONS; a good selection without it");
   list.list("--methods", "NAME,...", compare.methods, "How codes are chosen: " + algorithm_names());
   list.parsed("--scale-rule", "RULE", compare.scale_rule, parse_scale_rule,
               "How scales are chosen; each format's own rule without it");
@@ -39,7 +39,7 @@ void declare(OptionList& list, Options& options) {
 }
 
 Result<> check(const Options& options) {
-  for (const std::string& format : options.compare.formats) TRY(parse_scheme(format));
+  TRY(schemes_of_list(options.compare.formats));
   for (const std::string& method : options.compare.methods) TRY(parse_method(method));
   return {};
 }

@@ -61,7 +61,6 @@ struct Totals {
   int64_t clipped = 0, flushed = 0, fallbacks = 0;
 };
 
-// Errors are weighted by the number of weights.
 Totals totals_of(const std::vector<LayerReport>& layers) {
   Totals out;
   double weights = 0, bytes = 0;
@@ -69,14 +68,13 @@ Totals totals_of(const std::vector<LayerReport>& layers) {
     const auto count = static_cast<double>(layer.n * layer.k);
     weights += count;
     bytes += static_cast<double>(layer.bytes);
-    out.relative_squared_error += layer.relative_squared_error * count;
     out.clipped += layer.encode.clipped;
     out.flushed += layer.encode.flushed_groups;
     out.fallbacks += !layer.fallback.empty();
   }
   if (weights == 0) return out;
   out.bits_per_weight = 8 * bytes / weights;
-  out.relative_squared_error /= weights;
+  out.relative_squared_error = mean_relative_squared_error(layers);
   return out;
 }
 

@@ -60,6 +60,7 @@ void write_row(JsonWriter& json, const CompareRow& row) {
   json.key("error");
   row.error.empty() ? json.null() : json.value(row.error);
   if (row.error.empty()) {
+    json.field("relative_squared_error", mean_relative_squared_error(row.layers));
     write_measurements(json, row, false);
     json.field("quantize_seconds", row.quantize_seconds);
     write_strings(json, "fallbacks", row.fallbacks);
