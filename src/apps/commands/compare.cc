@@ -11,6 +11,7 @@ namespace {
 struct Options {
   CompareOptions compare;
   std::string model, text, output, tables, note;
+  int64_t repetitions = CompareOptions().speed.runs;
 };
 
 Result<std::string> checked_scheme(const std::string& given) {
@@ -34,6 +35,11 @@ void declare(OptionList& list, Options& options) {
   list.integer("--tokens", compare.windows.tokens, 2, int64_t{1} << 40,
                "At most so many tokens of the text");
   list.integer("-c,--context", compare.windows.context, 2, 1 << 20, "Tokens of a window");
+  list.integer("-p,--n-prompt", compare.speed.prompt_tokens, 1, 1 << 20,
+               "Tokens of the prompt whose speed is measured");
+  list.integer("-n,--n-gen", compare.speed.decode_tokens, 1, 1 << 20, "Tokens written behind it");
+  list.integer("-r,--repetitions", options.repetitions, 1, 1000,
+               "Runs of both; the median counts, after a short one to warm up");
   list.text("-o,--output", "DIR", options.output, "A folder for report.html and report.json");
   list.text("--note", "TEXT", options.note, "A note for the report");
 }
@@ -48,6 +54,7 @@ Result<> run(const CommonOptions& common, const Options& options) {
   const auto owner = TRY(open_context(common));
   CompareOptions compare_options = options.compare;
   compare_options.model = options.model;
+  compare_options.speed.runs = static_cast<int>(options.repetitions);
   if (!options.text.empty()) compare_options.text = options.text;
   if (!options.tables.empty()) compare_options.tables = options.tables;
   if (!options.output.empty()) compare_options.output = options.output;
