@@ -7,60 +7,66 @@
 
 namespace farthing {
 
-// f32:          not rounded.
-// int8_block32: a scale for each token and block of 32 along k: amax / 127 in f32, codes -127..127.
-// int8_token:   a scale for each token: amax of the whole row / 127 in f32, codes -127..127.
-// int8_tensor:  one scale for all rows of a call: amax of the matrix / 127 in f32, codes -127..127.
+// How an activation format hands over a row.
+enum class ActivationCodes {
+  none,    // as it is
+  floats,  // its rounded values, as f32
+  int8,    // codes of 8 bits with a scale for each block of 32 along k, whatever shares one
+};
+
+// An activation format defines the values that the product takes; docs/numerics.md has the
+// arithmetic of each. Every weight format multiplies with every one of them.
 #define FARTHING_ACTIVATIONS(name, ...) name,
+#define FARTHING_FLOAT_ACTIVATIONS(name, ...) name,
 #define FARTHING_INT8_ACTIVATIONS(name, ...) name,
 enum class Activations {
 #include "formats/activations.inc"
 };
 #undef FARTHING_ACTIVATIONS
+#undef FARTHING_FLOAT_ACTIVATIONS
 #undef FARTHING_INT8_ACTIVATIONS
 
 #define FARTHING_ACTIVATIONS(name, ...) Activations::name,
+#define FARTHING_FLOAT_ACTIVATIONS(name, ...) Activations::name,
 #define FARTHING_INT8_ACTIVATIONS(name, ...) Activations::name,
 inline constexpr Activations all_activations[] = {
 #include "formats/activations.inc"
 };
 #undef FARTHING_ACTIVATIONS
+#undef FARTHING_FLOAT_ACTIVATIONS
 #undef FARTHING_INT8_ACTIVATIONS
-
-// What a kernel of the matrix product reads. How rows were rounded is the activation format's
-// business: all formats of one kind of input run on the same kernels.
-enum class ProductInput {
-  floats,
-  int8_blocks,  // codes of 8 bits with a scale and a sum for each block of 32 along k
-};
 
 struct ActivationsInfo {
   std::string_view name;
-  ProductInput input;
+  ActivationCodes codes;
   std::string_view scale;  // what shares one, in words
   // A token is rounded by itself. Else what it becomes depends on the other rows of the call, and
   // with them on chunks and batches: no two ways to run a text have the same bits.
   bool batch_invariant = true;
 };
 
-#define FARTHING_ACTIVATIONS(text, ...) {.name = #text, .input = ProductInput::floats, __VA_ARGS__},
+#define FARTHING_ACTIVATIONS(text, ...) \
+  {.name = #text, .codes = ActivationCodes::none, __VA_ARGS__},
+#define FARTHING_FLOAT_ACTIVATIONS(text, ...) \
+  {.name = #text, .codes = ActivationCodes::floats, __VA_ARGS__},
 #define FARTHING_INT8_ACTIVATIONS(text, ...) \
-  {.name = #text, .input = ProductInput::int8_blocks, __VA_ARGS__},
+  {.name = #text, .codes = ActivationCodes::int8, __VA_ARGS__},
 inline constexpr ActivationsInfo activations_table[] = {
 #include "formats/activations.inc"
 };
 #undef FARTHING_ACTIVATIONS
+#undef FARTHING_FLOAT_ACTIVATIONS
 #undef FARTHING_INT8_ACTIVATIONS
 
 constexpr const ActivationsInfo& activations_info(Activations activations) {
   return activations_table[static_cast<int>(activations)];
 }
 
-constexpr ProductInput product_input(Activations activations) {
-  return activations_info(activations).input;
-}
 constexpr std::string_view activations_name(Activations activations) {
   return activations_info(activations).name;
+}
+constexpr ActivationCodes activation_codes(Activations activations) {
+  return activations_info(activations).codes;
 }
 constexpr bool batch_invariant(Activations activations) {
   return activations_info(activations).batch_invariant;

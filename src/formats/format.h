@@ -142,8 +142,8 @@ const Format& format_that_holds(const Format& wanted, int64_t k);
 // matrix.
 int64_t rows_of_tile(const Format& format, int64_t k);
 
-// Whether the format has a product with int8 activations: an integer grid whose groups are whole
-// blocks of 32.
+// Whether the format has a product with int8 codes of activations: an integer grid whose groups are
+// whole blocks of 32.
 inline bool has_int8_product(const Format& format) {
   return format.grid && format.grid->group % 32 == 0;
 }
@@ -164,9 +164,28 @@ struct Scheme {
   bool operator==(const Scheme&) const = default;
 };
 
-// Parses WEIGHTS[@ACTIVATIONS]; without @, the format's own default. Fails on unknown names and on
-// activations that the format has no product with.
+// Parses WEIGHTS[@ACTIVATIONS]; without @, the format's own default. Fails on unknown names.
 Result<Scheme> parse_scheme(std::string_view text);
+
+// The scheme of a linear with k inputs: the wanted one where its blocks divide k, else that of the
+// format that holds it, with the wanted activations; where those are the wanted format's default,
+// the other's own default takes their place.
+Scheme scheme_that_holds(const Scheme& wanted, int64_t k);
+
+// What a kernel of the matrix product reads.
+enum class ProductInput {
+  floats,       // the rounded values, as f32
+  int8_blocks,  // codes of 8 bits with a scale and a sum for each block of 32 along k
+};
+
+// A function of the pair: int8 codes are multiplied as they are by weights on an integer grid with
+// whole blocks of 32; for all other weights they become floats first.
+inline ProductInput product_input(const Scheme& scheme) {
+  return activation_codes(scheme.activations) == ActivationCodes::int8 &&
+                 has_int8_product(*scheme.weights)
+             ? ProductInput::int8_blocks
+             : ProductInput::floats;
+}
 
 // Fails where a token's result depends on the batch that it is in: asked wherever equal bits are
 // promised, in training and serving. `where`: of the error.

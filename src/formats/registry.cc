@@ -123,18 +123,14 @@ Result<Scheme> parse_scheme(std::string_view text) {
                  .wanted = "one of " + activations_names(),
                  .remedy = "write WEIGHTS@ACTIVATIONS, for example int4_g128@int8_block32"});
   }
-  if (product_input(*activations) == ProductInput::int8_blocks &&
-      !has_int8_product(*scheme.weights)) {
-    return fail({.what = "this weight format has no product with int8 activations",
-                 .where = fmt::format("scheme \"{}\"", text),
-                 .got = std::string(text),
-                 .wanted = fmt::format("an integer format with whole blocks of 32 before @{}",
-                                       activations_name(*activations)),
-                 .remedy = fmt::format(
-                     "use {}@f32, or a format that `farthing formats` lists with it", name)});
-  }
   scheme.activations = *activations;
   return scheme;
+}
+
+Scheme scheme_that_holds(const Scheme& wanted, int64_t k) {
+  const Format& format = format_that_holds(*wanted.weights, k);
+  const bool by_default = wanted.activations == wanted.weights->default_activations;
+  return {&format, by_default ? format.default_activations : wanted.activations};
 }
 
 Result<> check_batch_invariant(const Scheme& scheme, std::string where) {

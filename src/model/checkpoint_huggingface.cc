@@ -199,6 +199,7 @@ class HuggingFaceCheckpoint : public Checkpoint {
     StoredLinear out;
     out.weight.n = spec.n;
     out.weight.k = spec.k;
+    if (found != schemes_.end()) out.activations = found->second.activations;
     if (found == schemes_.end() || found->second.weights->plain) {
       const std::string name = name_in_file(spec.name);
       Tensor tensor = TRY(float_tensor(name));
@@ -211,7 +212,6 @@ class HuggingFaceCheckpoint : public Checkpoint {
     }
     const Format& format = *found->second.weights;
     out.weight.format = &format;
-    out.activations = found->second.activations;
     if (spec.k % format.block != 0)
       return fail(shape_error(spec.name, {spec.n, spec.k}, {spec.n, format.block}));
     const auto scales = directory_.find(plane_tensor_name(spec.name, "scales"));

@@ -84,7 +84,8 @@ Result<> check_options(const QuantizeOptions& options) {
 Result<StoredLinear> QuantizingSource::quantize(const LinearSpec& spec, StoredLinear from,
                                                 const Scheme& scheme) {
   const double started = now_seconds();
-  const Format& format = format_that_holds(*scheme.weights, spec.k);
+  const Scheme held = scheme_that_holds(scheme, spec.k);
+  const Format& format = *held.weights;
   LayerReport report{
       .name = spec.name, .n = spec.n, .k = spec.k, .format = std::string(format.name)};
   if (&format != scheme.weights) {
@@ -118,8 +119,7 @@ Result<StoredLinear> QuantizingSource::quantize(const LinearSpec& spec, StoredLi
   report.bytes = out.bytes();
   report.relative_squared_error = relative_squared_error(context_, view, out);
   reports_.push_back(std::move(report));
-  const bool integer = has_int8_product(format);
-  return StoredLinear{std::move(out), integer ? scheme.activations : Activations::f32};
+  return StoredLinear{std::move(out), held.activations};
 }
 
 Result<StoredLinear> QuantizingSource::linear(const LinearSpec& spec) {

@@ -11,13 +11,6 @@
 namespace farthing {
 namespace {
 
-// A linear whose k the format cannot hold is trained in the format that holds it, as quantizing it
-// would store it.
-Scheme scheme_for(const Scheme& wanted, int64_t k) {
-  const Format& format = format_that_holds(*wanted.weights, k);
-  return {&format, has_int8_product(format) ? wanted.activations : Activations::f32};
-}
-
 ScaleRule rule_for(const Scheme& scheme, const TrainedPrecision& precision) {
   if (scheme.weights->scale_rules.empty()) return ScaleRule::half_step;
   if (precision.scale_rule && scheme.weights == precision.linears.weights)
@@ -91,11 +84,13 @@ Result<> TrainedModel::attach(Context& context, Checkpoint& from) {
   for (const LinearSpec& spec : specs.tables) {
     const StoredLinear stored = TRY(from.table(spec));
     add(spec.name, stored.weight.decode(),
-        precision_.tables ? scheme_for(*precision_.tables, spec.k)
+        precision_.tables ? scheme_that_holds(*precision_.tables, spec.k)
                           : Scheme{stored.weight.format, stored.activations});
   }
+  // A linear whose k the format cannot hold is trained as quantizing it would store it.
   for (const LinearSpec& spec : specs.linears)
-    add(spec.name, TRY(from.linear(spec)).weight.decode(), scheme_for(precision_.linears, spec.k));
+    add(spec.name, TRY(from.linear(spec)).weight.decode(),
+        scheme_that_holds(precision_.linears, spec.k));
   const size_t matrices = parameters_.size();
   for (const VectorSpec& spec : specs.vectors)
     add(spec.name, TRY(from.vector(spec)), {find_format("f32"), Activations::f32});

@@ -135,12 +135,9 @@ Result<std::vector<Scheme>> schemes_of_list(const std::vector<std::string>& list
       out.push_back(TRY(parse_scheme(text)));
       continue;
     }
-    const std::string activations = text.substr(3);
-    TRY(parse_scheme("int4_g32" + activations));  // it is multiplied with all of them
     for (const Format& format : all_formats())
-      if (const auto scheme = parse_scheme(std::string(format.name) + activations);
-          scheme && format.name != "f32")
-        out.push_back(*scheme);
+      if (format.name != "f32")
+        out.push_back(TRY(parse_scheme(std::string(format.name) + text.substr(3))));
   }
   return out;
 }

@@ -32,7 +32,7 @@ struct CompareOptions {
 // A selection of the registry, and its integer formats with 8-bit activations too.
 std::vector<std::string> default_schemes();
 // What a list of schemes stands for: "all" is every format but f32, "all@ACTIVATIONS" every one
-// that is multiplied with them; nothing is the default schemes. Fails on what is no scheme.
+// with them; nothing is the default schemes. Fails on what is no scheme.
 Result<std::vector<Scheme>> schemes_of_list(const std::vector<std::string>& list);
 
 // Runs the comparison and writes the report's files. One model is in memory at a time; the

@@ -30,7 +30,9 @@ std::vector<std::string> fallbacks_of(const std::vector<LayerReport>& layers) {
 
 }  // namespace
 
-double work_of(const Scheme& scheme) { return scheme.activations == Activations::f32 ? 1 : 0.5; }
+double work_of(const Scheme& scheme) {
+  return product_input(scheme) == ProductInput::int8_blocks ? 0.5 : 1;
+}
 
 Comparison::Comparison(Context& context, Checkpoint& checkpoint, Windows windows,
                        SpilledBaseline spill, SpeedOptions speed, Progress& progress, double work)

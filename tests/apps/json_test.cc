@@ -32,11 +32,12 @@ TEST(Json, FormatsListsTheRegistry) {
     EXPECT_EQ(json[i]["name"], format.name);
     EXPECT_EQ(json[i]["bits_per_weight"], bits_per_weight(format, 4096, 4096));
     EXPECT_EQ(json[i]["source"], format.source);
-    EXPECT_EQ(json[i]["activations"].size(),
-              has_int8_product(format) ? std::size(all_activations) : 1u)
-        << format.name;
-    for (const auto& activations : json[i]["activations"])
+    ASSERT_EQ(json[i]["activations"].size(), std::size(all_activations)) << format.name;
+    for (const auto& activations : json[i]["activations"]) {
       EXPECT_EQ(activations["batch_invariant"], activations["name"] != "int8_tensor");
+      const bool int8 = std::string(activations["name"]).starts_with("int8");
+      EXPECT_EQ(activations["product"], int8 && has_int8_product(format) ? "int8" : "f32");
+    }
   }
 }
 

@@ -186,21 +186,52 @@ TEST(ScaleRules, TwoBitsOfEveryKindOnTheirCodes) {
   }
 }
 
-TEST(Schemes, ParseAndName) {
+TEST(Schemes, EveryPairParsesAndHasAName) {
   for (const Format& format : all_formats()) {
     for (const Activations activations : all_activations) {
       const Scheme scheme{&format, activations};
       const auto parsed =
           parse_scheme(std::string(format.name) + "@" + std::string(activations_name(activations)));
-      const bool possible =
-          product_input(activations) == ProductInput::floats || has_int8_product(format);
-      ASSERT_EQ(parsed.has_value(), possible) << format.name;
-      if (!possible) continue;
+      ASSERT_TRUE(parsed) << format.name;
       EXPECT_EQ(*parsed, scheme);
       EXPECT_EQ(*parse_scheme(scheme.name()), scheme);
     }
     EXPECT_EQ(parse_scheme(format.name)->activations, format.default_activations);
   }
+}
+
+TEST(Schemes, OnlyIntegerGridsOfWholeBlocksOf32MultiplyInt8Codes) {
+  const auto input = [](const char* scheme) { return product_input(parse_scheme(scheme).value()); };
+  for (const char* scheme : {"int4_g32@int8_block32", "int8_row@int8_block256",
+                             "int4_g256_asym@int8_token", "q8_0@int8_tensor", "iq4_nl@int8_token"})
+    EXPECT_EQ(input(scheme), ProductInput::int8_blocks) << scheme;
+  for (const char* scheme :
+       {"int4_g32@f32", "int4_g32@bf16", "int4_g32@mxfp8", "int4_g16@int8_block32",
+        "fp8_e4m3_row@int8_token", "q4_k@int8_block256", "f32@int8_token", "nf4@int8_block32"})
+    EXPECT_EQ(input(scheme), ProductInput::floats) << scheme;
+}
+
+TEST(Schemes, GgufTypesRoundTheirInputAsTheirHomeEngine) {
+  for (const Format& format : all_formats()) {
+    if (format.gguf_type < 0) continue;
+    const Activations expected = format.block == 256  ? Activations::int8_block256
+                                 : format.block == 32 ? Activations::int8_block32
+                                                      : Activations::f32;
+    EXPECT_EQ(format.default_activations, expected) << format.name;
+  }
+}
+
+// k = 96 does not hold blocks of 256 or 64.
+TEST(Schemes, AFallbackKeepsWhatWasAskedForAndElseHasItsOwnDefault) {
+  const auto held = [](const char* scheme, int64_t k) {
+    return scheme_that_holds(parse_scheme(scheme).value(), k).name();
+  };
+  EXPECT_EQ(held("q4_k", 256), "q4_k");
+  EXPECT_EQ(held("q4_k", 96), "q5_0");
+  EXPECT_EQ(held("q4_k", 40), "f16");
+  EXPECT_EQ(held("q4_k@f32", 96), "q5_0@f32");
+  EXPECT_EQ(held("q4_k@fp8_e4m3_token", 40), "f16@fp8_e4m3_token");
+  EXPECT_EQ(held("int4_g128@int8_token", 40), "int4_g128@int8_token");
 }
 
 TEST(Schemes, OnlyAScaleOverTheWholeCallDependsOnTheBatch) {
@@ -226,19 +257,7 @@ TEST(Schemes, ErrorsNameWhatIsThere) {
   const auto activations = parse_scheme("int4_g32@int7");
   ASSERT_FALSE(activations.has_value());
   EXPECT_EQ(activations.error().what, "unknown activation format");
-  EXPECT_EQ(activations.error().wanted, "one of f32, int8_block32, int8_token, int8_tensor");
-  const auto product = parse_scheme("bf16@int8_block32");
-  ASSERT_FALSE(product.has_value());
-  EXPECT_EQ(product.error().what, "this weight format has no product with int8 activations");
-  const auto token = parse_scheme("fp8_e4m3_row@int8_token");
-  ASSERT_FALSE(token.has_value());
-  EXPECT_EQ(token.error().wanted, "an integer format with whole blocks of 32 before @int8_token");
-  EXPECT_NE(token.error().remedy.find("fp8_e4m3_row@f32"), std::string::npos);
-  // 16 weights that share a scale are half a block of the integer kernels
-  const auto half_block = parse_scheme("int4_g16@int8_block32");
-  ASSERT_FALSE(half_block.has_value());
-  EXPECT_EQ(half_block.error().wanted,
-            "an integer format with whole blocks of 32 before @int8_block32");
+  EXPECT_EQ(activations.error().wanted, "one of " + activations_names());
 }
 
 }  // namespace

@@ -143,7 +143,7 @@ void each_rounding(const Check& check) {
     if (!isa_supported(kernel.isa)) continue;
     for (const Activations activations : all_activations) {
       const QuantizeRow round = kernel->of(activations);
-      ASSERT_EQ(round != nullptr, product_input(activations) == ProductInput::int8_blocks);
+      ASSERT_EQ(round != nullptr, activation_codes(activations) == ActivationCodes::int8);
       if (round == nullptr) continue;
       SCOPED_TRACE(std::string(kernel.name) + " " + std::string(activations_name(activations)));
       check(activations, round);
@@ -200,7 +200,8 @@ TEST(QuantizeRowsKernels, CodesAndScalesAreThoseOfNumpy) {
   const Tensor values = file.tensor("values").value();
   const int64_t k = values.shape()[1], blocks = k / 32;
   each_rounding([&](Activations activations, QuantizeRow round) {
-    if (!batch_invariant(activations)) return;  // numpy's are of rows
+    // numpy's are of rows; of blocks of 256: float_rows_test.cc
+    if (!batch_invariant(activations) || activations == Activations::int8_block256) return;
     const std::string name(activations_name(activations));
     const Tensor codes = file.tensor(name + ".codes").value(),
                  scales = file.tensor(name + ".scales").value();
@@ -226,6 +227,29 @@ TEST(QuantizeRowsKernels, ATokenHasTheScaleOfItsLargestElement) {
         for (int64_t b = 0; b < blocks_of_32(k); ++b) EXPECT_EQ(out.scales[b], 50.5f / 127.0f);
         EXPECT_EQ(out.codes[at], at % 2 == 0 ? 127 : -127) << kernel.name << " " << k << " " << at;
       }
+    }
+  }
+}
+
+// Each 256 elements are rounded as a token of their own: the last, shorter ones too.
+TEST(QuantizeRowsKernels, EveryBlockOf256IsRoundedAsAToken) {
+  for (const QuantizeRowsKernel& kernel : quantize_rows_kernels()) {
+    if (!isa_supported(kernel.isa)) continue;
+    for (const int64_t k : row_lengths()) {
+      const auto x = hard_row(k, 6, k % 2 == 0);
+      const Rounded whole = round_row(kernel->int8_block256, x);
+      for (int64_t at = 0; at < k; at += 256) {
+        const int64_t end = std::min(at + 256, k);
+        const Rounded token = round_row(kernel->int8_token, {x.begin() + at, x.begin() + end});
+        for (int64_t b = at / 32; 32 * b < end; ++b) {
+          EXPECT_EQ(std::memcmp(&whole.scales[b], &token.scales[b - at / 32], sizeof(float)), 0)
+              << kernel.name << " " << k;
+          EXPECT_EQ(whole.sums[b], token.sums[b - at / 32]) << kernel.name << " " << k;
+        }
+        EXPECT_EQ(std::memcmp(&whole.codes[at], token.codes.data(), end - at), 0)
+            << kernel.name << " " << k;
+      }
+      EXPECT_EQ(whole.scales.back(), canary);
     }
   }
 }

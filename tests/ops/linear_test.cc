@@ -50,9 +50,18 @@ Tensor product(Context& context, const Tensor& x, std::string_view scheme) {
   return y;
 }
 
-const std::vector<std::string> schemes = {"int4_g128@f32",        "int4_g128@int8_block32",
-                                          "int4_g128@int8_token", "int8_row@int8_token",
-                                          "int8_row@int8_tensor", "fp8_e4m3_row@f32"};
+const std::vector<std::string> schemes = {"int4_g128@f32",
+                                          "int4_g128@int8_block32",
+                                          "int4_g128@int8_token",
+                                          "int8_row@int8_token",
+                                          "int8_row@int8_tensor",
+                                          "fp8_e4m3_row@f32",
+                                          "fp8_e4m3_row@fp8_e4m3_token",
+                                          "nf4@int8_token",
+                                          "int4_g16@int8_block256",
+                                          "int4_g128@bf16",
+                                          "f32@mxfp8",
+                                          "mxfp4@mxfp4"};
 
 TEST(Linear, WeightsOfOneInputMayDifferInWhatItIsRoundedTo) {
   ContextOwner owner(2, supported_isas().back());
@@ -119,6 +128,46 @@ TEST(Linear, ANonfiniteInputMakesItsRowNanAndNoOther) {
   }
 }
 
+// The identity as weight shows the input: int8 codes become floats for weights off the integer
+// grid.
+TEST(Linear, AWeightOffTheIntegerGridGetsTheValuesOfInt8Codes) {
+  ContextOwner owner(2, supported_isas().back());
+  Tensor identity(DType::f32, {k, k});
+  for (int64_t i = 0; i < k; ++i) identity.as<float>()[i * k + i] = 1.0f;
+  QuantizedTensor stored = QuantizedTensor::allocate(*find_format("f32"), k, k);
+  ops::encode_weight(owner.get(), std::as_const(identity).view<float>(), ScaleRule::half_step,
+                     stored);
+  const PackedWeight w = ops::pack_weight(owner.get(), stored, Activations::int8_token);
+  const Tensor x = normals(m, k, 2);
+  Tensor y(DType::f32, {m, k});
+  ops::linear_forward(owner.get(), x.view<float>(), w, y.view<float>());
+  for (int64_t t = 0; t < m; ++t) {
+    const float* row = x.as<float>() + t * k;
+    float amax = 0;
+    for (int64_t i = 0; i < k; ++i) amax = std::max(amax, std::fabs(row[i]));
+    for (int64_t i = 0; i < k; ++i)
+      EXPECT_EQ(y.as<float>()[t * k + i],
+                std::nearbyintf(row[i] * (127.0f / amax)) * (amax / 127.0f))
+          << t << " " << i;
+  }
+}
+
+TEST(Linear, EveryActivationFormatMakesARowWithANanNan) {
+  ContextOwner owner(2, supported_isas().back());
+  for (const Activations activations : all_activations) {
+    if (!batch_invariant(activations)) continue;
+    for (const char* weights : {"int8_row", "mxfp4", "f32"}) {
+      Tensor x = normals(m, k, 2);
+      x.as<float>()[2 * k + 37] = NAN;
+      const std::string scheme =
+          std::string(weights) + "@" + std::string(activations_name(activations));
+      const Tensor y = product(owner.get(), x, scheme);
+      for (int64_t i = 0; i < m * n; ++i)
+        EXPECT_EQ(std::isnan(y.as<float>()[i]), i / n == 2) << scheme << " " << i;
+    }
+  }
+}
+
 // dW = dy^T x where dy picks one row: the gradient shows what the input was rounded to.
 TEST(Linear, TheGradientOfAWeightSeesTheRoundedInput) {
   ContextOwner owner(1, supported_isas().back());
@@ -134,6 +183,28 @@ TEST(Linear, TheGradientOfAWeightSeesTheRoundedInput) {
   for (int64_t i = 0; i < k; ++i) {
     const float code = std::nearbyintf(x.as<float>()[i] * (127.0f / amax));
     EXPECT_EQ(dw.as<float>()[3 * k + i], code * (amax / 127.0f)) << i;
+  }
+}
+
+// The same for every format and weights on and off the integer grid: with a weight of ones on one
+// input at a time, the product shows what the forward pass took.
+TEST(Linear, TheGradientOfAWeightSeesWhatTheForwardPassMultiplied) {
+  ContextOwner owner(1, supported_isas().back());
+  Tensor identity(DType::f32, {k, k});
+  for (int64_t i = 0; i < k; ++i) identity.as<float>()[i * k + i] = 1.0f;
+  QuantizedTensor w = QuantizedTensor::allocate(*find_format("f32"), k, k);
+  ops::encode_weight(owner.get(), std::as_const(identity).view<float>(), ScaleRule::half_step, w);
+  const Tensor x = normals(1, k, 3);
+  for (const Activations activations : all_activations) {
+    const PackedWeight packed = ops::pack_weight(owner.get(), w, activations);
+    Tensor y(DType::f32, {1, k}), dy(DType::f32, {1, k}), dw(DType::f32, {k, k});
+    ops::linear_forward(owner.get(), x.view<float>(), packed, y.view<float>());
+    dy.as<float>()[5] = 1.0f;
+    const ops::LinearGradient gradient{&w, activations, std::as_const(dy).view<float>(),
+                                       dw.view<float>()};
+    ops::linear_backward(owner.get(), std::as_const(x).view<float>(), {&gradient, 1}, {});
+    for (int64_t i = 0; i < k; ++i)
+      EXPECT_EQ(dw.as<float>()[5 * k + i], y.as<float>()[i]) << activations_name(activations);
   }
 }
 

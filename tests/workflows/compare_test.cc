@@ -205,12 +205,12 @@ TEST(ListOfSchemes, AllIsEveryFormatButF32) {
   }));
 }
 
-TEST(ListOfSchemes, AllWithActivationsIsWhatIsMultipliedWithThem) {
+TEST(ListOfSchemes, AllWithActivationsIsEveryFormatWithThem) {
   const auto all = schemes_of_list({"all@int8_token", "f16"});
   ASSERT_TRUE(all);
   for (const Scheme& scheme : std::span(*all).first(all->size() - 1))
     EXPECT_EQ(scheme.activations, Activations::int8_token);
-  EXPECT_EQ(all->back().name(), "f16@f32");
+  EXPECT_EQ(all->back().name(), "f16");
   EXPECT_FALSE(schemes_of_list({"all@int9"}));
 }
 

@@ -20,14 +20,6 @@ void declare(OptionList& list, Options& options) {
   list.flag("--layout", options.layout, "Bit layout and source of each format too");
 }
 
-std::vector<Activations> activations_of(const Format& format) {
-  std::vector<Activations> out;
-  for (const Activations activations : all_activations)
-    if (parse_scheme(fmt::format("{}@{}", format.name, activations_name(activations))))
-      out.push_back(activations);
-  return out;
-}
-
 std::string json_text() {
   JsonWriter json(true);
   json.begin_array();
@@ -41,9 +33,11 @@ std::string json_text() {
     json.end_array();
     json.field("default_activations", activations_name(format.default_activations));
     json.key("activations").begin_array();
-    for (const Activations activations : activations_of(format)) {
+    for (const Activations activations : all_activations) {
       const ActivationsInfo& info = activations_info(activations);
+      const bool int8 = product_input(Scheme{&format, activations}) == ProductInput::int8_blocks;
       json.begin_object().field("name", info.name).field("scale", info.scale);
+      json.field("product", int8 ? "int8" : "f32");
       json.field("batch_invariant", info.batch_invariant).end_object();
     }
     json.end_array().end_object();
@@ -53,22 +47,22 @@ std::string json_text() {
 }
 
 std::string text(const Options& options) {
-  std::vector<std::vector<std::string>> rows{{"format", "bits/weight", "activations", "value"}};
+  std::vector<std::vector<std::string>> rows{
+      {"format", "bits/weight", "activations", "int8 product", "value"}};
   for (const Format& format : all_formats()) {
-    std::string activations(activations_name(format.default_activations));
-    for (const Activations other : activations_of(format))
-      if (other != format.default_activations)
-        activations += fmt::format(", {}", activations_name(other));
     rows.push_back({std::string(format.name),
                     fmt::format("{:.3f}", bits_per_weight(format, matrix_size, matrix_size)),
-                    activations, std::string(format.value)});
+                    std::string(activations_name(format.default_activations)),
+                    has_int8_product(format) ? "yes" : "no", std::string(format.value)});
   }
   std::string out = table_text(rows);
   out += fmt::format(
       "\nbits/weight: of a {0} x {0} matrix, scales and zero points counted. activations: what the "
-      "input of a linear "
-      "can be\nrounded to, the default first. A scheme is written WEIGHTS[@ACTIVATIONS]: "
-      "int4_g128@int8_block32.\n\n",
+      "input of a linear\nis rounded to by default; every format multiplies with every one below. "
+      "A "
+      "scheme is written WEIGHTS[@ACTIVATIONS]:\nint4_g128@int8_block32. int8 product: codes of "
+      "int8 "
+      "activations are multiplied as they are; else their values are, as f32.\n\n",
       matrix_size);
   rows = {{"activations", "scale", "batch invariant"}};
   for (const Activations activations : all_activations) {
@@ -95,8 +89,8 @@ Command formats_command() {
   return make_command<Options>(
       {.name = "formats",
        .summary = "lists the number formats that weights can be stored in",
-       .details = "Each with its bits per weight, its values and the activation formats that "
-                  "it can be multiplied with.",
+       .details = "Each with its bits per weight, its values and its default activation format; "
+                  "then the activation formats.",
        .example = "  farthing formats\n  farthing formats --layout"},
       declare, run);
 }

@@ -87,6 +87,9 @@ struct BlockFormat {
     f.fallback = fallback;
     f.scale_block = {1, Block::size};
     f.gguf_type = gguf_type;
+    // The home engine rounds a linear's input to int8 in blocks of the same size.
+    if (Block::size == 32) f.default_activations = Activations::int8_block32;
+    if (Block::size == 256) f.default_activations = Activations::int8_block256;
     f.planes = planes;
     f.encode_tile = encode_tile;
     f.decode_tile = decode_tile;
@@ -95,7 +98,7 @@ struct BlockFormat {
 };
 
 // The same for blocks of 32 whose values are scale * (whole number): an integer grid, so that the
-// integer kernels run it, with int8 activations unless asked otherwise. `Block` also has
+// integer kernels run it. `Block` also has
 //   bits                  of a code: 2^(bits - 1) above the whole number
 //   scale(block)
 //   codes(block, codes)
@@ -126,7 +129,6 @@ struct GridBlockFormat : BlockFormat<Block> {
     static_assert(Block::size == 32);
     Format f = Base::format(gguf_type);
     f.grid = IntegerGrid{Block::bits, Block::size, false};
-    f.default_activations = Activations::int8_block32;
     f.codes_tile = codes_tile;
     f.group_parameters = group_parameters;
     return f;

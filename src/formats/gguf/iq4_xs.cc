@@ -5,7 +5,6 @@
 //         136 bytes. Of scale p + 32, nibble p of the low ones, bits 2 p, 2 p + 1 of the 16 high
 //         bits. Codes of the p-th 32 elements are 16 bytes as in iq4_nl.
 // Value:  (d * scale) * book[code], both products rounded to f32.
-// Default activations are f32; the home engine's rounding to int8 in blocks of 256 is not here.
 // Source: ggml's block_iq4_xs, the Python package gguf; encoding: scale_search.h.
 #include "formats/gguf/levels.h"
 #include "formats/gguf/scale_search.h"

@@ -5,7 +5,6 @@
 //         2 s, 2 s + 1 of byte i of the h-th 32 bytes of codes: element 128 h + 32 s + i.
 // Value:  (d * scale) * code - (dmin * minimum); both products, their product with the code and the
 //         difference rounded to f32.
-// Default activations are f32; the home engine's rounding to int8 in blocks of 256 is not here.
 // Source: ggml's block_q2_K, the Python package gguf; encoding: min_search.h.
 #include "formats/gguf/min_search.h"
 #include "formats/gguf/weights.h"

@@ -5,7 +5,6 @@
 //         scale p + 32, the low nibble is in byte p mod 8 (low for p < 8), and bits 4..5 are bits
 //         2 (p / 4), 2 (p / 4) + 1 of byte 8 + p mod 4.
 // Value:  (d * scale) * (code - 4), both products rounded to f32.
-// Default activations are f32; the home engine's rounding to int8 in blocks of 256 is not here.
 // Source: ggml's block_q3_K, the Python package gguf; encoding: scale_search.h.
 #include "formats/gguf/levels.h"
 #include "formats/gguf/scale_search.h"

@@ -6,7 +6,6 @@
 //         element 32 s + i.
 // Value:  (d * scale) * code - (dmin * minimum); both products, their product with the code and the
 //         difference rounded to f32.
-// Default activations are f32; the home engine's rounding to int8 in blocks of 256 is not here.
 // Source: ggml's block_q5_K, the Python package gguf; encoding: min_search.h.
 #include "formats/gguf/min_search.h"
 #include "formats/gguf/six_bit_scales.h"

@@ -5,7 +5,6 @@
 //         the h-th half: byte i < 64 of the nibbles has element 128 h + i low and 128 h + 64 + i
 //         high; bits 2 s, 2 s + 1 of byte i of the high bits belong to element 128 h + 32 s + i.
 // Value:  (d * scale) * (code - 32), both products rounded to f32.
-// Default activations are f32; the home engine's rounding to int8 in blocks of 256 is not here.
 // Source: ggml's block_q6_K, the Python package gguf; encoding: scale_search.h.
 #include "formats/gguf/levels.h"
 #include "formats/gguf/scale_search.h"

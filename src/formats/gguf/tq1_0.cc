@@ -6,7 +6,6 @@
 //         modulo 256, times 3, divided by 256. Byte i < 32 holds the elements i + 32 s, byte 32 + i
 //         the elements 160 + i + 16 s, byte 48 + i the elements 240 + i + 4 s (s < 4).
 // Value:  d * (code - 1).
-// Default activations are f32; the home engine's rounding to int8 in blocks of 256 is not here.
 // Source: ggml's block_tq1_0, the Python package gguf, whose bytes encoding gives.
 #include "formats/gguf/ternary.h"
 

@@ -3,7 +3,6 @@
 // Layout: [64 bytes of codes][d: f16], 66 bytes. Bits 2 s, 2 s + 1 of byte i of the h-th 32 bytes
 //         belong to element 128 h + 32 s + i.
 // Value:  d * (code - 1); encoding uses the codes 0..2 only, a file may hold 3.
-// Default activations are f32; the home engine's rounding to int8 in blocks of 256 is not here.
 // Source: ggml's block_tq2_0, the Python package gguf, whose bytes encoding gives.
 #include "formats/gguf/ternary.h"
 

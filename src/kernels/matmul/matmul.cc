@@ -34,7 +34,7 @@ bool accepts(const MatmulKernel& kernel, const Format& format) {
 const MatmulKernel* choose_matmul_kernel(const Scheme& scheme, Isa isa) {
   const MatmulKernel* best = nullptr;
   for (const MatmulKernel& kernel : matmul_kernels()) {
-    if (kernel.isa > isa || kernel->input != product_input(scheme.activations) ||
+    if (kernel.isa > isa || kernel->input != product_input(scheme) ||
         !accepts(kernel, *scheme.weights))
       continue;
     if (best == nullptr || kernel.isa > best->isa) best = &kernel;

@@ -1,5 +1,5 @@
-// Kernels that round activations to int8, with a scale for each block of 32, for each row, or for
-// all rows of a call.
+// Kernels that round activations to int8, with a scale for each block of 32 or 256, for each row,
+// or for all rows of a call.
 #pragma once
 
 #include <cstdint>
@@ -38,17 +38,20 @@ using QuantizeRow = void (*)(const float* x, int64_t k, Magnitude call, int8_t* 
 //   int8_block32: amax = largest |x| of the block; scales[b] = amax / 127; codes = round_even(x *
 //   (127 / amax)). amax < 2^-100: scale 0, codes 0. A block with an infinity or NaN: scale NaN,
 //   codes 0: products show NaN.
+//   int8_block256: the same with the amax and the finiteness of 256 elements; each of the eight
+//   blocks of 32 has their scale.
 //   int8_token: the same with the amax and the finiteness of the whole row; all blocks have the
 //   row's scale.
 //   int8_tensor: the same with the amax and the finiteness of all rows of the call.
 struct QuantizeRowsFunctions {
   MeasureRow measure;
 #define FARTHING_ACTIVATIONS(name, ...)
+#define FARTHING_FLOAT_ACTIVATIONS(name, ...)
 #define FARTHING_INT8_ACTIVATIONS(name, ...) QuantizeRow name;
 #include "formats/activations.inc"
 #undef FARTHING_INT8_ACTIVATIONS
 
-  // Null where the product reads floats.
+  // Null for formats of other codes.
   QuantizeRow of(Activations activations) const {
     switch (activations) {
 #define FARTHING_INT8_ACTIVATIONS(name, ...) \
@@ -56,6 +59,7 @@ struct QuantizeRowsFunctions {
     return name;
 #include "formats/activations.inc"
 #undef FARTHING_INT8_ACTIVATIONS
+#undef FARTHING_FLOAT_ACTIVATIONS
 #undef FARTHING_ACTIVATIONS
       default:
         return nullptr;

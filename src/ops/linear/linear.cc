@@ -10,7 +10,8 @@ namespace farthing::ops {
 
 PackedWeight pack_weight_for(Context& context, QuantizedTensor stored, Activations activations,
                              const MatmulKernel& kernel) {
-  CHECK(accepts(kernel, *stored.format) && kernel->input == product_input(activations));
+  CHECK(accepts(kernel, *stored.format) &&
+        kernel->input == product_input(Scheme{stored.format, activations}));
   PackedWeight out;
   out.scheme = {stored.format, activations};
   out.kernel = &kernel;
@@ -29,23 +30,22 @@ PackedWeight pack_weight_for(Context& context, QuantizedTensor stored, Activatio
 
 PackedWeight pack_weight(Context& context, QuantizedTensor stored, Activations activations) {
   const MatmulKernel* kernel = choose_matmul_kernel({stored.format, activations}, context.isa);
-  CHECK(kernel != nullptr);  // parse_scheme refuses what no kernel multiplies
+  CHECK(kernel != nullptr);  // the generic kernel multiplies everything
   return pack_weight_for(context, std::move(stored), activations, *kernel);
 }
 
 void linear_forward(Context& context, View<const float, 2> x,
                     std::span<const LinearOutput> outputs) {
   const Workspace::Mark mark(context.workspace);
-  std::array<Int8Rows, std::size(all_activations)> rounded{};
+  std::array<RoundedRows, std::size(all_activations)> rounded{};
   int64_t panels = 0;
   for (const LinearOutput& output : outputs) {
     CHECK(output.weight->k() == x.columns && output.y.rows == x.rows &&
           output.y.columns == output.weight->n());
     panels += panels_of(output.weight->n());
     const Activations activations = output.weight->scheme.activations;
-    Int8Rows& rows = rounded[static_cast<size_t>(activations)];
-    if (product_input(activations) == ProductInput::int8_blocks && rows.codes == nullptr)
-      rows = round_rows(context, x, activations);
+    rounded[static_cast<size_t>(activations)].provide(context, x, activations,
+                                                      (*output.weight->kernel)->input);
   }
   const int64_t scratch_floats = matmul_scratch_floats();
   float* scratch = context.workspace.take<float>(scratch_floats * context.pool.size());
@@ -58,8 +58,9 @@ void linear_forward(Context& context, View<const float, 2> x,
       const int64_t begin = range.begin > first ? range.begin - first : 0;
       const int64_t end = range.end - first < count ? range.end - first : count;
       if (begin < end) {
-        (*w.kernel)->run({&w.stored, w.packed ? w.packed.data() : nullptr, x.rows, x.data, x.stride,
-                          rounded[static_cast<size_t>(w.scheme.activations)], output.y.data,
+        const RoundedRows& input = rounded[static_cast<size_t>(w.scheme.activations)];
+        (*w.kernel)->run({&w.stored, w.packed ? w.packed.data() : nullptr, x.rows,
+                          input.floats.data, input.floats.stride, input.int8, output.y.data,
                           output.y.stride, begin, end, scratch + scratch_floats * part.index});
       }
       first += count;

@@ -30,21 +30,6 @@ float* decode_panels(Context& context, const QuantizedTensor& w) {
   return panels;
 }
 
-// x as the forward pass multiplied with it.
-View<const float, 2> rounded_input(Context& context, View<const float, 2> x,
-                                   Activations activations) {
-  if (product_input(activations) == ProductInput::floats) return x;
-  const auto out = context.workspace.take_rows<float>(x.rows, x.columns);
-  const Int8Rows rounded = round_rows(context, x, activations);
-  for_each_row(context, x.rows, x.columns, [&](int64_t t) {
-    const int8_t* codes = rounded.codes + t * rounded.stride;
-    const float* scales = rounded.scales + t * rounded.blocks();
-    for (int64_t i = 0; i < x.columns; ++i)
-      out.row(t)[i] = static_cast<float>(codes[i]) * scales[i / 32];
-  });
-  return out;
-}
-
 void add_x_gradient(Context& context, const LinearGradient& g, View<float, 2> x_gradient) {
   const Workspace::Mark mark(context.workspace);
   const QuantizedTensor& w = *g.weight;
@@ -106,7 +91,9 @@ void linear_backward(Context& context, View<const float, 2> x,
     if (packed != g.activations) {
       packed = g.activations;
       const Workspace::Mark rounding(context.workspace);
-      const View<const float, 2> input = rounded_input(context, x, g.activations);
+      RoundedRows rounded;
+      rounded.provide(context, x, g.activations, ProductInput::floats);
+      const View<const float, 2> input = rounded.floats;
       context.pool.run([&](Part part) {
         const auto rows = part.range(x.rows);
         pack_right(input, rows.begin, rows.end, panels);

@@ -1,6 +1,8 @@
 // Rows are rounded one by one; where they share a scale, all are measured first.
 #include "ops/linear/round_rows.h"
 
+#include "base/check.h"
+#include "kernels/quantize_rows/float_rows.h"
 #include "kernels/quantize_rows/quantize_rows.h"
 #include "ops/rows.h"
 
@@ -17,9 +19,7 @@ Magnitude magnitude_of(Context& context, View<const float, 2> x, MeasureRow meas
   return out;
 }
 
-}  // namespace
-
-Int8Rows round_rows(Context& context, View<const float, 2> x, Activations activations) {
+Int8Rows codes_of(Context& context, View<const float, 2> x, Activations activations) {
   const int64_t blocks = blocks_of_32(x.columns);
   int8_t* codes = context.workspace.take<int8_t>(x.rows * blocks * 32);
   float* scales = context.workspace.take<float>(x.rows * blocks);
@@ -33,6 +33,40 @@ Int8Rows round_rows(Context& context, View<const float, 2> x, Activations activa
           sums + t * blocks);
   });
   return {codes, blocks * 32, scales, sums};
+}
+
+// The codes' values.
+View<const float, 2> decoded(Context& context, const Int8Rows& rows, int64_t m, int64_t k) {
+  const auto out = context.workspace.take_rows<float>(m, k);
+  for_each_row(context, m, k, [&](int64_t t) {
+    const int8_t* codes = rows.codes + t * rows.stride;
+    const float* scales = rows.scales + t * rows.blocks();
+    for (int64_t i = 0; i < k; ++i) out.row(t)[i] = static_cast<float>(codes[i]) * scales[i / 32];
+  });
+  return out;
+}
+
+}  // namespace
+
+void RoundedRows::provide(Context& context, View<const float, 2> x, Activations activations,
+                          ProductInput input) {
+  const bool codes = activation_codes(activations) == ActivationCodes::int8;
+  if (codes && int8.codes == nullptr) int8 = codes_of(context, x, activations);
+  if (input == ProductInput::int8_blocks) {
+    CHECK(codes);
+    return;
+  }
+  if (floats.data != nullptr) return;
+  if (codes) {
+    floats = decoded(context, int8, x.rows, x.columns);
+  } else if (const RoundFloatRow round = float_row_rounding(activations)) {
+    const auto out = context.workspace.take_rows<float>(x.rows, x.columns);
+    for_each_row(context, x.rows, x.columns,
+                 [&](int64_t t) { round(x.row(t), x.columns, out.row(t)); });
+    floats = out;
+  } else {
+    floats = x;
+  }
 }
 
 }  // namespace farthing::ops

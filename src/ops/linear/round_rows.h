@@ -1,4 +1,4 @@
-// The input of a linear as int8 blocks.
+// The input of a linear as its activation format rounds it.
 #pragma once
 
 #include "kernels/matmul/matmul.h"
@@ -6,7 +6,16 @@
 
 namespace farthing::ops {
 
-// Rounds the rows of x [m, k] to an int8 activation format, in the workspace. fixed_order.
-Int8Rows round_rows(Context& context, View<const float, 2> x, Activations activations);
+// The rows of x [m, k] in one activation format, in the workspace, in the shapes that kernels read:
+// each made once, when it is first asked for.
+struct RoundedRows {
+  Int8Rows int8{};
+  View<const float, 2> floats{};  // x itself where it is not rounded
+
+  // int8_blocks: of int8 activation formats only. floats: the values of any format; of int8 codes
+  // f32(code) * scale, in one rounding. fixed_order.
+  void provide(Context& context, View<const float, 2> x, Activations activations,
+               ProductInput input);
+};
 
 }  // namespace farthing::ops

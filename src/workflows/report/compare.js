@@ -7,10 +7,11 @@
   const megabytes = bytes => (bytes / 1e6).toPrecision(3) + ' MB';
 
   // ---- Quality against size ----
+  const shapes = ['triangle', 'rect', 'rectRot', 'rectRounded', 'star', 'cross', 'crossRot', 'dash', 'line'];
   const kinds = [
     {activations: 'f32', title: 'activations as they are (f32)', color: 'float', shape: 'circle'},
-    ...['int8_block32', 'int8_token', 'int8_tensor'].map((activations, i) => (
-      {activations, title: 'activations in 8 bits (' + activations + ')', color: 'int8', shape: ['triangle', 'rect', 'rectRot'][i]})),
+    ...[...new Set(rows.map(row => row.activations))].filter(name => name !== 'f32').map((activations, i) => (
+      {activations, title: 'activations rounded (' + activations + ')', color: 'int8', shape: shapes[i % shapes.length]})),
   ];
   // A KL of exactly 0 has no place on a logarithmic axis: it is drawn at the lower end.
   const positive = rows.map(row => row.kl_mean).concat(rows.map(row => row.kl_mean_interval[0])).filter(kl => kl > 0);

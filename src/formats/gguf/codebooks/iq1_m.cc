@@ -7,7 +7,6 @@
 //         3 bits and, in the upper four bits, a quarter of d: f16, the lowest first], 56 bytes; a
 //         scale for each 16 weights, a shift for each eight.
 // Value:  d * (2 scale + 1) * (level + shift), both products rounded; shift 1/8 or -1/8.
-// Default activations are f32; the home engine's rounding to int8 in blocks of 256 is not here.
 // Source: ggml's block_iq1_m, the Python package gguf; encoding: grid_search.h (the home engine
 // demands importances for it, here all weights count alike).
 #include "formats/gguf/blocks.h"

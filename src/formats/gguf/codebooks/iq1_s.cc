@@ -5,7 +5,6 @@
 //         numbers, 3 bits of scale, a bit: the shift is negative], 50 bytes; a word for each 32
 //         weights.
 // Value:  d * (2 scale + 1) * (level + shift), both products rounded; shift 1/8 or -1/8.
-// Default activations are f32; the home engine's rounding to int8 in blocks of 256 is not here.
 // Source: ggml's block_iq1_s, the Python package gguf; encoding: grid_search.h (the home engine
 // demands importances for it, here all weights count alike).
 #include "formats/gguf/blocks.h"

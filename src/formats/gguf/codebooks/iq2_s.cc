@@ -6,7 +6,6 @@
 //         of high bits of row numbers, two bits each, first low][16 scales of 4 bits, first low],
 //         82 bytes; a scale for each 16 weights.
 // Value:  d * (scale + 1/2) * 1/4 * level, rounded after each product; levels 8, 25, 43.
-// Default activations are f32; the home engine's rounding to int8 in blocks of 256 is not here.
 // Source: ggml's block_iq2_s, the Python package gguf; encoding: grid_search.h.
 #include "formats/gguf/blocks.h"
 #include "formats/gguf/codebooks/grid_search.h"

@@ -5,7 +5,6 @@
 // of 4
 //         bits, the first of a byte low], 74 bytes; a scale for each 16 weights.
 // Value:  d * (scale + 1/2) * 1/4 * level, rounded after each product; levels 8, 25, 43.
-// Default activations are f32; the home engine's rounding to int8 in blocks of 256 is not here.
 // Source: ggml's block_iq2_xs, the Python package gguf; encoding: grid_search.h (the home engine
 // demands importances for it, here all weights count alike).
 #include "formats/gguf/blocks.h"

@@ -6,7 +6,6 @@
 //         signs (bit j: minus at element j; the eighth makes the number of minus signs even) and 4
 //         bits of scale; 66 bytes.
 // Value:  d * (scale + 1/2) * 1/4 * level, rounded after each product; levels 8, 25, 43.
-// Default activations are f32; the home engine's rounding to int8 in blocks of 256 is not here.
 // Source: ggml's block_iq2_xxs, the Python package gguf; encoding: grid_search.h (the home engine
 // demands importances for it, here all weights count alike).
 #include "formats/gguf/blocks.h"

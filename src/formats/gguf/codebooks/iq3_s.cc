@@ -5,7 +5,6 @@
 //         weights][32 bytes of signs, bit j: minus at element j][8 scales of 4 bits, first low],
 //         110 bytes; a scale for each 32 weights.
 // Value:  d * (2 scale + 1) * level, rounded after each product; levels 1, 3, ..., 15.
-// Default activations are f32; the home engine's rounding to int8 in blocks of 256 is not here.
 // Source: ggml's block_iq3_s, the Python package gguf; encoding: grid_search.h.
 #include "formats/gguf/blocks.h"
 #include "formats/gguf/codebooks/grid_search.h"

@@ -5,7 +5,6 @@
 // bits
 //         of signs and 4 bits of scale; 98 bytes.
 // Value:  d * (scale + 1/2) * 1/2 * level, rounded after each product; levels 4, 12, ..., 52, 62.
-// Default activations are f32; the home engine's rounding to int8 in blocks of 256 is not here.
 // Source: ggml's block_iq3_xxs, the Python package gguf; encoding: grid_search.h.
 #include "formats/gguf/blocks.h"
 #include "formats/gguf/codebooks/grid_search.h"
