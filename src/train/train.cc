@@ -210,6 +210,10 @@ class Run {
   std::string manifest() const {
     JsonWriter json(true);
     json.begin_object().field("written_by", "farthing train").field("recipe", identity_);
+    if (const Calibration* c = model_->calibration()) {
+      json.key("calibration").begin_object().field("text", c->text);
+      json.field("text_digest", c->text_digest).field("tokens", c->tokens).end_object();
+    }
     return json.end_object().take() + "\n";
   }
 

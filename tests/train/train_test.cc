@@ -128,20 +128,21 @@ TEST_F(Train, ExportedCodesAreReadAndWrittenAgainByteForByte) {
   ContextOwner owner(1, choose_isa().value());
   NoProgress progress;
   const auto checkpoint = Checkpoint::open(folder_ / "run" / "model").value();
-  const auto format_of = [&](const LinearSpec& spec, bool) -> Result<const Format*> {
-    return checkpoint->linear(spec).value().weight.format;
+  const auto scheme_of = [&](const LinearSpec& spec, bool) -> Result<Scheme> {
+    const StoredLinear stored = checkpoint->linear(spec).value();
+    return Scheme{stored.weight.format, stored.activations};
   };
   const CheckpointWriting writing{.from = *checkpoint,
                                   .source = *checkpoint,
                                   .method = "qat",
                                   .scheme = r.precision.linears,
                                   .scale_rule = {},
-                                  .format_of = format_of,
+                                  .scheme_of = scheme_of,
                                   .manifest = [] { return std::string("{}\n"); }};
   std::filesystem::create_directories(folder_ / "again");
   ASSERT_TRUE(write_checkpoint(writing, folder_ / "again" / "model", progress));
   EXPECT_EQ(model_bytes("again"), model_bytes("run"));
-  EXPECT_EQ(format_of(tensors_of(checkpoint->config()).linears[0], false).value()->name,
+  EXPECT_EQ(scheme_of(tensors_of(checkpoint->config()).linears[0], false).value().weights->name,
             "int4_g32");
 }
 
