@@ -16,6 +16,7 @@ Result<std::unique_ptr<Model>> load_model(Context& context, Checkpoint& checkpoi
   QuantizeOptions options;
   options.scheme = *scheme;
   options.method = find_algorithm("rtn");
+  TRY(calibrate_for(context, checkpoint, {}, options, progress));
   QuantizingSource source(context, checkpoint, options);
   return build_model(context, checkpoint.config(), source, progress);
 }

@@ -19,7 +19,7 @@ namespace farthing {
 Result<std::unique_ptr<ContextOwner>> open_context(const CommonOptions& common);
 
 // Builds the model of a checkpoint, showing progress; with `quantize` its linears are quantized on
-// the way.
+// the way; static activations are calibrated with the built-in text first.
 Result<std::unique_ptr<Model>> load_model(Context& context, Checkpoint& checkpoint,
                                           const std::optional<Scheme>& scheme = std::nullopt);
 

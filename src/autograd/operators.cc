@@ -59,15 +59,17 @@ void linear_into(Context& context, const Value& x, std::span<const LinearWeight*
       context.workspace.take<ops::LinearOutput>(static_cast<int64_t>(y.size()));
   for (size_t i = 0; i < y.size(); ++i) outputs[i] = {&weights[i]->packed, y[i].data};
   ops::linear_forward(context, x.data, {outputs, y.size()});
-  for (size_t i = 0; i < y.size(); ++i) show(context, OperatorKind::linear, weights[i], y[i].data);
+  if (context.probe != nullptr)
+    for (size_t i = 0; i < y.size(); ++i)
+      context.probe->see({OperatorKind::linear, weights[i], y[i].data, x.data});
   if (context.tape == nullptr) return;
   context.tape->record([x, w = std::vector<const LinearWeight*>(weights.begin(), weights.end()),
                         y = std::vector<Value>(y.begin(), y.end())](Context& c) {
     std::vector<ops::LinearGradient> gradients;
     for (size_t i = 0; i < w.size(); ++i) {
       CHECK(w[i]->parameter != nullptr);
-      gradients.push_back({&w[i]->stored, w[i]->packed.scheme.activations, y[i].gradient,
-                           w[i]->parameter->gradient_rows()});
+      gradients.push_back({&w[i]->stored, w[i]->packed.rounding(), y[i].gradient,
+                           w[i]->parameter->gradient_rows(), w[i]->clips_input});
     }
     ops::linear_backward(c, x.data, gradients, x.gradient);
   });

@@ -25,6 +25,7 @@ struct LinearWeight {
   PackedWeight packed;
   QuantizedTensor stored;  // trained weights only
   std::shared_ptr<Parameter> parameter;
+  bool clips_input = false;  // the gradient of inputs that a static format clips is 0
 };
 
 // A table of rows that tokens choose.

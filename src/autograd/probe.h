@@ -19,6 +19,7 @@ struct OperatorOutput {
   OperatorKind kind;
   const void* weight;  // the TableWeight, VectorWeight or LinearWeight (Model::weights()), or null
   View<const float, 2> rows;  // of the batch; the next operator may overwrite them
+  View<const float, 2> input = {nullptr, 0, 0, 0};  // of a linear: before it is rounded
 };
 
 // Called while context.probe is set, by training's recording pass and by serving alike, but not by

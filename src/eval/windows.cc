@@ -24,6 +24,14 @@ Result<EvaluationText> load_text(const std::optional<std::filesystem::path>& fil
   return out;
 }
 
+EvaluationText built_in_calibration_text() {
+  EvaluationText out;
+  out.text = embedded::wikitext_calibration;
+  out.name = "WikiText-2 (raw, test split), the built-in calibration articles";
+  out.digest = digest_of(out.text);
+  return out;
+}
+
 Result<Windows> Windows::cut(std::vector<int32_t> tokens, const WindowOptions& options,
                              const std::string& where) {
   if (options.context < 2 || options.tokens < options.context) {

@@ -24,6 +24,9 @@ struct EvaluationText {
 // The file's text, or the built-in excerpt of WikiText-2 where there is no file.
 Result<EvaluationText> load_text(const std::optional<std::filesystem::path>& file);
 
+// Articles of WikiText-2 that are not in the excerpt.
+EvaluationText built_in_calibration_text();
+
 struct WindowOptions {
   int64_t tokens = 16384;  // as many whole windows as fit
   int64_t context = 512;   // tokens of a window

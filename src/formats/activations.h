@@ -1,6 +1,7 @@
 // Activation formats: what the input of a quantized linear is rounded to before the product.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -43,6 +44,16 @@ struct ActivationsInfo {
   // A token is rounded by itself. Else what it becomes depends on the other rows of the call, and
   // with them on chunks and batches: no two ways to run a text have the same bits.
   bool batch_invariant = true;
+  // The scale is a constant of the linear, from calibration (StaticInput), and stored with it.
+  bool is_static = false;
+  bool has_zero_point = false;  // static formats only
+};
+
+// The parameters of a static activation format, of one linear.
+struct StaticInput {
+  float scale = 0;   // above 0 where the format is static
+  int32_t zero = 0;  // -128 .. 127 where it has a zero point
+  bool operator==(const StaticInput&) const = default;
 };
 
 #define FARTHING_ACTIVATIONS(text, ...) \
@@ -70,6 +81,10 @@ constexpr ActivationCodes activation_codes(Activations activations) {
 }
 constexpr bool batch_invariant(Activations activations) {
   return activations_info(activations).batch_invariant;
+}
+
+constexpr bool is_static(Activations activations) {
+  return activations_info(activations).is_static;
 }
 
 constexpr std::optional<Activations> find_activations(std::string_view name) {

@@ -75,4 +75,13 @@ std::string plane_tensor_name(const std::string& name, std::string_view plane) {
   return plane == "weight" ? name : fmt::format("{}.{}", name, plane);
 }
 
+std::vector<PlaneSpec> static_input_planes(Activations activations) {
+  std::vector<PlaneSpec> out;
+  if (!is_static(activations)) return out;
+  out.push_back({"input_scale", DType::f32, {1}});
+  if (activations_info(activations).has_zero_point)
+    out.push_back({"input_zero_point", DType::i8, {1}});
+  return out;
+}
+
 }  // namespace farthing

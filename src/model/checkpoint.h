@@ -55,5 +55,8 @@ Result<std::unique_ptr<Checkpoint>> open_gguf(const std::filesystem::path& path)
 // The safetensors name of a plane of a quantized matrix: "NAME.codes"; a format with one plane
 // "weight" uses NAME itself.
 std::string plane_tensor_name(const std::string& name, std::string_view plane);
+// What a static activation format adds to a linear's planes: "input_scale" F32 [1] and, with a zero
+// point, "input_zero_point" I8 [1]. Empty for all others.
+std::vector<PlaneSpec> static_input_planes(Activations activations);
 
 }  // namespace farthing

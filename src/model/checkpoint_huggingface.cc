@@ -194,12 +194,55 @@ class HuggingFaceCheckpoint : public Checkpoint {
                  .remedy = "convert the checkpoint to one of these"});
   }
 
+  // The parameters of a static activation format; none for others.
+  Result<StaticInput> stored_input(const std::string& linear, Activations activations) const {
+    StaticInput out;
+    for (const PlaneSpec& plane : static_input_planes(activations)) {
+      const std::string name = plane_tensor_name(linear, plane.name);
+      if (directory_.find(name) == nullptr) {
+        return fail({.what = "the scale of a static activation format is missing",
+                     .where = fmt::format("{}, tensor {}", path_.string(), name),
+                     .got = "no such tensor",
+                     .wanted = fmt::format("{} [1], as {} needs it", dtype_name(plane.dtype),
+                                           activations_name(activations)),
+                     .remedy = "quantize the model again"});
+      }
+      const Tensor tensor = TRY(directory_.tensor(name));
+      if (tensor.shape() != plane.shape)
+        return fail(shape_error(name, tensor.shape(), plane.shape));
+      if (tensor.dtype() != plane.dtype) {
+        return fail({.what = "a parameter of an activation format has the wrong element type",
+                     .where = fmt::format("{}, tensor {}", path_.string(), name),
+                     .got = std::string(dtype_name(tensor.dtype())),
+                     .wanted = std::string(dtype_name(plane.dtype)),
+                     .remedy = "the file is damaged: quantize the model again"});
+      }
+      if (plane.dtype == DType::f32) {
+        out.scale = tensor.as<float>()[0];
+      } else {
+        out.zero = tensor.as<int8_t>()[0];
+      }
+    }
+    if (!is_valid(activations, out)) {
+      return fail({.what = "the scale of a static activation format is no scale",
+                   .where = fmt::format("{}, tensor {}", path_.string(),
+                                        plane_tensor_name(linear, "input_scale")),
+                   .got = fmt::format("{}", out.scale),
+                   .wanted = "a finite number above 0",
+                   .remedy = "the file is damaged: quantize the model again"});
+    }
+    return out;
+  }
+
   Result<StoredLinear> stored_matrix(const LinearSpec& spec) const {
     const auto found = schemes_.find(spec.name);
     StoredLinear out;
     out.weight.n = spec.n;
     out.weight.k = spec.k;
-    if (found != schemes_.end()) out.activations = found->second.activations;
+    if (found != schemes_.end()) {
+      out.activations = found->second.activations;
+      out.input = TRY(stored_input(spec.name, out.activations));
+    }
     if (found == schemes_.end() || found->second.weights->plain) {
       const std::string name = name_in_file(spec.name);
       Tensor tensor = TRY(float_tensor(name));

@@ -20,8 +20,8 @@ struct CheckpointWriting {
   std::string method;    // "rtn", "qat"
   Scheme scheme;         // of most linears
   std::optional<ScaleRule> scale_rule;
-  // The format in which the source will give a linear, or a table (embedding, head).
-  std::function<Result<const Format*>(const LinearSpec&, bool is_table)> format_of;
+  // The scheme in which the source will give a linear, or a table (embedding, head).
+  std::function<Result<Scheme>(const LinearSpec&, bool is_table)> scheme_of;
   // The text of the manifest, once all weights are written.
   std::function<std::string()> manifest;
 };

@@ -63,7 +63,8 @@ class Llama : public Model {
 
   Result<> load(Context& context, WeightSource& source, Progress& progress) {
     const auto pack = [&](StoredLinear linear) {
-      return ops::pack_weight(context, std::move(linear.weight), linear.activations);
+      const InputRounding input = linear.rounding();
+      return ops::pack_weight(context, std::move(linear.weight), input);
     };
     StoredLinear table = TRY(source.table(embedding(config_)));
     embedding_.stored = table.weight;

@@ -19,6 +19,9 @@ namespace farthing {
 struct StoredLinear {
   QuantizedTensor weight;
   Activations activations = Activations::f32;
+  StaticInput input = {};  // where these are static
+
+  InputRounding rounding() const { return {activations, input}; }
 };
 
 // The name and size of a linear: "model.layers.0.mlp.down_proj.weight", n outputs, k inputs.

@@ -81,10 +81,33 @@ Result<> check_options(const QuantizeOptions& options) {
                .remedy = "leave --scale-rule away for the format's default"});
 }
 
+bool needs_calibration(const QuantizeOptions& options) {
+  return is_static(options.scheme.activations) ||
+         (options.tables && is_static(options.tables->activations));
+}
+
+Result<> calibrate_for(Context& context, Checkpoint& from, const CalibrationOptions& calibration,
+                       QuantizeOptions& options, Progress& progress) {
+  if (!needs_calibration(options) || options.calibration != nullptr) return {};
+  options.calibration = TRY(calibrate(context, from, calibration, progress));
+  return {};
+}
+
 Result<StoredLinear> QuantizingSource::quantize(const LinearSpec& spec, StoredLinear from,
                                                 const Scheme& scheme) {
   const double started = now_seconds();
   const Scheme held = scheme_that_holds(scheme, spec.k);
+  StaticInput input;
+  if (is_static(held.activations)) {
+    if (options_.calibration == nullptr) {
+      return fail({.what = "static activations need a calibration",
+                   .where = spec.name,
+                   .got = scheme.name(),
+                   .wanted = "what the linear's input holds while the model reads a text",
+                   .remedy = "store the model with `farthing quantize` in this scheme first"});
+    }
+    input = TRY(options_.calibration->input_of(spec.name, held.activations));
+  }
   const Format& format = *held.weights;
   LayerReport report{
       .name = spec.name, .n = spec.n, .k = spec.k, .format = std::string(format.name)};
@@ -119,7 +142,7 @@ Result<StoredLinear> QuantizingSource::quantize(const LinearSpec& spec, StoredLi
   report.bytes = out.bytes();
   report.relative_squared_error = relative_squared_error(context_, view, out);
   reports_.push_back(std::move(report));
-  return StoredLinear{std::move(out), held.activations};
+  return StoredLinear{std::move(out), held.activations, input};
 }
 
 Result<StoredLinear> QuantizingSource::linear(const LinearSpec& spec) {
@@ -130,7 +153,9 @@ Result<StoredLinear> QuantizingSource::linear(const LinearSpec& spec) {
 
 Result<StoredLinear> QuantizingSource::table(const LinearSpec& spec) {
   auto out = TRY(base_.table(spec));
-  if (options_.tables) out = TRY(quantize(spec, std::move(out), *options_.tables));
+  if (options_.tables)
+    out = TRY(quantize(spec, std::move(out),
+                       scheme_of_table(*options_.tables, spec.name, options_.calibration.get())));
   bytes_ += out.weight.bytes();
   return out;
 }

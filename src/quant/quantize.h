@@ -3,11 +3,13 @@
 #pragma once
 
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "base/progress.h"
+#include "eval/calibration.h"
 #include "model/checkpoint.h"
 #include "quant/algorithm.h"
 
@@ -19,7 +21,15 @@ struct QuantizeOptions {
   std::optional<ScaleRule> scale_rule;  // the format's default where it is absent
   std::optional<Scheme> tables;  // of embedding and head; they stay as they are where it is absent
   bool strict = false;  // a linear that the format cannot hold is an error instead of a fallback
+  // What the parameters of static activations come from; calibrate_for provides it.
+  std::shared_ptr<const Calibration> calibration = {};
 };
+
+// Whether the options hold a scheme with static activations.
+bool needs_calibration(const QuantizeOptions& options);
+// Runs a calibration of the model, where the options need one and have none.
+Result<> calibrate_for(Context& context, Checkpoint& from, const CalibrationOptions& calibration,
+                       QuantizeOptions& options, Progress& progress);
 
 // Fails where scale rule and format do not go together.
 Result<> check_options(const QuantizeOptions& options);
@@ -52,7 +62,9 @@ class QuantizingSource : public WeightSource {
 };
 
 // Writes a Hugging Face directory whose config.json has a section for the scheme
-// (docs/checkpoint.md). One linear is in memory at a time. The directory is complete or absent.
+// (docs/checkpoint.md). One linear is in memory at a time, but the whole model where it must be
+// calibrated first (with the built-in text, unless the options bring a calibration). The directory
+// is complete or absent.
 Result<std::vector<LayerReport>> quantize_checkpoint(Context& context, Checkpoint& from,
                                                      const QuantizeOptions& options,
                                                      const std::filesystem::path& to,

@@ -11,6 +11,11 @@ std::string manifest(const QuantizeOptions& options, const std::vector<LayerRepo
   json.begin_object()
       .field("written_by", "farthing quantize")
       .field("method", options.method->name);
+  if (options.calibration != nullptr) {
+    json.key("calibration").begin_object().field("text", options.calibration->text);
+    json.field("text_digest", options.calibration->text_digest);
+    json.field("tokens", options.calibration->tokens).end_object();
+  }
   json.key("layers").begin_array();
   for (const LayerReport& report : reports) {
     json.begin_object().field("name", report.name).field("format", report.format);
@@ -26,10 +31,12 @@ std::string manifest(const QuantizeOptions& options, const std::vector<LayerRepo
 }  // namespace
 
 Result<std::vector<LayerReport>> quantize_checkpoint(Context& context, Checkpoint& from,
-                                                     const QuantizeOptions& options,
+                                                     const QuantizeOptions& wanted,
                                                      const std::filesystem::path& to,
                                                      Progress& progress) {
-  TRY(check_options(options));
+  TRY(check_options(wanted));
+  QuantizeOptions options = wanted;
+  TRY(calibrate_for(context, from, {}, options, progress));
   QuantizingSource source(context, from, options);
   const CheckpointWriting writing{
       .from = from,
@@ -37,10 +44,13 @@ Result<std::vector<LayerReport>> quantize_checkpoint(Context& context, Checkpoin
       .method = std::string(options.method->name),
       .scheme = options.scheme,
       .scale_rule = options.scale_rule,
-      .format_of = [&](const LinearSpec& spec, bool is_table) -> Result<const Format*> {
-        if (!is_table) return &format_that_holds(*options.scheme.weights, spec.k);
-        if (options.tables) return &format_that_holds(*options.tables->weights, spec.k);
-        return TRY(from.table(spec)).weight.format;  // a table that stays keeps its own type
+      .scheme_of = [&](const LinearSpec& spec, bool is_table) -> Result<Scheme> {
+        if (!is_table) return scheme_that_holds(options.scheme, spec.k);
+        if (options.tables)
+          return scheme_that_holds(
+              scheme_of_table(*options.tables, spec.name, options.calibration.get()), spec.k);
+        const StoredLinear stored = TRY(from.table(spec));  // stays as it is
+        return Scheme{stored.weight.format, stored.activations};
       },
       .manifest = [&] { return manifest(options, source.reports()); }};
   TRY(write_checkpoint(writing, to, progress));

@@ -25,6 +25,8 @@ class Run {
     progress_.update(0, 0, "encoding the weights");
     NoProgress quiet;  // the bar is the steps'
     model_ = TRY(TrainedModel::create(context_, from_, recipe_.precision, quiet));
+    if (const Calibration* c = model_->calibration())
+      identity_ += fmt::format("calibration = {} tokens, digest {}\n", c->tokens, c->text_digest);
     optimizer_.emplace(recipe_.optimizer, model_->parameters());
     TRY(begin());
     TrainResult out;
@@ -210,6 +212,10 @@ class Run {
   std::string manifest() const {
     JsonWriter json(true);
     json.begin_object().field("written_by", "farthing train").field("recipe", identity_);
+    if (const Calibration* c = model_->calibration()) {
+      json.key("calibration").begin_object().field("text", c->text);
+      json.field("text_digest", c->text_digest).field("tokens", c->tokens).end_object();
+    }
     return json.end_object().take() + "\n";
   }
 

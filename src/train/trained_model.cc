@@ -39,7 +39,8 @@ class TrainedModel::Source : public WeightSource {
   Result<StoredLinear> linear(const LinearSpec& spec) override {
     for (size_t i = 0; i < of_.parameters_.size(); ++i)
       if (of_.parameters_[i]->name == spec.name)
-        return StoredLinear{of_.encoded_[i], of_.parameters_[i]->scheme.activations};
+        return StoredLinear{of_.encoded_[i], of_.parameters_[i]->scheme.activations,
+                            of_.inputs_[i]};
     CHECK(!"every linear has a parameter");
     return {};
   }
@@ -69,6 +70,15 @@ std::shared_ptr<Parameter> TrainedModel::find(const std::string& name) const {
 
 Result<> TrainedModel::attach(Context& context, Checkpoint& from) {
   const TensorSpecs specs = tensors_of(model_->config());
+  const std::optional<Scheme>& tables = precision_.tables;
+  if (is_static(precision_.linears.activations) || (tables && is_static(tables->activations))) {
+    NoProgress quiet;
+    calibration_ = TRY(calibrate(context, from, {}, quiet));
+  }
+  const auto input_of = [&](const std::string& name, const Scheme& scheme) -> Result<StaticInput> {
+    if (!is_static(scheme.activations)) return StaticInput{};
+    return calibration_->input_of(name, scheme.activations);
+  };
   const auto add = [&](std::string name, Tensor master, const Scheme& scheme) {
     // a copy: the checkpoint's tensor may be a mapped file
     Tensor value(DType::f32, master.shape());
@@ -83,14 +93,18 @@ Result<> TrainedModel::attach(Context& context, Checkpoint& from) {
   };
   for (const LinearSpec& spec : specs.tables) {
     const StoredLinear stored = TRY(from.table(spec));
-    add(spec.name, stored.weight.decode(),
-        precision_.tables ? scheme_that_holds(*precision_.tables, spec.k)
-                          : Scheme{stored.weight.format, stored.activations});
+    const Scheme scheme =
+        tables ? scheme_that_holds(scheme_of_table(*tables, spec.name, calibration_.get()), spec.k)
+               : Scheme{stored.weight.format, stored.activations};
+    inputs_.push_back(tables ? TRY(input_of(spec.name, scheme)) : stored.input);
+    add(spec.name, stored.weight.decode(), scheme);
   }
   // A linear whose k the format cannot hold is trained as quantizing it would store it.
-  for (const LinearSpec& spec : specs.linears)
-    add(spec.name, TRY(from.linear(spec)).weight.decode(),
-        scheme_that_holds(precision_.linears, spec.k));
+  for (const LinearSpec& spec : specs.linears) {
+    const Scheme scheme = scheme_that_holds(precision_.linears, spec.k);
+    inputs_.push_back(TRY(input_of(spec.name, scheme)));
+    add(spec.name, TRY(from.linear(spec)).weight.decode(), scheme);
+  }
   const size_t matrices = parameters_.size();
   for (const VectorSpec& spec : specs.vectors)
     add(spec.name, TRY(from.vector(spec)), {find_format("f32"), Activations::f32});
@@ -120,16 +134,20 @@ Result<> TrainedModel::encode(Context& context) {
     const EncodeReport report = roundings_[i].encode(context, q);
     if (report.nonfinite > 0 || report.overflowed_scales > 0) return fail(encode_error(p, report));
   }
-  const auto encoded_of = [&](const Parameter* p) -> const QuantizedTensor& {
+  const auto place_of = [&](const Parameter* p) {
     const auto at = std::find_if(parameters_.begin(), parameters_.end(),
                                  [&](const auto& each) { return each.get() == p; });
-    return encoded_[static_cast<size_t>(at - parameters_.begin())];
+    return static_cast<size_t>(at - parameters_.begin());
   };
   const WeightSlots slots = model_->weights();
-  for (const auto& [name, slot] : slots.tables) slot->stored = encoded_of(slot->parameter.get());
+  for (const auto& [name, slot] : slots.tables)
+    slot->stored = encoded_[place_of(slot->parameter.get())];
   for (const auto& [name, slot] : slots.linears) {
-    slot->stored = encoded_of(slot->parameter.get());
-    slot->packed = ops::pack_weight(context, slot->stored, slot->parameter->scheme.activations);
+    const size_t at = place_of(slot->parameter.get());
+    slot->stored = encoded_[at];
+    slot->packed =
+        ops::pack_weight(context, slot->stored, {slot->parameter->scheme.activations, inputs_[at]});
+    slot->clips_input = precision_.rounding.outside == ops::OutsideGradient::clipped;
   }
   return {};
 }
@@ -207,16 +225,15 @@ void TrainedModel::clear_gradients(Context& context) {
 Result<> TrainedModel::write(Checkpoint& from, std::string method, std::string manifest,
                              const std::filesystem::path& to, Progress& progress) const {
   Source source(*this);
-  const CheckpointWriting writing{
-      .from = from,
-      .source = source,
-      .method = std::move(method),
-      .scheme = precision_.linears,
-      .scale_rule = precision_.scale_rule,
-      .format_of = [&](const LinearSpec& spec, bool) -> Result<const Format*> {
-        return find(spec.name)->scheme.weights;
-      },
-      .manifest = [&] { return manifest; }};
+  const CheckpointWriting writing{.from = from,
+                                  .source = source,
+                                  .method = std::move(method),
+                                  .scheme = precision_.linears,
+                                  .scale_rule = precision_.scale_rule,
+                                  .scheme_of = [&](const LinearSpec& spec, bool) -> Result<Scheme> {
+                                    return find(spec.name)->scheme;
+                                  },
+                                  .manifest = [&] { return manifest; }};
   return write_checkpoint(writing, to, progress);
 }
 

@@ -6,6 +6,7 @@
 #include <span>
 #include <vector>
 
+#include "eval/calibration.h"
 #include "model/checkpoint.h"
 #include "train/weight_rounding.h"
 
@@ -27,14 +28,17 @@ struct TrainingSequence {
 
 class TrainedModel {
  public:
-  // Masters from the checkpoint's weights, decoded. Fails on a scheme whose results depend on the
-  // batch: what serves would compute something else.
+  // Masters from the checkpoint's weights, decoded. The parameters of static activations come from
+  // a calibration of the checkpoint with the built-in text, and stay. Fails on a scheme whose
+  // results depend on the batch: what serves would compute something else.
   static Result<std::unique_ptr<TrainedModel>> create(Context& context, Checkpoint& from,
                                                       const TrainedPrecision& precision,
                                                       Progress& progress);
 
   const Model& model() const { return *model_; }
   Model& model() { return *model_; }
+  // Null where no activations are static.
+  const Calibration* calibration() const { return calibration_.get(); }
   const TrainedPrecision& precision() const { return precision_; }
   // Tables, linears, vectors, each once (a tied head is the embedding), then learned scales.
   std::span<const std::shared_ptr<Parameter>> parameters() const { return parameters_; }
@@ -74,6 +78,8 @@ class TrainedModel {
   std::vector<std::shared_ptr<Parameter>> parameters_;
   // Of each parameter that is a matrix; they come first.
   std::vector<QuantizedTensor> encoded_;
+  std::vector<StaticInput> inputs_;  // likewise; of static activations
+  std::shared_ptr<const Calibration> calibration_;
   std::vector<WeightRounding> roundings_;
   std::shared_ptr<KvPool> pool_;
 };

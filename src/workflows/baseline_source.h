@@ -40,6 +40,7 @@ class BaselineSource : public WeightSource {
   StoredLinear counted(StoredLinear linear) {
     bytes_ += linear.weight.bytes();
     linear.activations = Activations::f32;
+    linear.input = {};
     return linear;
   }
   WeightSource& base_;

@@ -143,7 +143,7 @@ Result<std::vector<Scheme>> schemes_of_list(const std::vector<std::string>& list
 }
 
 Result<CompareReport> compare(Context& context, const CompareOptions& options, Progress& progress) {
-  const auto plans = TRY(plan_rows(options));
+  auto plans = TRY(plan_rows(options));
   const auto checkpoint = TRY(Checkpoint::open(options.model));
   const EvaluationText text = TRY(load_text(options.text));
   Windows windows = TRY(windows_for(*checkpoint, text, options.windows));
@@ -157,6 +157,17 @@ Result<CompareReport> compare(Context& context, const CompareOptions& options, P
   report.place = measuring_place(context);
   report.notes = options.notes;
   if (const auto note = offgrid_note(options.model)) report.notes.push_back(*note);
+
+  std::shared_ptr<const Calibration> calibration;
+  for (QuantizeOptions& plan : plans) {
+    plan.calibration = calibration;  // of this model: the same for all
+    TRY(calibrate_for(context, *checkpoint, {}, plan, progress));
+    calibration = plan.calibration;
+  }
+  if (calibration != nullptr)
+    report.notes.push_back(
+        fmt::format("Static activations were calibrated on {} tokens of {} (XXH3 {}).",
+                    calibration->tokens, calibration->text, calibration->text_digest));
 
   double work = 1;
   for (const QuantizeOptions& plan : plans) work += work_of(plan.scheme);

@@ -60,20 +60,68 @@ TEST(EndToEnd, APromptLongerThanTheContextIsAnError) {
   EXPECT_NE(run.err.find("at most 512 tokens"), std::string::npos) << run.err;
 }
 
-TEST(EndToEnd, AQuantizedDirectoryComputesWhatQuantizingWhileLoadingDoes) {
+class StoredAndLoaded : public ::testing::TestWithParam<const char*> {};
+
+TEST_P(StoredAndLoaded, AQuantizedDirectoryComputesWhatQuantizingWhileLoadingDoes) {
   ScratchFolder folder;
   const std::string quantized = (folder / "q").string();
-  ASSERT_EQ(farthing({"quantize", stories(), "-o", quantized, "--format", "int4_g32"}).status, 0);
+  ASSERT_EQ(farthing({"quantize", stories(), "-o", quantized, "--format", GetParam()}).status, 0);
   const ProgramRun stored =
       farthing({"run", quantized, "-p", "The dog", "-n", "30", "--json", "--temp", "0"});
   const ProgramRun loaded = farthing({"run", stories(), "-p", "The dog", "-n", "30", "--json",
-                                      "--temp", "0", "--format", "int4_g32"});
+                                      "--temp", "0", "--format", GetParam()});
   ASSERT_EQ(stored.status, 0) << stored.err;
+  ASSERT_EQ(loaded.status, 0) << loaded.err;
   const auto without_timings = [](const std::string& json) {
     return json.substr(0, json.find("\"timings\""));
   };
   EXPECT_EQ(without_timings(stored.out),
             without_timings(loaded.out));  // log-probabilities in all their digits
+}
+
+INSTANTIATE_TEST_SUITE_P(EndToEnd, StoredAndLoaded,
+                         ::testing::Values("int4_g32", "f16@fp8_e4m3_token", "int4_g32@mxfp8",
+                                           "int8_row@int8_static", "int8_row@int8_static_asym",
+                                           "fp8_e4m3_row@fp8_e4m3_static", "nvfp4@nvfp4"));
+
+TEST(Calibration, TheTextAndItsLengthDecideTheScales) {
+  ScratchFolder folder;
+  const auto quantize = [&](const char* name, std::vector<std::string> more) {
+    std::vector<std::string> arguments{
+        "quantize", stories(), "-o", (folder / name).string(), "--format", "int8_row@int8_static"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    const ProgramRun run = farthing(arguments);
+    EXPECT_EQ(run.status, 0) << run.err;
+    return read_all(folder / name / "model.safetensors");
+  };
+  const std::string text = FARTHING_SOURCE_DIR "/data/tinystories/eval.txt";
+  const std::string by_default = quantize("default", {});
+  EXPECT_EQ(quantize("again", {"--threads", "1"}), by_default);
+  EXPECT_NE(quantize("text", {"--calibration", text}), by_default);
+  EXPECT_NE(quantize("short", {"--num-calibration-samples", "1", "--max-seq-length", "64"}),
+            by_default);
+  const std::string manifest = read_all(folder / "text" / "farthing.json");
+  EXPECT_NE(manifest.find("tinystories/eval.txt"), std::string::npos) << manifest;
+  EXPECT_NE(manifest.find("\"tokens\": 4096"), std::string::npos) << manifest;
+}
+
+TEST(Calibration, OfASchemeWithoutStaticActivationsIsRefusedAndNothingIsWritten) {
+  ScratchFolder folder;
+  const ProgramRun run = farthing({"quantize", stories(), "-o", (folder / "q").string(), "--format",
+                                   "int4_g32", "--calibration", "text"});
+  EXPECT_EQ(run.status, 2);
+  EXPECT_NE(run.err.find("nothing to calibrate"), std::string::npos) << run.err;
+  EXPECT_TRUE(folder.names().empty());
+}
+
+TEST(Calibration, OfATextThatIsNotThereFailsAndNothingIsWritten) {
+  ScratchFolder folder;
+  const ProgramRun run =
+      farthing({"quantize", stories(), "-o", (folder / "q").string(), "--format",
+                "int8_row@int8_static", "--calibration", (folder / "none.txt").string()});
+  EXPECT_EQ(run.status, 1);
+  EXPECT_NE(run.err.find("none.txt"), std::string::npos) << run.err;
+  EXPECT_TRUE(folder.names().empty());
 }
 
 TEST(EndToEnd, AModelHasNoDistanceFromItsSavedLogits) {

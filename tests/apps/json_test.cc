@@ -35,7 +35,8 @@ TEST(Json, FormatsListsTheRegistry) {
     ASSERT_EQ(json[i]["activations"].size(), std::size(all_activations)) << format.name;
     for (const auto& activations : json[i]["activations"]) {
       EXPECT_EQ(activations["batch_invariant"], activations["name"] != "int8_tensor");
-      const bool int8 = std::string(activations["name"]).starts_with("int8");
+      const auto known = find_activations(std::string(activations["name"])).value();
+      const bool int8 = activation_codes(known) == ActivationCodes::int8;
       EXPECT_EQ(activations["product"], int8 && has_int8_product(format) ? "int8" : "f32");
     }
   }

@@ -17,9 +17,10 @@ namespace {
 constexpr float infinity = std::numeric_limits<float>::infinity();
 
 // A row that ends in a canary.
-std::vector<float> rounded(Activations activations, const std::vector<float>& x) {
+std::vector<float> rounded(Activations activations, const std::vector<float>& x,
+                           StaticInput input = {}) {
   std::vector<float> out(x.size() + 1, 12345.0f);
-  float_row_rounding(activations)(x.data(), static_cast<int64_t>(x.size()), out.data());
+  float_row_rounding(activations)(x.data(), static_cast<int64_t>(x.size()), input, out.data());
   EXPECT_EQ(out.back(), 12345.0f);
   out.pop_back();
   return out;
@@ -140,6 +141,47 @@ TEST(FloatRows, SubnormalRowsKeepWhatTheScaleCanHold) {
   EXPECT_EQ(rounded(Activations::fp8_e4m3_token, std::vector<float>(8, 0x1p-147f))[0], 0.0f);
 }
 
+// The tensor scale that the weight format chooses for a row is given to the activation format.
+TEST(FloatRows, Nvfp4IsTheWeightFormatWithTheGivenTensorScale) {
+  const Format& format = *find_format("nvfp4");
+  for (const int64_t k : row_lengths()) {
+    for (const auto& x : {random_row(k, 1), random_row(k, 2, 1e-38f), random_row(k, 3, 1e-43f),
+                          random_row(k, 4, 1e37f), hard_row(k, 5, false)}) {
+      QuantizedTensor q = QuantizedTensor::allocate(format, 1, k);
+      q.encode(x.data(), k, ScaleRule::half_step);
+      const Tensor expected = q.decode();
+      EXPECT_TRUE(same_bits(rounded(Activations::nvfp4, x, {q.planes[2].as<float>()[0], 0}),
+                            {expected.as<float>(), expected.as<float>() + k}))
+          << k;
+    }
+  }
+}
+
+TEST(FloatRows, StaticFormatsSaturateBeyondWhatWasCalibrated) {
+  EXPECT_EQ(rounded(Activations::fp8_e4m3_static, {500.0f, -1e38f, 18.0f, 224.0f}, {0.5f, 0}),
+            (std::vector<float>{224.0f, -224.0f, 18.0f, 224.0f}));
+  // codes -128 .. 127 less a zero of 100: -228 .. 27
+  EXPECT_EQ(
+      rounded(Activations::int8_static_asym, {1e38f, -1e38f, 0.25f, -0.75f, 13.25f}, {0.5f, 100}),
+      (std::vector<float>{13.5f, -114.0f, 0.0f, -1.0f, 13.0f}));
+  // block scales end at 448, elements at 6
+  EXPECT_EQ(rounded(Activations::nvfp4, {1e6f, -3.0f}, {1.0f / 448, 0})[0], 6.0f);
+}
+
+TEST(FloatRows, ANonfiniteNumberMakesARowOfAStaticScaleNanAndABlockOfNvfp4) {
+  for (const Activations activations :
+       {Activations::int8_static_asym, Activations::fp8_e4m3_static, Activations::nvfp4}) {
+    for (const float bad : {infinity, -infinity, NAN}) {
+      auto x = random_row(40, 1);
+      x[17] = bad;
+      const auto out = rounded(activations, x, {0.02f, 0});
+      for (int64_t i = 0; i < 40; ++i)
+        EXPECT_EQ(std::isnan(out[i]), activations != Activations::nvfp4 || i / 16 == 1)
+            << activations_name(activations) << " " << i;
+    }
+  }
+}
+
 // Vectors of ml_dtypes and numpy: tests/kernels/data/make_golden_activations.py.
 TEST(FloatRows, AreThoseOfOtherImplementations) {
   const auto file = SafetensorsFile::open(FARTHING_SOURCE_DIR
@@ -151,6 +193,10 @@ TEST(FloatRows, AreThoseOfOtherImplementations) {
     if (activations == Activations::f32 || !batch_invariant(activations)) continue;
     const std::string name(activations_name(activations));
     const Tensor expected = file.tensor(name).value();
+    StaticInput input;
+    if (is_static(activations)) input.scale = file.tensor(name + ".scale").value().as<float>()[0];
+    if (activations_info(activations).has_zero_point)
+      input.zero = file.tensor(name + ".zero").value().as<int8_t>()[0];
     for (int64_t t = 0; t < m; ++t) {
       const float* row = x.as<float>() + t * k;
       std::vector<float> out;
@@ -158,11 +204,11 @@ TEST(FloatRows, AreThoseOfOtherImplementations) {
         std::vector<int8_t> codes(blocks * 32);
         std::vector<float> scales(blocks);
         std::vector<int32_t> sums(blocks);
-        round(row, k, {}, codes.data(), scales.data(), sums.data());
+        round(row, k, {{}, input}, codes.data(), scales.data(), sums.data());
         for (int64_t i = 0; i < k; ++i)
           out.push_back(static_cast<float>(codes[i]) * scales[i / 32]);
       } else {
-        out = rounded(activations, {row, row + k});
+        out = rounded(activations, {row, row + k}, input);
       }
       EXPECT_TRUE(
           same_bits(out, {expected.as<float>() + t * k, expected.as<float>() + (t + 1) * k}))

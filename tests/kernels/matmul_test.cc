@@ -54,17 +54,19 @@ struct Case {
     sums.resize(static_cast<size_t>(m * blocks));
     const QuantizeRowsKernel& kernel = choose_quantize_rows_kernel(Isa::portable);
     const QuantizeRow round = kernel->of(activations);
-    Magnitude call;
-    for (int64_t t = 0; t < m; ++t) call |= kernel->measure(&x[t * k], k);
+    SharedByRows shared;
+    for (int64_t t = 0; t < m; ++t) shared.call |= kernel->measure(&x[t * k], k);
+    if (is_static(activations)) shared.input.scale = 0.02f;  // clips beyond 2.54
     for (int64_t t = 0; round != nullptr && t < m; ++t)
-      round(&x[t * k], k, call, &codes[t * blocks * 32], &scales[t * blocks], &sums[t * blocks]);
+      round(&x[t * k], k, shared, &codes[t * blocks * 32], &scales[t * blocks], &sums[t * blocks]);
     if (product_input(Scheme{&format, activations}) == ProductInput::floats) {
       for (int64_t i = 0; round != nullptr && i < m * k; ++i)
         x[i] = static_cast<float>(codes[i / k * blocks * 32 + i % k]) *
                scales[i / k * blocks + i % k / 32];
       const RoundFloatRow round_floats = float_row_rounding(activations);
       for (int64_t t = 0; round_floats != nullptr && t < m; ++t)
-        round_floats(std::vector<float>(&x[t * k], &x[t * k] + k).data(), k, &x[t * k]);
+        round_floats(std::vector<float>(&x[t * k], &x[t * k] + k).data(), k, shared.input,
+                     &x[t * k]);
     }
   }
 
@@ -110,8 +112,10 @@ int64_t fitting(const Format& format, int64_t k) {
 // first formats of int8 codes; all others with one format of each kind of weights.
 bool is_tried(const Format& format, Activations activations) {
   if (activations == Activations::f32) return true;
+  constexpr Activations with_all[] = {Activations::int8_block32, Activations::int8_token,
+                                      Activations::int8_tensor};
   if (product_input(Scheme{&format, activations}) == ProductInput::int8_blocks &&
-      activations != Activations::int8_block256)
+      std::find(std::begin(with_all), std::end(with_all), activations) != std::end(with_all))
     return true;
   constexpr std::string_view few[] = {"f16",      "fp8_e4m3_row",   "mxfp4", "int8_row",
                                       "int4_g16", "int4_g128_asym", "q4_k"};

@@ -82,8 +82,8 @@ std::map<std::string, std::vector<float>> outputs(Isa isa) {
     const std::string name(activations_name(activations));
     std::vector<int8_t> codes(blocks * 32);
     std::vector<int32_t> sums(blocks);
-    round(x.data(), n, kernel->measure(x.data(), n), codes.data(), row(name + "_scales"),
-          sums.data());
+    round(x.data(), n, {kernel->measure(x.data(), n), {0.06f, 0}}, codes.data(),
+          row(name + "_scales"), sums.data());
     out[name + "_scales"].resize(blocks);
     out[name + "_codes"].assign(codes.begin(), codes.end());
   }

@@ -131,7 +131,9 @@ Rounded round_row(QuantizeRow round, const std::vector<float>& x,
   Rounded out{std::vector<int8_t>(blocks * 32 + 1, 99), std::vector<float>(blocks + 1, canary),
               std::vector<int32_t>(blocks + 1, 99)};
   if (!call) call = quantize_rows_kernels().front()->measure(x.data(), k);
-  round(x.data(), k, *call, out.codes.data(), out.scales.data(), out.sums.data());
+  // of static formats: that of a token
+  const float scale = call->largest > 0 ? call->largest / 127.0f : 1.0f;
+  round(x.data(), k, {*call, {scale, 0}}, out.codes.data(), out.scales.data(), out.sums.data());
   make_nans_equal(out.scales);
   return out;
 }
@@ -200,8 +202,10 @@ TEST(QuantizeRowsKernels, CodesAndScalesAreThoseOfNumpy) {
   const Tensor values = file.tensor("values").value();
   const int64_t k = values.shape()[1], blocks = k / 32;
   each_rounding([&](Activations activations, QuantizeRow round) {
-    // numpy's are of rows; of blocks of 256: float_rows_test.cc
-    if (!batch_invariant(activations) || activations == Activations::int8_block256) return;
+    // numpy's are of rows; the others: float_rows_test.cc
+    if (!batch_invariant(activations) || is_static(activations) ||
+        activations == Activations::int8_block256)
+      return;
     const std::string name(activations_name(activations));
     const Tensor codes = file.tensor(name + ".codes").value(),
                  scales = file.tensor(name + ".scales").value();
@@ -236,7 +240,7 @@ TEST(QuantizeRowsKernels, EveryBlockOf256IsRoundedAsAToken) {
   for (const QuantizeRowsKernel& kernel : quantize_rows_kernels()) {
     if (!isa_supported(kernel.isa)) continue;
     for (const int64_t k : row_lengths()) {
-      const auto x = hard_row(k, 6, k % 2 == 0);
+      const auto x = k % 2 == 0 ? hard_row(k, 6, true) : random_row(k, 6);
       const Rounded whole = round_row(kernel->int8_block256, x);
       for (int64_t at = 0; at < k; at += 256) {
         const int64_t end = std::min(at + 256, k);
@@ -335,6 +339,23 @@ TEST(QuantizeRowsKernels, WhatIsTinyIsZero) {
     const Rounded token = round_row(kernel->int8_token, x);
     EXPECT_EQ(token.scales[0], 0x1p-100f / 127.0f);
     EXPECT_EQ(token.codes[0], 64);  // 63.5: to even
+  }
+}
+
+TEST(QuantizeRowsKernels, AStaticScaleSaturatesAndIsThatOfEveryBlock) {
+  for (const QuantizeRowsKernel& kernel : quantize_rows_kernels()) {
+    if (!isa_supported(kernel.isa)) continue;
+    std::vector<float> x(70, 0.0f);
+    x[0] = 1e38f, x[1] = -1e38f, x[2] = 0.75f, x[3] = -1.25f, x[4] = 63.75f, x[64] = 2.0f;
+    std::vector<int8_t> codes(96);
+    std::vector<float> scales(3);
+    std::vector<int32_t> sums(3);
+    kernel->int8_static(x.data(), 70, {{}, {0.5f, 0}}, codes.data(), scales.data(), sums.data());
+    EXPECT_EQ(scales, (std::vector<float>{0.5f, 0.5f, 0.5f})) << kernel.name;
+    EXPECT_EQ(std::vector<int8_t>(codes.begin(), codes.begin() + 5),
+              (std::vector<int8_t>{127, -127, 2, -2, 127}))
+        << kernel.name;
+    EXPECT_EQ(sums, (std::vector<int32_t>{127, 0, 4})) << kernel.name;
   }
 }
 

@@ -3,6 +3,7 @@
 
 #include <cmath>
 #include <cstring>
+#include <limits>
 
 #include "base/cpu.h"
 #include "base/support/scratch_folder.h"
@@ -344,6 +345,88 @@ TEST_F(QuantizedDirectory, KeepsScalesThatNoHalfHolds) {
                           .value();
   EXPECT_EQ(stored.weight.scale_dtype, DType::f32);
   EXPECT_EQ(stored.activations, Activations::int8_block32);
+}
+
+// With static activations of every kind, and parameters that differ from linear to linear.
+class StaticDirectory : public QuantizedDirectory {
+ protected:
+  // Rewrites the directory in `scheme`.
+  void quantize(const std::string& scheme) {
+    ContextOwner owner(1, Isa::portable);
+    const auto from = Checkpoint::open(folder_ / "hf").value();
+    QuantizeOptions options;
+    options.scheme = parse_scheme(scheme).value();
+    options.method = find_algorithm("rtn");
+    options.calibration = calibration(*from);
+    NoProgress progress;
+    const auto written = quantize_checkpoint(owner.get(), *from, options, folder_ / "q", progress);
+    ASSERT_TRUE(written.has_value()) << written.error().text();
+  }
+  static std::shared_ptr<const Calibration> calibration(const Checkpoint& from) {
+    auto out = std::make_shared<Calibration>();
+    float high = 1;
+    for (const LinearSpec& spec : tensors_of(from.config()).linears)
+      out->inputs[spec.name] = {.low = -0.5f, .high = high++};
+    return out;
+  }
+};
+
+TEST_F(StaticDirectory, KeepsTheParametersOfEachLinear) {
+  for (const Activations activations : all_activations) {
+    if (!is_static(activations)) continue;
+    for (const char* weights : {"int8_row", "f16", "mxfp4"}) {
+      quantize(std::string(weights) + "@" + std::string(activations_name(activations)));
+      const auto written = Checkpoint::open(folder_ / "q").value();
+      const auto expected = calibration(*written);
+      for (const LinearSpec& spec : tensors_of(written->config()).linears) {
+        const auto stored = written->linear(spec);
+        ASSERT_TRUE(stored) << stored.error().text();
+        EXPECT_EQ(stored->activations, activations);
+        EXPECT_EQ(stored->input, expected->input_of(spec.name, activations).value()) << spec.name;
+      }
+    }
+  }
+}
+
+TEST_F(StaticDirectory, WithoutTheScaleOfALinear) {
+  quantize("int8_row@int8_static");
+  const Error error = error_with_tensor(linear_ + ".input_scale", Tensor());
+  EXPECT_NE(error.where.find(linear_ + ".input_scale"), std::string::npos) << error.text();
+  EXPECT_NE(error.what.find("missing"), std::string::npos) << error.text();
+}
+
+TEST_F(StaticDirectory, WithoutTheZeroPointOfALinear) {
+  quantize("int8_row@int8_static_asym");
+  const Error error = error_with_tensor(linear_ + ".input_zero_point", Tensor());
+  EXPECT_NE(error.where.find(linear_ + ".input_zero_point"), std::string::npos) << error.text();
+}
+
+TEST_F(StaticDirectory, WithAScaleThatIsNone) {
+  for (const float scale : {0.0f, -1.0f, std::numeric_limits<float>::quiet_NaN(),
+                            std::numeric_limits<float>::infinity()}) {
+    quantize("nvfp4@nvfp4");
+    Tensor wrong(DType::f32, {1});
+    wrong.as<float>()[0] = scale;
+    const Error error = error_with_tensor(linear_ + ".input_scale", wrong);
+    EXPECT_NE(error.where.find(linear_ + ".input_scale"), std::string::npos) << error.text();
+  }
+}
+
+TEST_F(StaticDirectory, WithAScaleOfAnotherTypeOrShape) {
+  quantize("int8_row@int8_static");
+  EXPECT_NE(error_with_tensor(linear_ + ".input_scale", Tensor(DType::f16, {1})).what.find("type"),
+            std::string::npos);
+  quantize("int8_row@int8_static");
+  EXPECT_NE(error_with_tensor(linear_ + ".input_scale", Tensor(DType::f32, {2})).what.find("shape"),
+            std::string::npos);
+}
+
+TEST_F(QuantizedDirectory, AStaticSchemeWithoutACalibrationIsAnError) {
+  ContextOwner owner(1, Isa::portable);
+  const auto error = testing::load_model(owner.get(), folder_ / "hf", "int8_row@int8_static");
+  ASSERT_FALSE(error.has_value());
+  EXPECT_NE(error.error().what.find("calibration"), std::string::npos);
+  EXPECT_NE(error.error().remedy.find("farthing quantize"), std::string::npos);
 }
 
 TEST_F(QuantizedDirectory, OfALaterVersion) {

@@ -38,9 +38,16 @@ QuantizedTensor encoded(Context& context, std::string_view format) {
   return out;
 }
 
+// Of normal inputs a static scale clips a few.
+InputRounding rounding_of(Activations activations) {
+  if (!is_static(activations)) return activations;
+  return {activations, static_input(activations, {.low = -2.0f, .high = 2.5f})};
+}
+
 PackedWeight packed(Context& context, std::string_view scheme) {
   const Scheme parsed = parse_scheme(scheme).value();
-  return ops::pack_weight(context, encoded(context, parsed.weights->name), parsed.activations);
+  return ops::pack_weight(context, encoded(context, parsed.weights->name),
+                          rounding_of(parsed.activations));
 }
 
 Tensor product(Context& context, const Tensor& x, std::string_view scheme) {
@@ -61,6 +68,11 @@ const std::vector<std::string> schemes = {"int4_g128@f32",
                                           "int4_g16@int8_block256",
                                           "int4_g128@bf16",
                                           "f32@mxfp8",
+                                          "int4_g128@int8_static",
+                                          "int4_g16@int8_static",
+                                          "int4_g128@int8_static_asym",
+                                          "fp8_e4m3_row@fp8_e4m3_static",
+                                          "nvfp4@nvfp4",
                                           "mxfp4@mxfp4"};
 
 TEST(Linear, WeightsOfOneInputMayDifferInWhatItIsRoundedTo) {
@@ -186,6 +198,52 @@ TEST(Linear, TheGradientOfAWeightSeesTheRoundedInput) {
   }
 }
 
+TEST(Linear, WeightsOfOneInputMayDifferInTheirStaticScales) {
+  ContextOwner owner(1, supported_isas().back());
+  const Tensor x = normals(m, k, 2);
+  std::vector<PackedWeight> weights;
+  for (const float scale : {0.01f, 0.02f, 0.01f})
+    weights.push_back(ops::pack_weight(owner.get(), encoded(owner.get(), "int8_row"),
+                                       {Activations::int8_static, {scale, 0}}));
+  std::vector<Tensor> outputs(3, Tensor());
+  std::vector<ops::LinearOutput> together;
+  for (size_t i = 0; i < 3; ++i) {
+    outputs[i] = Tensor(DType::f32, {m, n});
+    together.push_back({&weights[i], outputs[i].view<float>()});
+  }
+  ops::linear_forward(owner.get(), x.view<float>(), together);
+  EXPECT_FALSE(same_bits(outputs[0], outputs[1]));
+  EXPECT_TRUE(same_bits(outputs[0], outputs[2]));
+  Tensor alone(DType::f32, {m, n});
+  ops::linear_forward(owner.get(), x.view<float>(), weights[1], alone.view<float>());
+  EXPECT_TRUE(same_bits(alone, outputs[1]));
+}
+
+// dx = dy W: where the input was clipped it is 0, if that is asked for, and what it was elsewhere.
+TEST(Linear, TheGradientOfClippedInputsIsZeroWhereThatIsAskedFor) {
+  ContextOwner owner(2, supported_isas().back());
+  const QuantizedTensor w = encoded(owner.get(), "int8_row");
+  const Tensor x = normals(m, k, 2), dy = normals(m, n, 4);
+  for (const Activations activations : all_activations) {
+    const InputRounding rounding = rounding_of(activations);
+    Tensor passed(DType::f32, {m, k}), clipped(DType::f32, {m, k});
+    for (const bool clips : {false, true}) {
+      const ops::LinearGradient gradient{&w, rounding, dy.view<float>(), {}, clips};
+      ops::linear_backward(owner.get(), x.view<float>(), {&gradient, 1},
+                           (clips ? clipped : passed).view<float>());
+    }
+    const InputRange range = range_of(rounding);
+    int64_t outside = 0;
+    for (int64_t i = 0; i < m * k; ++i) {
+      const float value = x.as<float>()[i];
+      const bool beyond = value < range.low || value > range.high;
+      outside += beyond;
+      EXPECT_EQ(clipped.as<float>()[i], beyond ? 0 : passed.as<float>()[i]) << i;
+    }
+    EXPECT_EQ(outside > 0, is_static(activations)) << activations_name(activations);
+  }
+}
+
 // The same for every format and weights on and off the integer grid: with a weight of ones on one
 // input at a time, the product shows what the forward pass took.
 TEST(Linear, TheGradientOfAWeightSeesWhatTheForwardPassMultiplied) {
@@ -196,12 +254,12 @@ TEST(Linear, TheGradientOfAWeightSeesWhatTheForwardPassMultiplied) {
   ops::encode_weight(owner.get(), std::as_const(identity).view<float>(), ScaleRule::half_step, w);
   const Tensor x = normals(1, k, 3);
   for (const Activations activations : all_activations) {
-    const PackedWeight packed = ops::pack_weight(owner.get(), w, activations);
+    const PackedWeight packed = ops::pack_weight(owner.get(), w, rounding_of(activations));
     Tensor y(DType::f32, {1, k}), dy(DType::f32, {1, k}), dw(DType::f32, {k, k});
     ops::linear_forward(owner.get(), x.view<float>(), packed, y.view<float>());
     dy.as<float>()[5] = 1.0f;
-    const ops::LinearGradient gradient{&w, activations, std::as_const(dy).view<float>(),
-                                       dw.view<float>()};
+    const ops::LinearGradient gradient{&w, rounding_of(activations),
+                                       std::as_const(dy).view<float>(), dw.view<float>()};
     ops::linear_backward(owner.get(), std::as_const(x).view<float>(), {&gradient, 1}, {});
     for (int64_t i = 0; i < k; ++i)
       EXPECT_EQ(dw.as<float>()[5 * k + i], y.as<float>()[i]) << activations_name(activations);

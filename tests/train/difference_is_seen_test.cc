@@ -91,7 +91,9 @@ TEST(Difference, EveryOtherKindOfActivationsIsSeen) {
     if (served.weights->name != "int8_row") continue;
     for (const auto& [name, slot] : model.weights().linears)
       if (slot->stored.format == served.weights)
-        slot->packed = ops::pack_weight(context, slot->stored, served.activations);
+        slot->packed = ops::pack_weight(
+            context, slot->stored,
+            {served.activations, {is_static(served.activations) ? 0.02f : 0.0f, 0}});
     EXPECT_EQ(same_bits(trainers, engines(promise, model, KvCodec::f32)),
               served.activations == Activations::f32)
         << scheme;

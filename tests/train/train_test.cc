@@ -114,6 +114,32 @@ TEST_F(Train, LearnedScalesAreResumedAndOnAnyThreadsTheSame) {
   EXPECT_NE(model_bytes("rule"), model_bytes("whole"));
 }
 
+TEST_F(Train, StaticActivationsAreResumedAndTheManifestNamesTheirText) {
+  const Recipe r = recipe(
+                       "mode = \"qat\"\n[quantization]\nscheme = \"int4_g32@int8_static\"\n"
+                       "gradient = \"clipped\"")
+                       .value();
+  ASSERT_TRUE(run(r, "whole", 1));
+  EXPECT_THROW(static_cast<void>(run(r, "stopped", 3, false,
+                                     [&](const TrainStep& s) {
+                                       if (s.step == 3) throw Stopped();
+                                     })),
+               Stopped);
+  ASSERT_TRUE(run(r, "stopped", 3, true));
+  EXPECT_EQ(model_bytes("stopped"), model_bytes("whole"));
+  const std::string manifest = bytes_of(folder_ / "whole" / "model" / "farthing.json");
+  EXPECT_NE(manifest.find("WikiText-2"), std::string::npos) << manifest;
+}
+
+TEST_F(Train, AClippedGradientOfStaticInputsNeedsNoIntegerWeights) {
+  const auto head = [](const char* scheme) {
+    return std::string("mode = \"qat\"\n[quantization]\nscheme = \"") + scheme +
+           "\"\ngradient = \"clipped\"";
+  };
+  EXPECT_FALSE(recipe(head("nvfp4@f32")));
+  EXPECT_TRUE(recipe(head("nvfp4@nvfp4")));
+}
+
 TEST_F(Train, LearnedScalesOfAFormatWithoutThemAreRefused) {
   const auto r =
       recipe("mode = \"qat\"\n[quantization]\nscheme = \"int4_g32_asym\"\nscales = \"learned\"");
@@ -128,20 +154,21 @@ TEST_F(Train, ExportedCodesAreReadAndWrittenAgainByteForByte) {
   ContextOwner owner(1, choose_isa().value());
   NoProgress progress;
   const auto checkpoint = Checkpoint::open(folder_ / "run" / "model").value();
-  const auto format_of = [&](const LinearSpec& spec, bool) -> Result<const Format*> {
-    return checkpoint->linear(spec).value().weight.format;
+  const auto scheme_of = [&](const LinearSpec& spec, bool) -> Result<Scheme> {
+    const StoredLinear stored = checkpoint->linear(spec).value();
+    return Scheme{stored.weight.format, stored.activations};
   };
   const CheckpointWriting writing{.from = *checkpoint,
                                   .source = *checkpoint,
                                   .method = "qat",
                                   .scheme = r.precision.linears,
                                   .scale_rule = {},
-                                  .format_of = format_of,
+                                  .scheme_of = scheme_of,
                                   .manifest = [] { return std::string("{}\n"); }};
   std::filesystem::create_directories(folder_ / "again");
   ASSERT_TRUE(write_checkpoint(writing, folder_ / "again" / "model", progress));
   EXPECT_EQ(model_bytes("again"), model_bytes("run"));
-  EXPECT_EQ(format_of(tensors_of(checkpoint->config()).linears[0], false).value()->name,
+  EXPECT_EQ(scheme_of(tensors_of(checkpoint->config()).linears[0], false).value().weights->name,
             "int4_g32");
 }
 

@@ -183,6 +183,16 @@ TEST_F(CompareTest, AContextBeyondTheModelsIsRefused) {
   EXPECT_NE(report.error().what.find("longer than the model's context"), std::string::npos);
 }
 
+TEST_F(CompareTest, SaysWhatStaticActivationsWereCalibratedOn) {
+  options_.formats = {"int8_row@int8_static", "fp8_e4m3_row@fp8_e4m3_static", "int8_row"};
+  const auto report = run();
+  ASSERT_TRUE(report) << report.error().text();
+  for (const CompareRow& row : report->rows) EXPECT_EQ(row.error, "") << row.scheme;
+  ASSERT_EQ(report->notes.size(), 1u);
+  EXPECT_NE(report->notes[0].find("calibrated on 4096 tokens of WikiText-2"), std::string::npos)
+      << report->notes[0];
+}
+
 TEST_F(CompareTest, SaysThatAModelWasMovedOffItsGrid) {
   fs::copy(options_.model, folder_ / "model", fs::copy_options::recursive);
   options_.model = folder_ / "model";

@@ -18,6 +18,8 @@ struct Options {
   const AlgorithmInfo* method = find_algorithm("rtn");
   std::optional<ScaleRule> scale_rule;
   bool strict = false;
+  std::string calibration;  // a file; empty: the built-in text
+  CalibrationOptions samples;
 };
 
 void declare(OptionList& list, Options& options) {
@@ -35,6 +37,13 @@ void declare(OptionList& list, Options& options) {
               "Embedding and head too, both to this scheme; without it they stay as they are");
   list.flag("--strict", options.strict,
             "A linear that the format's blocks cannot hold is an error, not stored in another");
+  list.text(
+      "--calibration,--dataset", "FILE", options.calibration,
+      "The text that static activations are calibrated with; articles of WikiText-2 without it");
+  list.integer("--num-calibration-samples", options.samples.samples, 1, 1 << 20,
+               "How many pieces of that text are read");
+  list.integer("--max-seq-length", options.samples.context, 2, 1 << 20,
+               "Tokens of such a piece; the model's context if that is less");
 }
 
 QuantizeOptions quantize_options(const Options& options) {
@@ -53,7 +62,15 @@ Result<> check(const Options& options) {
                  .wanted = "one of " + format_names(),
                  .remedy = "add --format SCHEME, for example --format int4_g128"});
   }
-  return check_options(quantize_options(options));
+  const QuantizeOptions wanted = quantize_options(options);
+  if (!options.calibration.empty() && !needs_calibration(wanted)) {
+    return fail({.what = "there is nothing to calibrate",
+                 .where = "--calibration",
+                 .got = wanted.scheme.name(),
+                 .wanted = "a scheme with static activations, such as int8_row@int8_static",
+                 .remedy = "leave --calibration away"});
+  }
+  return check_options(wanted);
 }
 
 struct Totals {
@@ -158,8 +175,11 @@ Result<> run(const CommonOptions& common, const Options& options) {
   std::vector<LayerReport> layers;
   {
     ProgressBar progress;
-    layers = TRY(quantize_checkpoint(owner->get(), *checkpoint, quantize_options(options),
-                                     options.output, progress));
+    QuantizeOptions wanted = quantize_options(options);
+    CalibrationOptions samples = options.samples;
+    if (!options.calibration.empty()) samples.text = options.calibration;
+    TRY(calibrate_for(owner->get(), *checkpoint, samples, wanted, progress));
+    layers = TRY(quantize_checkpoint(owner->get(), *checkpoint, wanted, options.output, progress));
   }
   const double seconds = now_seconds() - started;
   const auto written = TRY(Checkpoint::open(options.output));

@@ -28,10 +28,15 @@ struct Magnitude {
 // Of one row x[k].
 using MeasureRow = Magnitude (*)(const float* x, int64_t k) noexcept;
 
+// What a row does not decide itself.
+struct SharedByRows {
+  Magnitude call = {};     // of all rows of the call: read where a format is not batch invariant
+  StaticInput input = {};  // of the linear: read where a format is static
+};
+
 // One row x[k] to blocks of 32 along k, b = 0 .. blocks_of_32(k) - 1; past the row's end x counts
 // as 0. Writes codes[32 b ..] (-127..127), scales[b] and sums[b], the sum of the block's codes.
-// `call`: of all rows of the call; only formats that are not batch invariant read it.
-using QuantizeRow = void (*)(const float* x, int64_t k, Magnitude call, int8_t* codes,
+using QuantizeRow = void (*)(const float* x, int64_t k, const SharedByRows& shared, int8_t* codes,
                              float* scales, int32_t* sums) noexcept;
 
 // A function for each int8 activation format (formats/activations.inc).
@@ -43,6 +48,8 @@ using QuantizeRow = void (*)(const float* x, int64_t k, Magnitude call, int8_t* 
 //   int8_token: the same with the amax and the finiteness of the whole row; all blocks have the
 //   row's scale.
 //   int8_tensor: the same with the amax and the finiteness of all rows of the call.
+//   int8_static: codes = round_even(x / scale), saturating at -127 and 127; the linear's scale. A
+//   row with an infinity or NaN: scale NaN, codes 0.
 struct QuantizeRowsFunctions {
   MeasureRow measure;
 #define FARTHING_ACTIVATIONS(name, ...)

@@ -1,19 +1,19 @@
 // linear_forward: rounds the input once for all that need it, then splits panels over the threads.
 #include "ops/linear/linear.h"
 
-#include <array>
-
 #include "base/check.h"
 #include "ops/linear/round_rows.h"
 
 namespace farthing::ops {
 
-PackedWeight pack_weight_for(Context& context, QuantizedTensor stored, Activations activations,
+PackedWeight pack_weight_for(Context& context, QuantizedTensor stored, const InputRounding& input,
                              const MatmulKernel& kernel) {
   CHECK(accepts(kernel, *stored.format) &&
-        kernel->input == product_input(Scheme{stored.format, activations}));
+        kernel->input == product_input(Scheme{stored.format, input.activations}) &&
+        is_valid(input.activations, input.parameters));
   PackedWeight out;
-  out.scheme = {stored.format, activations};
+  out.scheme = {stored.format, input.activations};
+  out.input = input.parameters;
   out.kernel = &kernel;
   if (kernel->packing != Packing::stored) {
     out.packed = Tensor(DType::u8, {packed_bytes(kernel->packing, stored)});
@@ -28,40 +28,42 @@ PackedWeight pack_weight_for(Context& context, QuantizedTensor stored, Activatio
   return out;
 }
 
-PackedWeight pack_weight(Context& context, QuantizedTensor stored, Activations activations) {
-  const MatmulKernel* kernel = choose_matmul_kernel({stored.format, activations}, context.isa);
+PackedWeight pack_weight(Context& context, QuantizedTensor stored, const InputRounding& input) {
+  const MatmulKernel* kernel =
+      choose_matmul_kernel({stored.format, input.activations}, context.isa);
   CHECK(kernel != nullptr);  // the generic kernel multiplies everything
-  return pack_weight_for(context, std::move(stored), activations, *kernel);
+  return pack_weight_for(context, std::move(stored), input, *kernel);
 }
 
 void linear_forward(Context& context, View<const float, 2> x,
                     std::span<const LinearOutput> outputs) {
   const Workspace::Mark mark(context.workspace);
-  std::array<RoundedRows, std::size(all_activations)> rounded{};
+  RoundedRows* inputs = context.workspace.take<RoundedRows>(static_cast<int64_t>(outputs.size()));
   int64_t panels = 0;
-  for (const LinearOutput& output : outputs) {
-    CHECK(output.weight->k() == x.columns && output.y.rows == x.rows &&
-          output.y.columns == output.weight->n());
-    panels += panels_of(output.weight->n());
-    const Activations activations = output.weight->scheme.activations;
-    rounded[static_cast<size_t>(activations)].provide(context, x, activations,
-                                                      (*output.weight->kernel)->input);
+  for (size_t i = 0; i < outputs.size(); ++i) {
+    const PackedWeight& w = *outputs[i].weight;
+    CHECK(w.k() == x.columns && outputs[i].y.rows == x.rows && outputs[i].y.columns == w.n());
+    panels += panels_of(w.n());
+    inputs[i] = {};
+    for (size_t j = 0; j < i; ++j)  // the last has all that those before it have
+      if (outputs[j].weight->rounding() == w.rounding()) inputs[i] = inputs[j];
+    inputs[i].provide(context, x, w.rounding(), (*w.kernel)->input);
   }
   const int64_t scratch_floats = matmul_scratch_floats();
   float* scratch = context.workspace.take<float>(scratch_floats * context.pool.size());
   context.pool.run([&](Part part) {
     const auto range = part.range(panels, 4);
     int64_t first = 0;  // of this output, counted over all outputs
-    for (const LinearOutput& output : outputs) {
-      const PackedWeight& w = *output.weight;
+    for (size_t i = 0; i < outputs.size(); ++i) {
+      const PackedWeight& w = *outputs[i].weight;
+      const View<float, 2> y = outputs[i].y;
       const int64_t count = panels_of(w.n());
       const int64_t begin = range.begin > first ? range.begin - first : 0;
       const int64_t end = range.end - first < count ? range.end - first : count;
       if (begin < end) {
-        const RoundedRows& input = rounded[static_cast<size_t>(w.scheme.activations)];
         (*w.kernel)->run({&w.stored, w.packed ? w.packed.data() : nullptr, x.rows,
-                          input.floats.data, input.floats.stride, input.int8, output.y.data,
-                          output.y.stride, begin, end, scratch + scratch_floats * part.index});
+                          inputs[i].floats.data, inputs[i].floats.stride, inputs[i].int8, y.data,
+                          y.stride, begin, end, scratch + scratch_floats * part.index});
       }
       first += count;
     }

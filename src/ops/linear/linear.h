@@ -5,6 +5,7 @@
 #include <string>
 
 #include "formats/format.h"
+#include "formats/static_input.h"
 #include "kernels/matmul/matmul.h"
 #include "tensor/context.h"
 
@@ -13,6 +14,7 @@ namespace farthing {
 // A weight laid out for the kernel that will read it.
 struct PackedWeight {
   Scheme scheme;
+  StaticInput input;  // where the scheme's activations are static
   const MatmulKernel* kernel = nullptr;
   QuantizedTensor
       stored;     // its planes are dropped unless the kernel reads them; format, n and k stay
@@ -20,6 +22,7 @@ struct PackedWeight {
 
   int64_t n() const { return stored.n; }
   int64_t k() const { return stored.k; }
+  InputRounding rounding() const { return {scheme.activations, input}; }
   // Bytes that a product reads.
   int64_t bytes() const { return packed ? packed.bytes() : stored.bytes(); }
 };
@@ -27,15 +30,15 @@ struct PackedWeight {
 namespace ops {
 
 // Packs for the kernel that context.isa chooses. `stored` must fit the scheme's format.
-PackedWeight pack_weight(Context& context, QuantizedTensor stored, Activations activations);
+PackedWeight pack_weight(Context& context, QuantizedTensor stored, const InputRounding& input);
 
 // The same for a kernel of the caller's choice (tests and benchmarks), which reads what the
 // activations are rounded to.
-PackedWeight pack_weight_for(Context& context, QuantizedTensor stored, Activations activations,
+PackedWeight pack_weight_for(Context& context, QuantizedTensor stored, const InputRounding& input,
                              const MatmulKernel& kernel);
 
 // y[i] = x w[i]^T for several weights that share the input x [m, k]; y[i] is [m, w[i]->n()]. x is
-// rounded once for each activation format among the weights' schemes.
+// rounded once for each way of rounding among the weights.
 // Level: that of the kernels. One pass of the threads over all outputs.
 struct LinearOutput {
   const PackedWeight* weight;
@@ -53,9 +56,11 @@ inline void linear_forward(Context& context, View<const float, 2> x, const Packe
 // One of the weights that shared the input x.
 struct LinearGradient {
   const QuantizedTensor* weight;    // [n, k], what the forward pass multiplied with
-  Activations activations;          // what it rounded x to
+  InputRounding input;              // what it rounded x to
   View<const float, 2> y_gradient;  // [m, n]
   View<float, 2> weight_gradient;   // [n, k]; rows == 0 where it is not wanted
+  // Where a static format clipped x (range_of), its gradient from this weight is 0.
+  bool clips_input = false;
 };
 
 // x_gradient [m, k] += y_gradient W and weight_gradient += y_gradient^T x for each weight: the

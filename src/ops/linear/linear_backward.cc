@@ -30,7 +30,16 @@ float* decode_panels(Context& context, const QuantizedTensor& w) {
   return panels;
 }
 
-void add_x_gradient(Context& context, const LinearGradient& g, View<float, 2> x_gradient) {
+// Gradients [begin, end) of clipped inputs become 0.
+void clip(View<const float, 2> x, const InputRange& range, int64_t begin, int64_t end,
+          View<float, 2> gradient) {
+  for (int64_t r = 0; r < x.rows; ++r)
+    for (int64_t i = begin; i < end; ++i)
+      if (!(x.row(r)[i] >= range.low && x.row(r)[i] <= range.high)) gradient.row(r)[i] = 0;
+}
+
+void add_x_gradient(Context& context, View<const float, 2> x, const LinearGradient& g,
+                    View<float, 2> x_gradient) {
   const Workspace::Mark mark(context.workspace);
   const QuantizedTensor& w = *g.weight;
   const Product product{f32_product_kernel(context.isa), w.n, w.k, decode_panels(context, w)};
@@ -43,6 +52,7 @@ void add_x_gradient(Context& context, const LinearGradient& g, View<float, 2> x_
                 scratch + part.index * matmul_scratch_floats());
     const int64_t begin = panels.begin * panel_outputs,
                   end = std::min(panels.end * panel_outputs, w.k);
+    if (g.clips_input) clip(x, range_of(g.input), begin, end, y);
     add_to({y.data + begin, y.rows, end - begin, y.stride},
            {x_gradient.data + begin, y.rows, end - begin, x_gradient.stride});
   });
@@ -78,21 +88,21 @@ void linear_backward(Context& context, View<const float, 2> x,
     CHECK(g.weight->k == x.columns && g.y_gradient.rows == x.rows &&
           g.y_gradient.columns == g.weight->n);
     CHECK(x_gradient.rows == 0 || (x_gradient.rows == x.rows && x_gradient.columns == x.columns));
-    if (x_gradient.rows > 0) add_x_gradient(context, g, x_gradient);
+    if (x_gradient.rows > 0) add_x_gradient(context, x, g, x_gradient);
     weights |= g.weight_gradient.rows > 0;
   }
   if (!weights) return;
   const Workspace::Mark mark(context.workspace);
   float* panels = context.workspace.take<float>(panel_floats(x.rows, x.columns));
   const Product product{f32_product_kernel(context.isa), x.rows, x.columns, panels};
-  std::optional<Activations> packed;  // which rounding of x the panels hold
+  std::optional<InputRounding> packed;  // which rounding of x the panels hold
   for (const LinearGradient& g : gradients) {
     if (g.weight_gradient.rows == 0) continue;
-    if (packed != g.activations) {
-      packed = g.activations;
+    if (packed != g.input) {
+      packed = g.input;
       const Workspace::Mark rounding(context.workspace);
       RoundedRows rounded;
-      rounded.provide(context, x, g.activations, ProductInput::floats);
+      rounded.provide(context, x, g.input, ProductInput::floats);
       const View<const float, 2> input = rounded.floats;
       context.pool.run([&](Part part) {
         const auto rows = part.range(x.rows);

@@ -19,17 +19,18 @@ Magnitude magnitude_of(Context& context, View<const float, 2> x, MeasureRow meas
   return out;
 }
 
-Int8Rows codes_of(Context& context, View<const float, 2> x, Activations activations) {
+Int8Rows codes_of(Context& context, View<const float, 2> x, const InputRounding& rounding) {
   const int64_t blocks = blocks_of_32(x.columns);
   int8_t* codes = context.workspace.take<int8_t>(x.rows * blocks * 32);
   float* scales = context.workspace.take<float>(x.rows * blocks);
   int32_t* sums = context.workspace.take<int32_t>(x.rows * blocks);
   const QuantizeRowsKernel& kernel = choose_quantize_rows_kernel(context.isa);
-  const QuantizeRow round = kernel->of(activations);
-  const Magnitude call =
-      batch_invariant(activations) ? Magnitude{} : magnitude_of(context, x, kernel->measure);
+  const QuantizeRow round = kernel->of(rounding.activations);
+  SharedByRows shared{.call = {}, .input = rounding.parameters};
+  if (!batch_invariant(rounding.activations))
+    shared.call = magnitude_of(context, x, kernel->measure);
   for_each_row(context, x.rows, x.columns, [&](int64_t t) {
-    round(x.row(t), x.columns, call, codes + t * blocks * 32, scales + t * blocks,
+    round(x.row(t), x.columns, shared, codes + t * blocks * 32, scales + t * blocks,
           sums + t * blocks);
   });
   return {codes, blocks * 32, scales, sums};
@@ -48,10 +49,10 @@ View<const float, 2> decoded(Context& context, const Int8Rows& rows, int64_t m, 
 
 }  // namespace
 
-void RoundedRows::provide(Context& context, View<const float, 2> x, Activations activations,
+void RoundedRows::provide(Context& context, View<const float, 2> x, const InputRounding& rounding,
                           ProductInput input) {
-  const bool codes = activation_codes(activations) == ActivationCodes::int8;
-  if (codes && int8.codes == nullptr) int8 = codes_of(context, x, activations);
+  const bool codes = activation_codes(rounding.activations) == ActivationCodes::int8;
+  if (codes && int8.codes == nullptr) int8 = codes_of(context, x, rounding);
   if (input == ProductInput::int8_blocks) {
     CHECK(codes);
     return;
@@ -59,10 +60,10 @@ void RoundedRows::provide(Context& context, View<const float, 2> x, Activations 
   if (floats.data != nullptr) return;
   if (codes) {
     floats = decoded(context, int8, x.rows, x.columns);
-  } else if (const RoundFloatRow round = float_row_rounding(activations)) {
+  } else if (const RoundFloatRow round = float_row_rounding(rounding.activations)) {
     const auto out = context.workspace.take_rows<float>(x.rows, x.columns);
     for_each_row(context, x.rows, x.columns,
-                 [&](int64_t t) { round(x.row(t), x.columns, out.row(t)); });
+                 [&](int64_t t) { round(x.row(t), x.columns, rounding.parameters, out.row(t)); });
     floats = out;
   } else {
     floats = x;

@@ -1,6 +1,7 @@
 // The input of a linear as its activation format rounds it.
 #pragma once
 
+#include "formats/static_input.h"
 #include "kernels/matmul/matmul.h"
 #include "tensor/context.h"
 
@@ -14,7 +15,7 @@ struct RoundedRows {
 
   // int8_blocks: of int8 activation formats only. floats: the values of any format; of int8 codes
   // f32(code) * scale, in one rounding. fixed_order.
-  void provide(Context& context, View<const float, 2> x, Activations activations,
+  void provide(Context& context, View<const float, 2> x, const InputRounding& rounding,
                ProductInput input);
 };
 

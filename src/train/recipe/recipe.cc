@@ -137,8 +137,9 @@ Result<> check_precision(const TomlTable& r, const Recipe& recipe) {
     return fail(r.error("quantization.scheme", "a number format; mode = \"qat\" needs one"));
   if (recipe.mode != TrainMode::qat && !p.linears.weights->plain)
     return fail(r.error("mode", fmt::format("\"qat\", to train in {}", p.linears.name())));
-  if (!can_round(*p.linears.weights, p.rounding)) {
-    const bool scales = p.rounding.scales != ScaleTraining::dynamic;
+  const bool scales = p.rounding.scales != ScaleTraining::dynamic;
+  // A clipped gradient is also that of inputs beyond a static scale.
+  if (!can_round(*p.linears.weights, p.rounding) && (scales || !is_static(p.linears.activations))) {
     return fail(
         r.error(scales ? "quantization.scales" : "quantization.gradient",
                 fmt::format("{}: {} has no symmetric integer groups",

@@ -5,13 +5,19 @@ x: the rows, f32 [m, k]. NAME: the values, f32 [m, k], that the activation forma
   bf16             torch's cast
   fp8_e4m3_*       scales amax / 448 in numpy; torch's cast to float8_e4m3fn of the clamped quotient, times the scale
   mxfp8, mxfp4     torchao's to_mx (floor) and its elements, times 2^(e - 127)
-  int8_*           numpy: scales amax / 127, codes rint(x * (127 / amax)), times the scale
+  nvfp4            scales by torch's cast to float8_e4m3fn, elements by ml_dtypes' float4_e2m1fn, over the scale .scale
+  fp8_e4m3_static  torch's cast of the clamped quotient, times .scale
+  int8_static*     compressed-tensors' fake_quantize with .scale and .zero (symmetric: codes of -128 become -127)
+  int8_block32 ... numpy: scales amax / 127, codes rint(x * (127 / amax)), times the scale
 """
 import sys
 from pathlib import Path
 
+import ml_dtypes
 import numpy as np
 import torch
+from compressed_tensors.quantization import QuantizationArgs
+from compressed_tensors.quantization.lifecycle.forward import fake_quantize
 from safetensors.numpy import save_file
 from torchao.prototype.mx_formats.config import ScaleCalculationMode
 from torchao.prototype.mx_formats.kernels import f4_unpacked_to_f32, unpack_uint4
@@ -69,6 +75,37 @@ def mx(x: np.ndarray, element: torch.dtype) -> np.ndarray:
     return flat(values.numpy().reshape(*scale.shape, 32) * scale[..., None])
 
 
+def nvfp4(x: np.ndarray, g: np.float32) -> np.ndarray:
+    blocks = groups(x, 16)
+    amax = abs(blocks).max(-1, keepdims=True)
+    block_scale = torch.from_numpy(np.clip(amax / np.float32(6) / g, 2.0**-9, 448)).to(torch.float8_e4m3fn).to(torch.float32).numpy()
+    scale = np.where(amax == 0, np.float32(1), block_scale) * g
+    element = np.clip(blocks / scale, -6, 6).astype(ml_dtypes.float4_e2m1fn).astype(np.float32)
+    return flat(scale * element)
+
+
+def static(out: dict, x: np.ndarray) -> None:
+    """Parameters that clip some of the rows: of the first row's extremes."""
+    amax = abs(x[0]).max()
+    low, high = x[0].min(), x[0].max()
+    fp8_scale, g, scale = (amax / np.float32(d) for d in (448, 2688, 127))
+    out["fp8_e4m3_static.scale"] = np.array([fp8_scale])
+    element = torch.from_numpy(np.clip(x / fp8_scale, -448, 448)).to(torch.float8_e4m3fn)
+    out["fp8_e4m3_static"] = fp8_scale * element.to(torch.float32).numpy()
+    out["nvfp4.scale"] = np.array([g])
+    out["nvfp4"] = nvfp4(x, g)
+    asym_scale = (high - low) / np.float32(255)
+    zero = np.clip(np.rint(np.float32(-128) - low / asym_scale), -128, 127).astype(np.int8)
+    for name, s, z, symmetric in (("int8_static", scale, np.int8(0), True), ("int8_static_asym", asym_scale, zero, False)):
+        arguments = QuantizationArgs(num_bits=8, type="int", strategy="tensor", symmetric=symmetric)
+        values = fake_quantize(torch.from_numpy(x), torch.tensor([s]), torch.tensor([z]), arguments).numpy()
+        out[name] = np.maximum(values, -127 * s) if symmetric else values
+        out[name] += np.float32(0)  # no zero with a sign, as whole numbers have none
+        out[name + ".scale"] = np.array([s])
+        if not symmetric:
+            out[name + ".zero"] = np.array([z])
+
+
 def main() -> None:
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent
     x = rows()
@@ -83,6 +120,7 @@ def main() -> None:
         "mxfp8": mx(x, torch.float8_e4m3fn),
         "mxfp4": mx(x, torch.float4_e2m1fn_x2),
     }
+    static(out, x)
     save_file(out, folder / "golden_activations.safetensors")
 
 

@@ -1,0 +1,130 @@
+// The extremes of every linear's input, seen by a probe while windows of text run.
+#include "eval/calibration.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "eval/windows.h"
+
+namespace farthing {
+namespace {
+
+// The checkpoint without rounded activations.
+class UnroundedSource : public WeightSource {
+ public:
+  explicit UnroundedSource(WeightSource& base) : base_(base) {}
+  Result<StoredLinear> linear(const LinearSpec& spec) override {
+    return unrounded(TRY(base_.linear(spec)));
+  }
+  Result<StoredLinear> table(const LinearSpec& spec) override {
+    return unrounded(TRY(base_.table(spec)));
+  }
+  Result<Tensor> vector(const VectorSpec& spec) override { return base_.vector(spec); }
+
+ private:
+  static StoredLinear unrounded(StoredLinear linear) {
+    linear.activations = Activations::f32;
+    linear.input = {};
+    return linear;
+  }
+  WeightSource& base_;
+};
+
+class InputProbe : public Probe {
+ public:
+  InputProbe(Model& model, std::map<std::string, Extremes>& inputs) {
+    for (const auto& [name, slot] : model.weights().linears) extremes_[slot] = &inputs[name];
+  }
+  void see(const OperatorOutput& output) override {
+    if (output.kind != OperatorKind::linear) return;
+    Extremes& all = *extremes_.at(output.weight);
+    for (int64_t r = 0; r < output.input.rows; ++r) {
+      const Extremes row = extremes_of(output.input.row(r), output.input.columns);
+      all.low = std::min(all.low, row.low);
+      all.high = std::max(all.high, row.high);
+      all.finite = all.finite && row.finite;
+    }
+  }
+
+ private:
+  std::map<const void*, Extremes*> extremes_;
+};
+
+// Of a context while it lives.
+class ProbeGuard {
+ public:
+  ProbeGuard(Context& context, Probe& probe) : context_(context) { context.probe = &probe; }
+  ~ProbeGuard() { context_.probe = nullptr; }
+
+ private:
+  Context& context_;
+};
+
+}  // namespace
+
+Result<StaticInput> Calibration::input_of(const std::string& linear,
+                                          Activations activations) const {
+  const auto found = inputs.find(linear);
+  if (found != inputs.end()) return static_input(activations, found->second);
+  return fail({.what = "the calibration has not seen a linear's input",
+               .where = linear,
+               .got = "no such linear",
+               .wanted = "a calibration of this model",
+               .remedy = "calibrate with the model that is quantized"});
+}
+
+Result<std::shared_ptr<const Calibration>> calibrate(Context& context, Checkpoint& from,
+                                                     const CalibrationOptions& options,
+                                                     Progress& progress) {
+  EvaluationText text;
+  if (options.text) {
+    text = TRY(load_text(options.text));
+  } else {
+    text = built_in_calibration_text();
+  }
+  const ModelConfig& config = from.config();
+  const int64_t length = std::min(options.context, config.max_positions);
+  const Windows windows = TRY(Windows::of_text(
+      TRY(from.tokenizer()), text, {.tokens = options.samples * length, .context = length},
+      config.vocabulary_size));
+  auto out = std::make_shared<Calibration>();
+  out->text = text.name;
+  out->text_digest = text.digest;
+  out->tokens = windows.count() * length;
+
+  Workspace workspace;  // given back at the end
+  Context own{context.pool, context.isa, workspace};
+  UnroundedSource source(from);
+  NoProgress quiet;
+  const auto model = TRY(build_model(own, config, source, quiet));
+  InputProbe probe(*model, out->inputs);
+  const ProbeGuard guard(own, probe);
+  Tensor logits(DType::f32, {length, config.vocabulary_size});
+  for (int64_t i = 0; i < windows.count(); ++i) {
+    progress.update(static_cast<double>(i), static_cast<double>(windows.count()),
+                    fmt::format("calibrating, window {} of {}", i + 1, windows.count()));
+    Sequence sequence = model->new_sequence(length);
+    model->forward(own, sequence, windows[i], logits.view<float>());
+  }
+  for (const auto& [name, extremes] : out->inputs) {
+    if (extremes.finite) continue;
+    return fail(
+        {.what = "a linear's input is not finite while the model reads the calibration text",
+         .where = name,
+         .got = "NaN or infinity",
+         .wanted = "finite activations",
+         .remedy = "the checkpoint is damaged, or needs more range than f32"});
+  }
+  return out;
+}
+
+Scheme scheme_of_table(const Scheme& scheme, const std::string& name,
+                       const Calibration* calibration) {
+  const bool no_input =
+      calibration != nullptr && calibration->inputs.find(name) == calibration->inputs.end();
+  if (!is_static(scheme.activations) || !no_input) return scheme;
+  return {scheme.weights, Activations::f32};
+}
+
+}  // namespace farthing

@@ -1,0 +1,42 @@
+// Calibration: what a model's linears get as input while it reads a text, for the parameters of
+// static activation formats.
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "base/progress.h"
+#include "formats/static_input.h"
+#include "model/checkpoint.h"
+
+namespace farthing {
+
+struct CalibrationOptions {
+  std::optional<std::filesystem::path> text = {};  // absent: articles of WikiText-2, built in
+  int64_t samples = 8;                             // windows, from the text's begin
+  int64_t context = 512;  // tokens of a window; the model's context if less
+};
+
+struct Calibration {
+  std::string text, text_digest;           // as in EvaluationText
+  int64_t tokens = 0;                      // that were read
+  std::map<std::string, Extremes> inputs;  // by the linear's name; a tied head: the embedding's
+
+  // Of a linear in a static format. Fails where the linear was not seen.
+  Result<StaticInput> input_of(const std::string& linear, Activations activations) const;
+};
+
+// Runs the checkpoint's weights, with inputs that are not rounded, over the text. The same
+// extremes for any number of threads and any instruction set. Fails where an input is not finite.
+Result<std::shared_ptr<const Calibration>> calibrate(Context& context, Checkpoint& from,
+                                                     const CalibrationOptions& options,
+                                                     Progress& progress);
+
+// The scheme of a table. An embedding that is no head has no input, so nothing rounds it.
+Scheme scheme_of_table(const Scheme& scheme, const std::string& name,
+                       const Calibration* calibration);
+
+}  // namespace farthing

@@ -1,0 +1,37 @@
+// The parameters of static activation formats: from what a linear's input was seen to hold.
+#pragma once
+
+#include "formats/activations.h"
+#include "formats/scale_rule.h"
+
+namespace farthing {
+
+// What a linear's input is rounded to.
+struct InputRounding {
+  Activations activations = Activations::f32;
+  StaticInput parameters = {};  // of static formats
+
+  InputRounding() = default;
+  InputRounding(Activations format, StaticInput input = {})  // implicit: most have no parameters
+      : activations(format), parameters(input) {}
+  bool operator==(const InputRounding&) const = default;
+};
+
+// The parameters with which the extremes just fit; a scale that would be 0 is 1. Each step is
+// rounded to f32.
+//   int8_static:      scale = amax / 127
+//   int8_static_asym: scale = (high - low) / 255, 0 inside; zero = round_even(-128 - low / scale)
+//   fp8_e4m3_static:  scale = amax / 448
+//   nvfp4:            scale = amax / 2688, the scale of block scales
+StaticInput static_input(Activations activations, const Extremes& seen);
+
+// Whether the parameters are ones that a calibration could have chosen; else a file is damaged.
+bool is_valid(Activations activations, StaticInput input);
+
+// A static format saturates beyond these by more than half a step; infinite for all others.
+struct InputRange {
+  float low, high;
+};
+InputRange range_of(const InputRounding& rounding);
+
+}  // namespace farthing

@@ -1,0 +1,120 @@
+// Facts about calibration: whose inputs it sees, that neither threads nor the instruction set
+// change it, and how it fails.
+#include "eval/calibration.h"
+
+#include <gtest/gtest.h>
+
+#include <fstream>
+
+#include "base/support/scratch_folder.h"
+#include "formats/small_floats/small_float.h"
+
+namespace farthing {
+namespace {
+
+std::unique_ptr<Checkpoint> stories() {
+  return Checkpoint::open(FARTHING_SOURCE_DIR "/models/stories260k").value();
+}
+
+std::shared_ptr<const Calibration> calibrated(int threads, Isa isa, CalibrationOptions options) {
+  ContextOwner owner(threads, isa);
+  NoProgress progress;
+  const auto checkpoint = stories();
+  return calibrate(owner.get(), *checkpoint, options, progress).value();
+}
+
+TEST(Calibration, SeesEveryLinearAndTheTiedHead) {
+  const auto seen = calibrated(1, supported_isas().back(), {.samples = 1, .context = 64});
+  const auto checkpoint = stories();
+  const TensorSpecs specs = tensors_of(checkpoint->config());
+  EXPECT_EQ(seen->inputs.size(), specs.linears.size() + 1);
+  for (const LinearSpec& spec : specs.linears) {
+    const Extremes& input = seen->inputs.at(spec.name);
+    EXPECT_TRUE(input.finite && input.low < 0 && input.high > 0) << spec.name;
+  }
+  EXPECT_GT(seen->inputs.at("model.embed_tokens.weight").amax(), 0.0f);
+  EXPECT_EQ(seen->tokens, 64);
+  EXPECT_EQ(seen->text_digest.size(), 32u);
+}
+
+TEST(Calibration, LinearsOfOneInputSeeTheSame) {
+  const auto seen = calibrated(1, supported_isas().back(), {.samples = 1, .context = 64});
+  const auto of = [&](const char* name) {
+    const Extremes& e = seen->inputs.at(std::string("model.layers.1.") + name + ".weight");
+    return std::pair(e.low, e.high);
+  };
+  EXPECT_EQ(of("self_attn.q_proj"), of("self_attn.v_proj"));
+  EXPECT_EQ(of("mlp.gate_proj"), of("mlp.up_proj"));
+  EXPECT_NE(of("mlp.down_proj"), of("mlp.up_proj"));
+}
+
+TEST(Calibration, NeitherThreadsNorTheInstructionSetChangeIt) {
+  const CalibrationOptions options{.text = {}, .samples = 2, .context = 100};
+  const auto expected = calibrated(1, Isa::portable, options);
+  for (const Isa isa : supported_isas()) {
+    const auto seen = calibrated(3, isa, options);
+    for (const auto& [name, e] : expected->inputs)
+      EXPECT_TRUE(seen->inputs.at(name).low == e.low && seen->inputs.at(name).high == e.high)
+          << name;
+  }
+}
+
+TEST(Calibration, MoreTextWidensTheExtremes) {
+  const auto some =
+      calibrated(2, supported_isas().back(), {.text = {}, .samples = 1, .context = 64});
+  const auto more =
+      calibrated(2, supported_isas().back(), {.text = {}, .samples = 8, .context = 64});
+  int wider = 0;
+  for (const auto& [name, e] : some->inputs) {
+    EXPECT_LE(more->inputs.at(name).low, e.low);
+    EXPECT_GE(more->inputs.at(name).high, e.high);
+    wider += more->inputs.at(name).amax() > e.amax();
+  }
+  EXPECT_GT(wider, 10);
+}
+
+TEST(Calibration, ATextThatIsTooShortIsAnError) {
+  const ScratchFolder folder;
+  std::ofstream(folder / "short.txt") << "Once upon a time";
+  ContextOwner owner(1, supported_isas().back());
+  NoProgress progress;
+  const auto checkpoint = stories();
+  const auto out = calibrate(owner.get(), *checkpoint, {.text = folder / "short.txt"}, progress);
+  ASSERT_FALSE(out);
+  EXPECT_NE(out.error().text().find("short.txt"), std::string::npos) << out.error().text();
+}
+
+TEST(StaticInput, FitsTheExtremesThatWereSeen) {
+  const Extremes seen{.low = -1.0f, .high = 3.0f};
+  EXPECT_EQ(static_input(Activations::int8_static, seen), (StaticInput{3.0f / 127, 0}));
+  EXPECT_EQ(static_input(Activations::fp8_e4m3_static, seen), (StaticInput{3.0f / 448, 0}));
+  EXPECT_EQ(static_input(Activations::nvfp4, seen), (StaticInput{3.0f / 2688, 0}));
+  // -128 - -1 / (4 / 255) = -64.25
+  EXPECT_EQ(static_input(Activations::int8_static_asym, seen), (StaticInput{4.0f / 255, -64}));
+}
+
+TEST(StaticInput, OfAnInputOfZerosIsAScaleOfOne) {
+  for (const Activations activations : all_activations) {
+    if (!is_static(activations)) continue;
+    EXPECT_EQ(static_input(activations, {}).scale, 1.0f);
+    EXPECT_TRUE(is_valid(activations, static_input(activations, {})));
+  }
+}
+
+// What was seen itself is inside, though its code may be rounded to the last one.
+TEST(StaticInput, TheExtremesThatWereSeenAreNotClipped) {
+  for (const Activations activations : all_activations) {
+    if (!is_static(activations)) continue;
+    for (const float high : {0.1f, 1.7f, 3e5f, 0.77777f}) {
+      const Extremes seen{.low = -0.3f * high, .high = high};
+      const InputRange range = range_of({activations, static_input(activations, seen)});
+      EXPECT_TRUE(range.low <= seen.low && seen.high <= range.high)
+          << activations_name(activations) << " " << high;
+      EXPECT_GT(range.high, high);
+      EXPECT_LT(range.high, 1.2f * high);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace farthing
