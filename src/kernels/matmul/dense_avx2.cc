@@ -10,7 +10,7 @@
 namespace {
 constexpr int most_tokens = 6;
 constexpr int wide_panels = 1;
-constexpr int narrow_panels = 4;
+constexpr int narrow_panels = 2;
 #include "kernels/matmul/dense.inc"
 }  // namespace
 

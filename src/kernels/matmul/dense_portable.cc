@@ -10,7 +10,7 @@
 namespace {
 constexpr int most_tokens = 4;
 constexpr int wide_panels = 1;
-constexpr int narrow_panels = 2;
+constexpr int narrow_panels = 0;
 #include "kernels/matmul/dense.inc"
 }  // namespace
 

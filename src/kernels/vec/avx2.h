@@ -157,6 +157,14 @@ FARTHING_INLINE IntVec bits_from(IntVec a, int32_t mask) {
           _mm256_and_si256(_mm256_srli_epi32(a.high, shift), m)};
 }
 
+template <int shift>
+FARTHING_INLINE Vec bytes_above(IntVec a) {
+  const IntVec byte = bits_from<shift>(a, 255);
+  const __m256i above = _mm256_set1_epi32(0x4b000000);
+  return {_mm256_castsi256_ps(_mm256_or_si256(byte.low, above)),
+          _mm256_castsi256_ps(_mm256_or_si256(byte.high, above))};
+}
+
 struct Book {
   __m256 low, high;
   static FARTHING_INLINE Book load(const float* p) {

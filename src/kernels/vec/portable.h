@@ -155,6 +155,15 @@ FARTHING_INLINE IntVec bits_from(IntVec a, int32_t mask) {
   return a;
 }
 
+// 2^23 + the byte at `shift` of each lane; less a whole number of that size it is exact.
+template <int shift>
+FARTHING_INLINE Vec bytes_above(IntVec a) {
+  const IntVec byte = bits_from<shift>(a, 255);
+  Vec out;
+  for (int i = 0; i < 16; ++i) out.lane[i] = 8388608.0f + static_cast<float>(byte.lane[i]);
+  return out;
+}
+
 // Sixteen numbers that codes choose from.
 struct Book {
   float number[16];
