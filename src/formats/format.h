@@ -12,6 +12,7 @@
 #include "base/result.h"
 #include "base/thread_pool.h"
 #include "formats/activations.h"
+#include "formats/elements.h"
 #include "formats/scale_rule.h"
 #include "tensor/tensor.h"
 
@@ -67,6 +68,7 @@ struct Format {
   int64_t block = 1;                  // k must be a multiple of this
   std::string_view fallback = "f16";  // the format of a linear whose k is not
   std::optional<IntegerGrid> grid;    // set for formats on an integer grid
+  std::optional<Elements> elements;   // set where a kernel may decode in registers
   std::optional<DType> plain;         // set where the one plane is the weight itself, [n, k]
   Activations default_activations = Activations::f32;
   // The first is the default; empty where there is no scale, or one rule only.

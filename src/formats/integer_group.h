@@ -189,6 +189,22 @@ struct IntegerCodes {
     }
   }
 
+  // For groups of less than 32, which the integer kernels do not take.
+  static Elements elements(int64_t group, bool zero_points) {
+    static_assert(bits <= 4 || bits == 8);
+    Elements e{.kind = ElementKind::book, .bits = bits == 2 ? 2 : 4};
+    e.book = whole_book(zero_points ? 0 : middle);
+    if (zero_points) e.second = SecondTerm::zero;
+    e.group = group;
+    e.codes = codes_tile;
+    e.scale_at = [](const QuantizedTensor& q, int64_t n, int64_t k) {
+      const int64_t g = k / q.format->grid->group;
+      return ElementScale{load_scale(q.planes[scales_plane], scale_at(q, n, g)),
+                          static_cast<float>(zero_of(q, n, g))};
+    };
+    return e;
+  }
+
   static void codes_tile(const QuantizedTensor& q, Tile tile, uint8_t* codes, int64_t stride) {
     for (int64_t n = tile.n0; n < tile.n1; ++n, codes += stride)
       Codes::unpack(row_of(q.planes[codes_plane], n), tile.k0, tile.k1 - tile.k0, codes);
@@ -240,6 +256,7 @@ struct IntegerGroup : IntegerCodes<bits> {
     f.value = value;
     f.source = "affine grid of arXiv 1712.05877, groups along k as in GPTQ (arXiv 2210.17323)";
     f.grid = grid;
+    if constexpr (group == 16) f.elements = Base::elements(group, zero_points);
     f.scale_block = {rows, group};
     switch (kind) {
       case GridKind::plain:

@@ -181,6 +181,43 @@ TEST(Matmul, PackedKernelsGiveTheBitsOfTheGenericOne) {
   });
 }
 
+// Few tokens take another path than many, in whole blocks of sixteen along k and then a rest.
+TEST(Matmul, OneAndTwoTokensGiveTheBitsOfMany) {
+  each_product([](const MatmulKernel& kernel, const Format& format, Activations activations) {
+    const int64_t n = 75, k = fitting(format, 300);
+    const Case test(format, activations, 7, n, k);
+    const auto all = test.product(kernel, 0, 7, 0);
+    for (const auto& [begin, end] : {std::pair<int64_t, int64_t>{2, 3}, {5, 7}}) {
+      const std::vector<float> expected(all.begin() + begin * n, all.begin() + end * n);
+      EXPECT_TRUE(same_bits(test.product(kernel, begin, end, 0), expected)) << begin << ".." << end;
+    }
+  });
+}
+
+bool same_bits_or_nan(float a, float b) {
+  return (a != a && b != b) || std::memcmp(&a, &b, sizeof a) == 0;
+}
+
+// What encoding never writes a file may hold: the NaN of E4M3 and E8M0, infinities, unused codes.
+TEST(Matmul, AnyStoredBytesGiveTheGenericBits) {
+  each_product([](const MatmulKernel& kernel, const Format& format, Activations activations) {
+    if (kernel->packing != Packing::elements) return;
+    const int64_t n = 70, k = fitting(format, 48);
+    Case test(format, activations, 1, n, k);
+    uint64_t i = 0;
+    for (Tensor& plane : test.weight.planes)
+      for (int64_t at = 0; at < plane.bytes(); ++at)
+        plane.data()[at] = static_cast<std::byte>(random_bits(11, 3, i++));
+    for (const MatmulKernel& generic : matmul_kernels()) {
+      if (generic->packing != Packing::stored || generic.isa != kernel.isa) continue;
+      const auto ours = test.product(kernel, 0, 1, 0), defined = test.product(generic, 0, 1, 0);
+      for (size_t o = 0; o < ours.size(); ++o)
+        EXPECT_TRUE(same_bits_or_nan(ours[o], defined[o]))
+            << o << ": " << ours[o] << " " << defined[o];
+    }
+  });
+}
+
 TEST(Matmul, ValuesAgreeWithDouble) {
   each_product([](const MatmulKernel& kernel, const Format& format, Activations activations) {
     const int64_t m = 3, n = 20, k = fitting(format, 600), blocks = (k + 31) / 32;

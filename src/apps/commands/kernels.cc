@@ -126,6 +126,9 @@ std::string reason_for(const MatmulKernel& kernel, Isa chosen) {
     case Packing::floats:
       out += "; plain floats, 16 outputs interleaved";
       break;
+    case Packing::elements:
+      out += "; codes and scales, 16 outputs interleaved";
+      break;
     case Packing::integers:
       out += "; integer codes, 16 outputs interleaved";
       break;

@@ -162,6 +162,25 @@ struct Bnb4 {
     }
   }
 
+  static Elements elements() {
+    Elements e{.kind = ElementKind::book, .bits = 4};
+    e.book = Book::values;
+    e.group = block;
+    e.codes = [](const QuantizedTensor& q, Tile tile, uint8_t* codes, int64_t stride) {
+      const uint8_t* stored = q.planes[codes_plane].template as<uint8_t>();
+      for (int64_t n = tile.n0; n < tile.n1; ++n, codes += stride) {
+        for (int64_t k = tile.k0; k < tile.k1; ++k) {
+          const int64_t at = n * q.k + k;
+          codes[k - tile.k0] = stored[at / 2] >> (at % 2 == 0 ? 4 : 0) & 15;
+        }
+      }
+    };
+    e.scale_at = [](const QuantizedTensor& q, int64_t n, int64_t k) {
+      return ElementScale{absmax_of(q, (n * q.k + k) / block)};
+    };
+    return e;
+  }
+
   static Format format() {
     static const std::string value = "absmax * number: " + std::string(Book::name);
     Format f;
@@ -178,6 +197,7 @@ struct Bnb4 {
     if (double_quantized) f.prepare = prepare;
     f.encode_tile = encode_tile;
     f.decode_tile = decode_tile;
+    f.elements = elements();
     return f;
   }
 };

@@ -149,6 +149,20 @@ struct Block32 {
     }
   }
 
+  // Of the kinds that are no integer grid.
+  static Elements elements() requires has_min {
+    Elements e{.kind = bits == 4 ? ElementKind::book : ElementKind::whole,
+               .bits = bits == 4 ? 4 : 8,
+               .second = SecondTerm::offset};
+    e.book = whole_book(0);
+    e.group = size;
+    return e;
+  }
+  static void element_codes(const uint8_t* block, uint8_t* to) { codes(block, to); }
+  static ElementScale element_scale(const uint8_t* block, int) {
+    return {half_at(block), half_at(block + 2)};
+  }
+
   static Format format(int gguf_type) {
     static constexpr ScaleRule rules[] = {has_min     ? ScaleRule::min_max
                                           : bits == 8 ? ScaleRule::narrow

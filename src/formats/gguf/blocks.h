@@ -39,6 +39,10 @@ inline float round_away(float x) {
 //   size, bytes                          weights and bytes of a block
 //   decode(block, values)                all of a block's values
 //   encode(block, values, extremes)      of finite values, which `extremes` describes
+// and, for kernels that decode in registers (formats/elements.h),
+//   elements()                           without its two functions, which come from
+//   element_codes(block, codes)          a byte each
+//   element_scale(block, k)              of the group of the block's k-th weight
 template <class Block>
 struct BlockFormat {
   static std::vector<PlaneSpec> planes(int64_t n, int64_t k, DType) {
@@ -78,6 +82,12 @@ struct BlockFormat {
     }
   }
 
+  static void element_codes(const QuantizedTensor& q, Tile tile, uint8_t* codes, int64_t stride) {
+    for (int64_t n = tile.n0; n < tile.n1; ++n, codes += stride)
+      for (int64_t k = tile.k0; k < tile.k1; k += Block::size)
+        Block::element_codes(block_at(q, n, k), codes + (k - tile.k0));
+  }
+
   static Format format(int gguf_type, std::string_view fallback = "f16") {
     Format f;
     f.layout = Block::layout;
@@ -93,6 +103,13 @@ struct BlockFormat {
     f.planes = planes;
     f.encode_tile = encode_tile;
     f.decode_tile = decode_tile;
+    if constexpr (requires { Block::elements(); }) {
+      f.elements = Block::elements();
+      f.elements->codes = element_codes;
+      f.elements->scale_at = [](const QuantizedTensor& q, int64_t n, int64_t k) {
+        return Block::element_scale(block_at(q, n, k), static_cast<int>(k % Block::size));
+      };
+    }
     return f;
   }
 };

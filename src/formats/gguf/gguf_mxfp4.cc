@@ -46,6 +46,21 @@ struct BlockMxfp4 {
     }
   }
 
+  static Elements elements() {
+    Elements e{.kind = ElementKind::book, .bits = 4};
+    for (size_t code = 0; code < 16; ++code) e.book[code] = e2m1_book[code];
+    e.group = size;
+    e.scale_dtype = DType::bf16;
+    return e;
+  }
+  static void element_codes(const uint8_t* block, uint8_t* codes) {
+    for (int i = 0; i < 16; ++i) {
+      codes[i] = block[1 + i] & 15;
+      codes[16 + i] = block[1 + i] >> 4;
+    }
+  }
+  static ElementScale element_scale(const uint8_t* block, int k) { return {scale(block)}; }
+
   static EncodeReport encode(uint8_t* block, const float* x, const Extremes& e) {
     const auto exponent =
         static_cast<int>(std::bit_cast<uint32_t>(e.amax()) >> 23);  // 0: subnormal

@@ -60,6 +60,23 @@ struct BlockNvfp4 {
     return sum;
   }
 
+  static Elements elements() {
+    Elements e{.kind = ElementKind::book, .bits = 4};
+    for (size_t code = 0; code < 16; ++code) e.book[code] = e2m1_book[code];
+    e.group = 16;
+    e.scale_dtype = DType::bf16;
+    return e;
+  }
+  static void element_codes(const uint8_t* block, uint8_t* codes) {
+    for (int i = 0; i < 32; ++i) {
+      codes[i / 8 * 16 + i % 8] = block[4 + i] & 15;
+      codes[i / 8 * 16 + 8 + i % 8] = block[4 + i] >> 4;
+    }
+  }
+  static ElementScale element_scale(const uint8_t* block, int k) {
+    return {half_scales[block[k / 16]]};
+  }
+
   static EncodeReport encode(uint8_t* block, const float* x, const Extremes& e) {
     EncodeReport report;
     std::memset(block, 0, bytes);

@@ -41,6 +41,20 @@ struct BlockIq4Nl {
     }
   }
 
+  static Elements elements() {
+    Elements e{.kind = ElementKind::book, .bits = 4};
+    for (size_t code = 0; code < 16; ++code) e.book[code] = iq4_book[code];
+    e.group = size;
+    return e;
+  }
+  static void element_codes(const uint8_t* block, uint8_t* codes) {
+    for (int i = 0; i < 16; ++i) {
+      codes[i] = block[2 + i] & 15;
+      codes[16 + i] = block[2 + i] >> 4;
+    }
+  }
+  static ElementScale element_scale(const uint8_t* block, int k) { return {half_at(block)}; }
+
   static EncodeReport encode(uint8_t* block, const float* x, const Extremes& e) {
     std::memset(block, 0, bytes);
     if (e.amax() == 0) return {.zero_groups = 1};

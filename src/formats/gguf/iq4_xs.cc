@@ -35,6 +35,26 @@ struct BlockIq4Xs {
     }
   }
 
+  static Elements elements() {
+    Elements e{.kind = ElementKind::book, .bits = 4};
+    for (size_t code = 0; code < 16; ++code) e.book[code] = iq4_book[code];
+    e.group = 32;
+    e.units = true;
+    e.scale_dtype = DType::bf16;
+    return e;
+  }
+  static void element_codes(const uint8_t* block, uint8_t* codes) {
+    for (int i = 0; i < 128; ++i) {
+      codes[i / 16 * 32 + i % 16] = block[8 + i] & 15;
+      codes[i / 16 * 32 + 16 + i % 16] = block[8 + i] >> 4;
+    }
+  }
+  static ElementScale element_scale(const uint8_t* block, int k) {
+    const int p = k / 32, low = block[4 + p / 2] >> (p % 2 * 4) & 15;
+    const int high = (block[2] | block[3] << 8) >> (2 * p) & 3;
+    return {.scale = static_cast<float>((low | high << 4) - 32), .unit = half_at(block)};
+  }
+
   static EncodeReport encode(uint8_t* block, const float* x, const Extremes& e) {
     std::memset(block, 0, bytes);
     if (e.amax() == 0) return {.zero_groups = 1};

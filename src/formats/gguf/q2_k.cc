@@ -37,6 +37,24 @@ struct BlockQ2K {
     }
   }
 
+  static Elements elements() {
+    Elements e{.kind = ElementKind::book, .bits = 2, .second = SecondTerm::offset};
+    e.book = whole_book(0);
+    e.group = 16;
+    e.units = true;
+    e.scale_dtype = DType::bf16;
+    return e;
+  }
+  static void element_codes(const uint8_t* block, uint8_t* codes) {
+    for (int i = 0; i < size; ++i)
+      codes[i] = block[16 + i / 128 * 32 + i % 32] >> (i / 32 % 4 * 2) & 3;
+  }
+  static ElementScale element_scale(const uint8_t* block, int k) {
+    const int both = block[k / 16];
+    return {static_cast<float>(both & 15), static_cast<float>(both >> 4), half_at(block + 80),
+            -half_at(block + 82)};
+  }
+
   static EncodeReport encode(uint8_t* block, const float* x, const Extremes& e) {
     std::memset(block, 0, bytes);
     if (e.amax() == 0) return {.zero_groups = 1};

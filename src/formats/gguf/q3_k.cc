@@ -44,6 +44,26 @@ struct BlockQ3K {
     }
   }
 
+  static Elements elements() {
+    Elements e{.kind = ElementKind::book, .bits = 4};
+    e.book = whole_book(4);
+    e.group = 16;
+    e.units = true;
+    e.scale_dtype = DType::bf16;
+    return e;
+  }
+  static void element_codes(const uint8_t* block, uint8_t* codes) {
+    for (int i = 0; i < size; ++i) {
+      const int two = block[32 + i / 128 * 32 + i % 32] >> (i / 32 % 4 * 2) & 3;
+      codes[i] = static_cast<uint8_t>(two | (block[i % 32] >> (i / 32) & 1) << 2);
+    }
+  }
+  static ElementScale element_scale(const uint8_t* block, int k) {
+    const int p = k / 16, low = block[96 + p % 8] >> (p / 8 * 4) & 15;
+    const int high = block[104 + p % 4] >> (p / 4 * 2) & 3;
+    return {.scale = static_cast<float>((low | high << 4) - 32), .unit = half_at(block + 108)};
+  }
+
   static EncodeReport encode(uint8_t* block, const float* x, const Extremes& e) {
     std::memset(block, 0, bytes);
     if (e.amax() == 0) return {.zero_groups = 1};

@@ -39,6 +39,26 @@ struct BlockQ5K {
     }
   }
 
+  static Elements elements() {
+    Elements e{.kind = ElementKind::whole, .bits = 8, .second = SecondTerm::offset};
+    e.group = 32;
+    e.units = true;
+    e.scale_dtype = DType::bf16;
+    return e;
+  }
+  static void element_codes(const uint8_t* block, uint8_t* codes) {
+    for (int i = 0; i < size; ++i) {
+      const int four = block[48 + i / 64 * 32 + i % 32] >> (i / 32 % 2 * 4) & 15;
+      codes[i] = static_cast<uint8_t>(four | (block[16 + i % 32] >> (i / 32) & 1) << 4);
+    }
+  }
+  static ElementScale element_scale(const uint8_t* block, int k) {
+    uint8_t scales[8], minimums[8];
+    get_six_bit_scales(block + 4, scales, minimums);
+    return {static_cast<float>(scales[k / 32]), static_cast<float>(minimums[k / 32]),
+            half_at(block), -half_at(block + 2)};
+  }
+
   static EncodeReport encode(uint8_t* block, const float* x, const Extremes& e) {
     std::memset(block, 0, bytes);
     if (e.amax() == 0) return {.zero_groups = 1};

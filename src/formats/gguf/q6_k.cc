@@ -43,6 +43,26 @@ struct BlockQ6K {
     }
   }
 
+  static Elements elements() {
+    Elements e{.kind = ElementKind::whole, .bits = 8};
+    e.middle = 32;
+    e.group = 16;
+    e.units = true;
+    e.scale_dtype = DType::bf16;
+    return e;
+  }
+  static void element_codes(const uint8_t* block, uint8_t* codes) {
+    for (int i = 0; i < size; ++i) {
+      const int h = i / 128, four = block[64 * h + i % 64] >> (i % 128 / 64 * 4) & 15;
+      codes[i] = static_cast<uint8_t>(
+          four | (block[128 + 32 * h + i % 32] >> (i % 128 / 32 * 2) & 3) << 4);
+    }
+  }
+  static ElementScale element_scale(const uint8_t* block, int k) {
+    return {.scale = static_cast<float>(static_cast<int8_t>(block[192 + k / 16])),
+            .unit = half_at(block + 208)};
+  }
+
   static EncodeReport encode(uint8_t* block, const float* x, const Extremes& e) {
     std::memset(block, 0, bytes);
     if (e.amax() == 0) return {.zero_groups = 1};

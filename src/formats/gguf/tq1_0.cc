@@ -46,6 +46,25 @@ struct BlockTq10 {
     digits<4, 4>(block + 48, d, values + 240);
   }
 
+  static Elements elements() {
+    Elements e{.kind = ElementKind::book, .bits = 2};
+    e.book = whole_book(1);
+    e.group = size;
+    return e;
+  }
+  static void element_codes(const uint8_t* block, uint8_t* codes) {
+    unsigned power = 1;
+    for (int s = 0; s < 5; ++s, power *= 3) {
+      const auto digit = [&](int byte) {
+        return static_cast<uint8_t>((block[byte] * power & 255) * 3 >> 8);
+      };
+      for (int i = 0; i < 32; ++i) codes[32 * s + i] = digit(i);
+      for (int i = 0; i < 16; ++i) codes[160 + 16 * s + i] = digit(32 + i);
+      for (int i = 0; i < 4 && s < 4; ++i) codes[240 + 4 * s + i] = digit(48 + i);
+    }
+  }
+  static ElementScale element_scale(const uint8_t* block, int k) { return {half_at(block + 52)}; }
+
   static EncodeReport encode(uint8_t* block, const float* x, const Extremes& e) {
     uint8_t codes[size];
     const EncodeReport report = encode_ternary(x, e, block + 52, codes);

@@ -23,6 +23,17 @@ struct BlockTq20 {
           values[i] = d * static_cast<float>((block[i] >> shift & 3) - 1);
   }
 
+  static Elements elements() {
+    Elements e{.kind = ElementKind::book, .bits = 2};
+    e.book = whole_book(1);
+    e.group = size;
+    return e;
+  }
+  static void element_codes(const uint8_t* block, uint8_t* codes) {
+    for (int i = 0; i < size; ++i) codes[i] = block[i / 128 * 32 + i % 32] >> (i / 32 % 4 * 2) & 3;
+  }
+  static ElementScale element_scale(const uint8_t* block, int k) { return {half_at(block + 64)}; }
+
   static EncodeReport encode(uint8_t* block, const float* x, const Extremes& e) {
     uint8_t codes[size];
     const EncodeReport report = encode_ternary(x, e, block + 64, codes);

@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "formats/format.h"
 #include "formats/packed_codes.h"
 #include "formats/small_floats/small_float.h"
 #include "tensor/tensor.h"
@@ -50,6 +51,30 @@ struct ElementRows {
       Codes::pack(row, begin + whole, codes, count - whole);
     }
     return clipped;
+  }
+
+  // Its codes as kernels want them: an index of the numbers, or the sign in bit 7.
+  static Elements elements() {
+    Elements e{};
+    if constexpr (Element::bits == 4) {
+      e.kind = ElementKind::book;
+      for (size_t code = 0; code < 16; ++code)
+        e.book[code] = Element::value_of(static_cast<int>(code));
+    } else {
+      e.kind = ElementKind::small_float;
+      e.mantissa = Element::mantissa;
+      e.bias = Element::bias;
+    }
+    e.bits = Element::bits == 4 ? 4 : 8;
+    e.codes = [](const QuantizedTensor& q, Tile tile, uint8_t* codes, int64_t stride) {
+      for (int64_t n = tile.n0; n < tile.n1; ++n, codes += stride) {
+        Codes::unpack(row(q.planes[0], n), tile.k0, tile.k1 - tile.k0, codes);
+        if constexpr (Element::bits == 6)
+          for (int64_t i = 0; i < tile.k1 - tile.k0; ++i)
+            codes[i] = static_cast<uint8_t>((codes[i] & 31) | (codes[i] & 32) << 2);
+      }
+    };
+    return e;
   }
 
   // scale * element, one rounding.

@@ -78,6 +78,17 @@ struct MicroScaled {
     }
   }
 
+  static Elements elements() {
+    Elements e = Rows::elements();
+    e.group = block;
+    e.scale_dtype = DType::bf16;  // the same exponents
+    e.scale_at = [](const QuantizedTensor& q, int64_t n, int64_t k) {
+      const uint8_t code = q.planes[scales_plane].template as<uint8_t>()[scale_at(q, n, k)];
+      return ElementScale{f32_from_e8m0(code)};
+    };
+    return e;
+  }
+
   static Format format() {
     static constexpr ScaleRule rules[] = {ScaleRule::floor, ScaleRule::rceil, ScaleRule::even};
     static const std::string value = "2^(e - 127) * element: " + std::string(Element::range);
@@ -94,6 +105,7 @@ struct MicroScaled {
     f.planes = planes;
     f.encode_tile = encode_tile;
     f.decode_tile = decode_tile;
+    f.elements = elements();
     return f;
   }
 };

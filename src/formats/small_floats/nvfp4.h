@@ -117,6 +117,18 @@ struct Nvfp4 {
     }
   }
 
+  static Elements elements() {
+    Elements e = Rows::elements();
+    e.group = block;
+    e.units = true;
+    e.scale_dtype = DType::bf16;  // holds all of E4M3
+    e.scale_at = [](const QuantizedTensor& q, int64_t n, int64_t k) {
+      const uint8_t code = q.planes[scales_plane].template as<uint8_t>()[scale_at(q, n, k)];
+      return ElementScale{.scale = E4m3::decode(code), .unit = tensor_scale(q)};
+    };
+    return e;
+  }
+
   static Format format() {
     static const std::string value = "scale * tensor scale * element: " + std::string(E2m1::range);
     Format f;
@@ -132,6 +144,7 @@ struct Nvfp4 {
     f.prepare = prepare;
     f.encode_tile = encode_tile;
     f.decode_tile = decode_tile;
+    f.elements = elements();
     return f;
   }
 };

@@ -17,7 +17,7 @@
 #include "base/check.h"
 #include "formats/format.h"
 #include "formats/scale_plane.h"
-#include "formats/small_floats/small_float.h"
+#include "formats/small_floats/element_rows.h"
 #include "formats/tensor_amax.h"
 
 namespace farthing {
@@ -125,6 +125,15 @@ struct ScaledFloat {
     }
   }
 
+  static Elements elements() {
+    Elements e = ElementRows<Element>::elements();
+    e.group = columns;
+    e.scale_at = [](const QuantizedTensor& q, int64_t n, int64_t k) {
+      return ElementScale{load_scale(q.planes[scales_plane], scale_at(q, n, k))};
+    };
+    return e;
+  }
+
   static Format format() {
     static const std::string value = "scale * element: " + std::string(Element::range);
     Format f;
@@ -137,6 +146,7 @@ struct ScaledFloat {
     if (of_tensor) f.prepare = prepare;
     f.encode_tile = encode_tile;
     f.decode_tile = decode_tile;
+    f.elements = elements();
     return f;
   }
 };

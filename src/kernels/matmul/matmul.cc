@@ -25,6 +25,8 @@ bool accepts(const MatmulKernel& kernel, const Format& format) {
       return true;
     case Packing::floats:
       return format.plain.has_value();
+    case Packing::elements:
+      return format.elements.has_value();
     case Packing::integers:
       return has_int8_product(format) && format.grid->bits <= 8;
   }

@@ -49,6 +49,7 @@ enum class Packing {
   stored,    // not packed: tiles are decoded by the format itself
   floats,    // the plane's own floats, each panel [k][16]
   integers,  // integer grids; see IntegerPanels
+  elements,  // what Format::elements describes; see element_panels.h
 };
 
 struct MatmulFunctions {

@@ -1,6 +1,7 @@
 // Packing of stored weights into panels of 16 outputs.
 #include <cstring>
 
+#include "kernels/matmul/element_panels.h"
 #include "kernels/matmul/matmul.h"
 
 namespace farthing {
@@ -85,6 +86,8 @@ int64_t packed_bytes(Packing packing, const QuantizedTensor& q) {
       return panels_of(q.n) * panel_outputs * q.k * dtype_bytes(*q.format->plain);
     case Packing::integers:
       return panels_of(q.n) * IntegerPanels(q).panel_bytes;
+    case Packing::elements:
+      return panels_of(q.n) * ElementPanels(q).panel_bytes;
   }
   return 0;
 }
@@ -97,6 +100,8 @@ void pack_panels(Packing packing, const QuantizedTensor& q, int64_t panel_begin,
     std::byte* out = packed + panel * panel_bytes;
     if (packing == Packing::integers) {
       pack_integers(q, IntegerPanels(q), panel, out);
+    } else if (packing == Packing::elements) {
+      pack_elements(q, ElementPanels(q), panel, out);
     } else if (*q.format->plain == DType::f32) {
       pack_floats(q, panel, reinterpret_cast<float*>(out));
     } else {

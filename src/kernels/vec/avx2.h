@@ -157,6 +157,46 @@ FARTHING_INLINE IntVec bits_from(IntVec a, int32_t mask) {
           _mm256_and_si256(_mm256_srli_epi32(a.high, shift), m)};
 }
 
+template <int shift>
+FARTHING_INLINE Vec bytes_above(IntVec a) {
+  const IntVec byte = bits_from<shift>(a, 255);
+  const __m256i above = _mm256_set1_epi32(0x4b000000);
+  return {_mm256_castsi256_ps(_mm256_or_si256(byte.low, above)),
+          _mm256_castsi256_ps(_mm256_or_si256(byte.high, above))};
+}
+
+struct Book {
+  __m256 low, high;
+  static FARTHING_INLINE Book load(const float* p) {
+    return {_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8)};
+  }
+};
+template <int bits>
+FARTHING_INLINE __m256 eight_numbers(const Book& book, __m256i index) {
+  const __m256 low = _mm256_permutevar8x32_ps(book.low, index);  // reads the three lowest bits
+  if constexpr (bits == 2) return low;
+  const __m256 high = _mm256_permutevar8x32_ps(book.high, index);
+  return _mm256_blendv_ps(low, high, _mm256_castsi256_ps(_mm256_slli_epi32(index, 28)));
+}
+template <int bits, int shift>
+FARTHING_INLINE Vec numbers_at(const Book& book, IntVec codes) {
+  return {eight_numbers<bits>(book, _mm256_srli_epi32(codes.low, shift)),
+          eight_numbers<bits>(book, _mm256_srli_epi32(codes.high, shift))};
+}
+template <int mantissa, bool high>
+FARTHING_INLINE Vec small_floats(const uint16_t* p) {
+  __m256i words = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+  if constexpr (!high) words = _mm256_slli_epi16(words, 8);
+  if constexpr (mantissa == 3) {
+    words = _mm256_and_si256(_mm256_srai_epi16(words, 1),
+                             _mm256_set1_epi16(static_cast<int16_t>(0xbf80)));
+  } else if constexpr (high) {
+    words = _mm256_and_si256(words, _mm256_set1_epi16(static_cast<int16_t>(0xff00)));
+  }
+  return {_mm256_cvtph_ps(_mm256_castsi256_si128(words)),
+          _mm256_cvtph_ps(_mm256_extracti128_si256(words, 1))};
+}
+
 FARTHING_INLINE float sum_of_lanes(Vec a) {
   const __m256 eight = _mm256_add_ps(a.low, a.high);
   const __m128 four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));

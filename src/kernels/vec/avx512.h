@@ -93,6 +93,37 @@ FARTHING_INLINE IntVec bits_from(IntVec a, int32_t mask) {
   return {_mm512_and_si512(_mm512_srli_epi32(a.all, shift), _mm512_set1_epi32(mask))};
 }
 
+template <int shift>
+FARTHING_INLINE Vec bytes_above(IntVec a) {
+  // (lanes & 255) | the bits of 2^23
+  const __m512i low = shift == 0 ? a.all : _mm512_srli_epi32(a.all, shift);
+  return {_mm512_castsi512_ps(
+      _mm512_ternarylogic_epi32(low, _mm512_set1_epi32(255), _mm512_set1_epi32(0x4b000000), 0xea))};
+}
+
+struct Book {
+  __m512 number;
+  static FARTHING_INLINE Book load(const float* p) { return {_mm512_loadu_ps(p)}; }
+};
+template <int bits, int shift>
+FARTHING_INLINE Vec numbers_at(const Book& book, IntVec codes) {
+  // reads the four lowest bits of an index
+  return {_mm512_permutexvar_ps(shift == 0 ? codes.all : _mm512_srli_epi32(codes.all, shift),
+                                book.number)};
+}
+template <int mantissa, bool high>
+FARTHING_INLINE Vec small_floats(const uint16_t* p) {
+  __m256i words = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+  if constexpr (!high) words = _mm256_slli_epi16(words, 8);
+  if constexpr (mantissa == 3) {
+    words = _mm256_and_si256(_mm256_srai_epi16(words, 1),
+                             _mm256_set1_epi16(static_cast<int16_t>(0xbf80)));
+  } else if constexpr (high) {
+    words = _mm256_and_si256(words, _mm256_set1_epi16(static_cast<int16_t>(0xff00)));
+  }
+  return {_mm512_cvtph_ps(words)};
+}
+
 FARTHING_INLINE float sum_of_lanes(Vec a) {
   const __m256 eight =
       _mm256_add_ps(_mm512_castps512_ps256(a.all), _mm512_extractf32x8_ps(a.all, 1));

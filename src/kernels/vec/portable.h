@@ -155,6 +155,46 @@ FARTHING_INLINE IntVec bits_from(IntVec a, int32_t mask) {
   return a;
 }
 
+// 2^23 + the byte at `shift` of each lane; less a whole number of that size it is exact.
+template <int shift>
+FARTHING_INLINE Vec bytes_above(IntVec a) {
+  const IntVec byte = bits_from<shift>(a, 255);
+  Vec out;
+  for (int i = 0; i < 16; ++i) out.lane[i] = 8388608.0f + static_cast<float>(byte.lane[i]);
+  return out;
+}
+
+// Sixteen numbers that codes choose from.
+struct Book {
+  float number[16];
+  static FARTHING_INLINE Book load(const float* p) {
+    Book b;
+    std::memcpy(b.number, p, sizeof b.number);
+    return b;
+  }
+};
+// The numbers of the codes of `bits` bits at `shift` in each lane; a book of 2 bits repeats its
+// four numbers.
+template <int bits, int shift>
+FARTHING_INLINE Vec numbers_at(const Book& book, IntVec codes) {
+  Vec out;
+  for (int i = 0; i < 16; ++i)
+    out.lane[i] = book.number[static_cast<uint32_t>(codes.lane[i]) >> shift & 15];
+  return out;
+}
+// Small floats with 2 or 3 bits of mantissa, a byte of each of sixteen words, as the halves that
+// have the sign and, below it, the same bits: the value times 2^(bias - 15), exact. No code is NaN
+// but those of E5M2.
+template <int mantissa, bool high>
+FARTHING_INLINE Vec small_floats(const uint16_t* p) {
+  uint16_t halves[16];
+  for (int i = 0; i < 16; ++i) {
+    const int byte = high ? p[i] >> 8 : p[i] & 255;
+    halves[i] = static_cast<uint16_t>((byte & 128) << 8 | (byte & 127) << (10 - mantissa));
+  }
+  return Vec::load_f16(halves);
+}
+
 // The fixed tree of sixteen lanes: lane i + lane i+8, then +4, +2, +1.
 FARTHING_INLINE float sum_of_lanes(Vec a) {
   for (int width = 8; width >= 1; width /= 2)

@@ -39,6 +39,9 @@ inline constexpr Grid<1024, 8, 3> iq2_s_grid(iq2_s_text, {8, 25, 43});
 inline constexpr Grid<256, 4, 8> iq3_xxs_grid(iq3_xxs_text, {4, 12, 20, 28, 36, 44, 52, 62});
 inline constexpr Grid<512, 4, 8> iq3_s_grid(iq3_s_text, {1, 3, 5, 7, 9, 11, 13, 15});
 inline constexpr Grid<2048, 8, 3> iq1_grid(iq1_s_text, {-1, 0, 1});
+// The levels of iq1_grid shifted by an eighth: a code is level + 1, and 4 for the negative shift.
+inline constexpr std::array<float, 16> shifted_levels = {-0.875f, 0.125f,  1.125f, 0,
+                                                         -1.125f, -0.125f, 0.875f};
 
 // Eight signs from seven bits: the eighth makes the number of minus signs even.
 inline constexpr std::array<uint8_t, 128> even_signs = [] {
@@ -59,6 +62,25 @@ inline constexpr std::array<std::array<int8_t, 8>, 256> minus_masks = [] {
       out[bits][j] = static_cast<int8_t>(-static_cast<int>(bits >> j & 1));
   return out;
 }();
+
+// The levels and their negatives as a book of sixteen: a code is the level's index, and 8 for a
+// minus.
+template <size_t count>
+constexpr std::array<float, 16> signed_levels(const std::array<int8_t, count>& levels) {
+  std::array<float, 16> out{};
+  for (size_t i = 0; i < count; ++i) {
+    out[i] = levels[i];
+    out[8 + i] = -out[i];
+  }
+  return out;
+}
+// The codes of eight levels whose indices are level >> `shift`.
+template <int shift>
+void signed_codes(const int8_t* first, const int8_t* second, uint8_t signs, uint8_t* codes) {
+  for (int j = 0; j < 8; ++j)
+    codes[j] =
+        static_cast<uint8_t>((j < 4 ? first[j] : second[j - 4]) >> shift | (signs >> j & 1) << 3);
+}
 
 // values[j] = scale * level, with a minus where bit j of `signs` is set; eight of them.
 inline void decode_signed(const int8_t* levels, uint8_t signs, float scale, float* values) {

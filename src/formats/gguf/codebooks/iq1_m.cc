@@ -43,6 +43,30 @@ struct BlockIq1M {
     }
   }
 
+  static Elements elements() {
+    Elements e{.kind = ElementKind::book, .bits = 4};
+    e.book = shifted_levels;
+    e.group = 16;
+    e.units = true;
+    e.scale_dtype = DType::bf16;
+    return e;
+  }
+  static void element_codes(const uint8_t* block, uint8_t* codes) {
+    for (int g = 0; g < 32; ++g) {
+      const int bits = block[32 + g / 2] >> (g % 2 * 4);
+      const int8_t* row = iq1_grid.row(block[g] | (bits & 7) << 8);
+      for (int j = 0; j < 8; ++j)
+        codes[8 * g + j] = static_cast<uint8_t>((row[j] + 1) | (bits >> 3 & 1) << 2);
+    }
+  }
+  static ElementScale element_scale(const uint8_t* block, int k) {
+    int half = 0;
+    for (int i = 0; i < 4; ++i) half |= block[49 + 2 * i] >> 4 << (4 * i);
+    const int word = block[48 + k / 64 * 2] | block[49 + k / 64 * 2] << 8;
+    return {.scale = static_cast<float>(2 * (word >> (k / 16 % 4 * 3) & 7) + 1),
+            .unit = f32_from_f16(static_cast<uint16_t>(half))};
+  }
+
   static EncodeReport encode(uint8_t* block, const float* x, const Extremes& e) {
     std::memset(block, 0, bytes);
     if (e.amax() == 0) return {.zero_groups = 1};

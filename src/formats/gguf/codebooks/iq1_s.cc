@@ -37,6 +37,27 @@ struct BlockIq1S {
     }
   }
 
+  static Elements elements() {
+    Elements e{.kind = ElementKind::book, .bits = 4};
+    e.book = shifted_levels;
+    e.group = 32;
+    e.units = true;
+    e.scale_dtype = DType::bf16;
+    return e;
+  }
+  static void element_codes(const uint8_t* block, uint8_t* codes) {
+    for (int g = 0; g < 32; ++g) {
+      const int word = block[34 + g / 4 * 2] | block[35 + g / 4 * 2] << 8;
+      const int8_t* row = iq1_grid.row(block[2 + g] | (word >> (g % 4 * 3) & 7) << 8);
+      for (int j = 0; j < 8; ++j)
+        codes[8 * g + j] = static_cast<uint8_t>((row[j] + 1) | (word >> 15) << 2);
+    }
+  }
+  static ElementScale element_scale(const uint8_t* block, int k) {
+    const int s = block[35 + k / 32 * 2] >> 4 & 7;
+    return {.scale = static_cast<float>(2 * s + 1), .unit = half_at(block)};
+  }
+
   static EncodeReport encode(uint8_t* block, const float* x, const Extremes& e) {
     std::memset(block, 0, bytes);
     if (e.amax() == 0) return {.zero_groups = 1};

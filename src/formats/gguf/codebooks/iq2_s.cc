@@ -36,6 +36,26 @@ struct BlockIq2S {
     }
   }
 
+  static Elements elements() {
+    Elements e{.kind = ElementKind::book, .bits = 4};
+    e.book = signed_levels(iq2_s_grid.levels);
+    e.group = 16;
+    e.units = true;
+    e.scale_dtype = DType::bf16;
+    return e;
+  }
+  static void element_codes(const uint8_t* block, uint8_t* codes) {
+    for (int g = 0; g < 32; ++g) {
+      const int high = block[66 + g / 4] >> (g % 4 * 2) & 3;
+      const int8_t* row = iq2_s_grid.row(block[2 + g] | high << 8);
+      signed_codes<4>(row, row + 4, block[34 + g], codes + 8 * g);
+    }
+  }
+  static ElementScale element_scale(const uint8_t* block, int k) {
+    const int s = block[74 + k / 32] >> (k / 16 % 2 * 4) & 15;
+    return {.scale = 0.5f + static_cast<float>(s), .unit = 0.25f * half_at(block)};
+  }
+
   static EncodeReport encode(uint8_t* block, const float* x, const Extremes& e) {
     std::memset(block, 0, bytes);
     if (e.amax() == 0) return {.zero_groups = 1};

@@ -36,6 +36,27 @@ struct BlockIq3S {
     }
   }
 
+  static Elements elements() {
+    Elements e{.kind = ElementKind::book, .bits = 4};
+    e.book = signed_levels(iq3_s_grid.levels);
+    e.group = 32;
+    e.units = true;
+    e.scale_dtype = DType::bf16;
+    return e;
+  }
+  static void element_codes(const uint8_t* block, uint8_t* codes) {
+    for (int g = 0; g < 32; ++g) {
+      const int high = block[66 + g / 4] >> (g % 4 * 2);
+      signed_codes<1>(iq3_s_grid.row(block[2 + 2 * g] | (high & 1) << 8),
+                      iq3_s_grid.row(block[3 + 2 * g] | (high & 2) << 7), block[74 + g],
+                      codes + 8 * g);
+    }
+  }
+  static ElementScale element_scale(const uint8_t* block, int k) {
+    const int s = block[106 + k / 64] >> (k / 32 % 2 * 4) & 15;
+    return {.scale = static_cast<float>(2 * s + 1), .unit = half_at(block)};
+  }
+
   static EncodeReport encode(uint8_t* block, const float* x, const Extremes& e) {
     std::memset(block, 0, bytes);
     if (e.amax() == 0) return {.zero_groups = 1};

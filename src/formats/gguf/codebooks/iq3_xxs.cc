@@ -36,6 +36,27 @@ struct BlockIq3Xxs {
     }
   }
 
+  static Elements elements() {
+    Elements e{.kind = ElementKind::book, .bits = 4};
+    e.book = signed_levels(iq3_xxs_grid.levels);
+    e.group = 32;
+    e.units = true;
+    e.scale_dtype = DType::bf16;
+    return e;
+  }
+  static void element_codes(const uint8_t* block, uint8_t* codes) {
+    for (int g = 0; g < 32; ++g) {
+      uint32_t word;
+      std::memcpy(&word, block + 66 + g / 4 * 4, 4);
+      signed_codes<3>(iq3_xxs_grid.row(block[2 + 2 * g]), iq3_xxs_grid.row(block[3 + 2 * g]),
+                      even_signs[word >> (g % 4 * 7) & 127], codes + 8 * g);
+    }
+  }
+  static ElementScale element_scale(const uint8_t* block, int k) {
+    const int s = block[69 + k / 32 * 4] >> 4;
+    return {.scale = 0.5f + static_cast<float>(s), .unit = 0.5f * half_at(block)};
+  }
+
   static EncodeReport encode(uint8_t* block, const float* x, const Extremes& e) {
     std::memset(block, 0, bytes);
     if (e.amax() == 0) return {.zero_groups = 1};
