@@ -103,7 +103,9 @@ TEST(Difference, EveryOtherKindOfActivationsIsSeen) {
 TEST(Difference, EveryOtherFormatIsSeen) {
   Promise promise("int4_g32");
   const auto trainers = promise.trainers(sequences());
-  for (const Format& format : all_formats()) {
+  // one in four is enough to see that formats differ
+  for (const std::string& scheme : testing::schemes_in_turn(4, 1)) {
+    const Format& format = *parse_scheme(scheme).value().weights;
     if (format.block > 32) continue;  // has another model
     const Promise other{std::string(format.name)};
     const auto engine = other.engine(promise.context());
