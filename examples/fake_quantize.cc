@@ -1,9 +1,10 @@
 // Fake quantization by hand: one row through min-max, INT4 straight-through and two LSQ steps,
 // printed.
 #include <cstdio>
+#include <string>
 #include <vector>
 
-#include "ops/fake_quantize/fake_quantize.h"
+#include "ops/fake_quantize/affine_codes.h"
 
 using namespace farthing;
 
@@ -37,6 +38,17 @@ int main() {
   std::printf("min_max: S %.4f, Z %d, codes %d..%d\n", scales[0], zeros[0], grid.qmin, grid.qmax);
   ops::fake_quantize_forward(context, row(x), grid, scales, zeros, row(out));
   print("fake quantized", out);
+
+  // The codes Q = round(R / S) + Z, by every way to round.
+  std::vector<int32_t> codes(x.size());
+  const auto columns = static_cast<int64_t>(x.size());
+  for (const ops::Rounding rounding : ops::all_roundings) {
+    ops::affine_quantize(context, row(x), grid, scales, zeros, rounding,
+                         {codes.data(), 1, columns, columns});
+    std::printf("codes, %-14s", std::string(ops::rounding_name(rounding)).c_str());
+    for (const int32_t code : codes) std::printf(" %8d", code);
+    std::printf("\n");
+  }
 
   // Two groups of four, each with its own amax / 7.
   ops::int4_straight_through_forward(context, row(x), 4, row(out));

@@ -35,6 +35,15 @@ inline float round_away(float x) {
   return x < 0 ? -rounded : rounded;
 }
 
+// The elements of blocks of 256 that have whole scales (and minimums) for each `group` under d (and
+// dmin).
+inline Elements sub_blocks(Elements elements, int64_t group) {
+  elements.group = group;
+  elements.units = true;
+  elements.scale_dtype = DType::bf16;  // holds whole numbers and halves up to 8 bits
+  return elements;
+}
+
 // A matrix as rows of blocks along k. `Block` has
 //   size, bytes                          weights and bytes of a block
 //   decode(block, values)                all of a block's values

@@ -38,10 +38,7 @@ struct BlockIq4Xs {
   static Elements elements() {
     Elements e{.kind = ElementKind::book, .bits = 4};
     for (size_t code = 0; code < 16; ++code) e.book[code] = iq4_book[code];
-    e.group = 32;
-    e.units = true;
-    e.scale_dtype = DType::bf16;
-    return e;
+    return sub_blocks(e, 32);
   }
   static void element_codes(const uint8_t* block, uint8_t* codes) {
     for (int i = 0; i < 128; ++i) {

@@ -38,12 +38,9 @@ struct BlockQ2K {
   }
 
   static Elements elements() {
-    Elements e{.kind = ElementKind::book, .bits = 2, .second = SecondTerm::offset};
-    e.book = whole_book(0);
-    e.group = 16;
-    e.units = true;
-    e.scale_dtype = DType::bf16;
-    return e;
+    return sub_blocks(
+        {.kind = ElementKind::book, .bits = 2, .second = SecondTerm::offset, .book = whole_book(0)},
+        16);
   }
   static void element_codes(const uint8_t* block, uint8_t* codes) {
     for (int i = 0; i < size; ++i)

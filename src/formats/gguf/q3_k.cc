@@ -45,12 +45,7 @@ struct BlockQ3K {
   }
 
   static Elements elements() {
-    Elements e{.kind = ElementKind::book, .bits = 4};
-    e.book = whole_book(4);
-    e.group = 16;
-    e.units = true;
-    e.scale_dtype = DType::bf16;
-    return e;
+    return sub_blocks({.kind = ElementKind::book, .bits = 4, .book = whole_book(4)}, 16);
   }
   static void element_codes(const uint8_t* block, uint8_t* codes) {
     for (int i = 0; i < size; ++i) {

@@ -37,12 +37,9 @@ struct BlockQ4K {
   }
 
   static Elements elements() {
-    Elements e{.kind = ElementKind::book, .bits = 4, .second = SecondTerm::offset};
-    e.book = whole_book(0);
-    e.group = 32;
-    e.units = true;
-    e.scale_dtype = DType::bf16;
-    return e;
+    return sub_blocks(
+        {.kind = ElementKind::book, .bits = 4, .second = SecondTerm::offset, .book = whole_book(0)},
+        32);
   }
   static void element_codes(const uint8_t* block, uint8_t* codes) {
     for (int i = 0; i < size; ++i)

@@ -40,11 +40,7 @@ struct BlockQ5K {
   }
 
   static Elements elements() {
-    Elements e{.kind = ElementKind::whole, .bits = 8, .second = SecondTerm::offset};
-    e.group = 32;
-    e.units = true;
-    e.scale_dtype = DType::bf16;
-    return e;
+    return sub_blocks({.kind = ElementKind::whole, .bits = 8, .second = SecondTerm::offset}, 32);
   }
   static void element_codes(const uint8_t* block, uint8_t* codes) {
     for (int i = 0; i < size; ++i) {

@@ -44,12 +44,7 @@ struct BlockQ6K {
   }
 
   static Elements elements() {
-    Elements e{.kind = ElementKind::whole, .bits = 8};
-    e.middle = 32;
-    e.group = 16;
-    e.units = true;
-    e.scale_dtype = DType::bf16;
-    return e;
+    return sub_blocks({.kind = ElementKind::whole, .bits = 8, .middle = 32}, 16);
   }
   static void element_codes(const uint8_t* block, uint8_t* codes) {
     for (int i = 0; i < size; ++i) {

@@ -44,12 +44,7 @@ struct BlockIq1M {
   }
 
   static Elements elements() {
-    Elements e{.kind = ElementKind::book, .bits = 4};
-    e.book = shifted_levels;
-    e.group = 16;
-    e.units = true;
-    e.scale_dtype = DType::bf16;
-    return e;
+    return sub_blocks({.kind = ElementKind::book, .bits = 4, .book = shifted_levels}, 16);
   }
   static void element_codes(const uint8_t* block, uint8_t* codes) {
     for (int g = 0; g < 32; ++g) {

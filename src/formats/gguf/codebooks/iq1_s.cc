@@ -38,12 +38,7 @@ struct BlockIq1S {
   }
 
   static Elements elements() {
-    Elements e{.kind = ElementKind::book, .bits = 4};
-    e.book = shifted_levels;
-    e.group = 32;
-    e.units = true;
-    e.scale_dtype = DType::bf16;
-    return e;
+    return sub_blocks({.kind = ElementKind::book, .bits = 4, .book = shifted_levels}, 32);
   }
   static void element_codes(const uint8_t* block, uint8_t* codes) {
     for (int g = 0; g < 32; ++g) {

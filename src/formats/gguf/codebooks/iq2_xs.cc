@@ -36,12 +36,8 @@ struct BlockIq2Xs {
   }
 
   static Elements elements() {
-    Elements e{.kind = ElementKind::book, .bits = 4};
-    e.book = signed_levels(iq2_xs_grid.levels);
-    e.group = 16;
-    e.units = true;
-    e.scale_dtype = DType::bf16;
-    return e;
+    return sub_blocks(
+        {.kind = ElementKind::book, .bits = 4, .book = signed_levels(iq2_xs_grid.levels)}, 16);
   }
   static void element_codes(const uint8_t* block, uint8_t* codes) {
     for (int g = 0; g < 32; ++g) {
