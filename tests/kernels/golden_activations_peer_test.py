@@ -12,8 +12,7 @@ SOURCE = pathlib.Path(os.environ.get("FARTHING_SOURCE_DIR", pathlib.Path(__file_
 
 class GoldenActivations(unittest.TestCase):
     def test_regenerated_vectors_are_the_committed_ones(self):
-        python = os.environ.get("FARTHING_PEER_PYTHON") or subprocess.check_output(
-            [SOURCE / "scripts/peers", "--python", "formats"], text=True).strip()
+        python = subprocess.check_output([SOURCE / "scripts/peers", "--python", "formats"], text=True).strip()
         data, name = SOURCE / "tests/kernels/data", "golden_activations.safetensors"
         with tempfile.TemporaryDirectory() as folder:
             subprocess.run([python, data / "make_golden_activations.py", folder], check=True)

@@ -130,11 +130,11 @@ struct Bnb4 {
     uint8_t codes[block];
     for (int64_t i = 0; i < block; ++i)
       codes[i] = static_cast<uint8_t>(NearestOf16<Book>::index(scaled[i]));
-    if constexpr (!Book::ascending)
-      for (uint8_t& code : codes) code = Book::order[code];
     uint8_t packed[block / 2];
     for (int64_t i = 0; i < block / 2; ++i)
       packed[i] = static_cast<uint8_t>(codes[2 * i] << 4 | codes[2 * i + 1]);
+    if constexpr (!Book::ascending)
+      for (uint8_t& pair : packed) pair = pairs_in_order<Book>[pair];
     std::memcpy(q.planes[codes_plane].template as<uint8_t>() + b * block / 2, packed,
                 static_cast<size_t>((count + 1) / 2));
   }

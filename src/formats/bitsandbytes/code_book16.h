@@ -46,6 +46,15 @@ struct BnbFp4 {
   static constexpr std::string_view name = "+-{0, 0.0625, 2, 3, 4, 6, 8, 12} / 12";
 };
 
+// Two codes in a byte, of two places by ascending value.
+template <class Book>
+inline constexpr std::array<uint8_t, 256> pairs_in_order = [] {
+  std::array<uint8_t, 256> out{};
+  for (size_t i = 0; i < 256; ++i)
+    out[i] = static_cast<uint8_t>(Book::order[i / 16] << 4 | Book::order[i % 16]);
+  return out;
+}();
+
 // Which number is nearest, counted by ascending value; the lower one of two that are equally near.
 template <class Book>
 struct NearestOf16 {

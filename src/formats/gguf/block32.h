@@ -73,13 +73,21 @@ struct Block32 {
     } else {
       uint8_t* nibbles = stored + (bits == 5 ? 4 : 0);
       if constexpr (bits == 5) {
-        std::memset(stored, 0, 4);
-        for (int i = 0; i < 32; ++i)
-          stored[i / 8] = static_cast<uint8_t>(stored[i / 8] | codes[i] >> 4 << (i % 8));
+        uint32_t fifth = 0;
+        for (int i = 0; i < 32; ++i) fifth |= static_cast<uint32_t>(codes[i] >> 4) << i;
+        std::memcpy(stored, &fifth, 4);
       }
       for (int i = 0; i < 16; ++i)
         nibbles[i] = static_cast<uint8_t>((codes[i] & 15) | (codes[i + 16] & 15) << 4);
     }
+  }
+
+  // The number of the largest magnitude; the first of two gives the sign, as in the home engine.
+  static float extreme(const float* x, const Extremes& e) {
+    if (e.high != -e.low) return e.high > -e.low ? e.high : e.low;
+    for (int i = 0; i < size; ++i)
+      if (x[i] != 0 && std::fabs(x[i]) == e.high) return x[i];
+    return 0;
   }
 
   // The scale before it is rounded, and the lowest value where codes count from it.
@@ -95,11 +103,7 @@ struct Block32 {
     } else if constexpr (bits == 8) {
       return e.amax() / 127.0f;
     } else {
-      // The first of equal magnitudes gives the sign, as in the home engine.
-      float extreme = 0;
-      for (int i = 0; i < size; ++i)
-        if (std::fabs(x[i]) > std::fabs(extreme)) extreme = x[i];
-      return extreme / -static_cast<float>(middle);
+      return extreme(x, e) / -static_cast<float>(middle);
     }
   }
 
