@@ -74,7 +74,8 @@ ElementPanels::ElementPanels(const QuantizedTensor& q)
       scale_dtype(q.format->elements->scale_dtype.value_or(q.scale_dtype)),
       k(q.k),
       group(group_of(q)),
-      groups((k + group - 1) / group),
+      groups(group == 1 ? (k + 15) / 16 * 16
+                        : (k + group - 1) / group),  // blocks of 16 are read whole
       unit_count(units ? (k + unit_k - 1) / unit_k : 0),
       scales_offset(aligned64(code_bytes((k + 31) / 32 * 32))) {
   CHECK(is_scale_dtype(scale_dtype));
