@@ -138,15 +138,18 @@ TEST(TokenizerJson, DeepNestingIsRefused) {
 
 TEST(TokenizerJson, IdFarOutsideTheVocabularyIsRefused) {
   for (const char* id : {"2000000000", "-1", "1.5", "99999999999999999999", "\"0\"", "null"}) {
-    refusal(
-        Stages{.model = R"({"vocab": {"a": )" + std::string(id) + R"(}, "merges": []})"}.json());
+    const Stages stages{.model = R"({"vocab": {"a": )" + std::string(id) + R"(}, "merges": []})"};
+    EXPECT_EQ(refusal(stages.json()).where, "tokenizer.json.model.vocab") << id;
   }
-  refusal(Stages{.added_tokens = R"([{"id": 2000000000, "content": "x"}])"}.json());
+  const Stages added{.added_tokens = R"([{"id": 2000000000, "content": "x"}])"};
+  EXPECT_EQ(refusal(added.json()).where, "tokenizer.json.added_tokens[0]");
 }
 
 TEST(TokenizerJson, TwoTokensOfOneIdAreRefused) {
-  refusal(Stages{.model = R"({"vocab": {"a": 0, "b": 0}, "merges": []})"}.json());
-  refusal(Stages{.added_tokens = R"([{"id": 0, "content": "x"}])"}.json());
+  const Stages model{.model = R"({"vocab": {"a": 0, "b": 0}, "merges": []})"};
+  EXPECT_EQ(refusal(model.json()).got, R"(id 0 for "a" and for "b")");
+  const Stages added{.added_tokens = R"([{"id": 0, "content": "x"}])"};
+  EXPECT_EQ(refusal(added.json()).got, R"(id 0 for "a" and for "x")");
 }
 
 TEST(TokenizerJson, MergeOfAnUnknownTokenIsRefused) {
@@ -160,33 +163,37 @@ TEST(TokenizerJson, MergeOfAnUnknownTokenIsRefused) {
 }
 
 TEST(TokenizerJson, OptionOfBpeThatIsNotSupportedIsRefused) {
-  for (const char* option : {R"("dropout": 0.1)", R"("continuing_subword_prefix": "##")",
-                             R"("end_of_word_suffix": "</w>")"}) {
-    refusal(Stages{.model = R"({"vocab": {"a": 0}, "merges": [], )" + std::string(option) + "}"}
-                .json());
+  const std::pair<std::string, std::string> options[] = {{"dropout", "0.1"},
+                                                         {"continuing_subword_prefix", R"("##")"},
+                                                         {"end_of_word_suffix", R"("</w>")"}};
+  for (const auto& [name, value] : options) {
+    const Stages stages{.model =
+                            R"({"vocab": {"a": 0}, "merges": [], ")" + name + "\": " + value + "}"};
+    EXPECT_EQ(refusal(stages.json()).where, "tokenizer.json.model." + name);
   }
 }
 
 TEST(TokenizerJson, StepAfterByteLevelIsRefused) {
-  refusal(Stages{
+  const Stages stages{
       .pre_tokenizer =
-          R"({"type": "Sequence", "pretokenizers": [{"type": "ByteLevel"}, {"type": "Digits"}]})"}
-              .json());
+          R"({"type": "Sequence", "pretokenizers": [{"type": "ByteLevel"}, {"type": "Digits"}]})"};
+  EXPECT_EQ(refusal(stages.json()).what, "the pre-tokenizer goes on after ByteLevel");
 }
 
 TEST(TokenizerJson, DecoderStepAfterFuseIsRefused) {
-  refusal(Stages{
+  const Stages stages{
       .decoder =
-          R"({"type": "Sequence", "decoders": [{"type": "Fuse"}, {"type": "ByteFallback"}]})"}
-              .json());
+          R"({"type": "Sequence", "decoders": [{"type": "Fuse"}, {"type": "ByteFallback"}]})"};
+  EXPECT_EQ(refusal(stages.json()).got, "another step than Strip after Fuse");
 }
 
 TEST(TokenizerJson, PatternThatDoesNotCompileIsRefused) {
   for (const char* pattern : {"(", "[z-a]", "\\\\p{Nonsense}", "a{99999}"}) {
-    refusal(Stages{.pre_tokenizer =
-                       R"({"type": "Split", "behavior": "Isolated", "pattern": {"Regex": ")" +
-                       std::string(pattern) + R"("}})"}
-                .json());
+    const Stages stages{.pre_tokenizer =
+                            R"({"type": "Split", "behavior": "Isolated", "pattern": {"Regex": ")" +
+                            std::string(pattern) + R"("}})"};
+    EXPECT_EQ(refusal(stages.json()).what,
+              "a regular expression of the tokenizer cannot be compiled");
   }
 }
 
@@ -202,16 +209,17 @@ TEST(TokenizerJson, PatternThatBacktracksForeverDoesNotHangEncoding) {
 }
 
 TEST(TokenizerJson, TemplateWithoutTheTextIsRefused) {
-  refusal(Stages{.post_processor =
-                     R"({"type": "TemplateProcessing", "single": [], "special_tokens": {}})"}
-              .json());
+  const Stages stages{.post_processor =
+                          R"({"type": "TemplateProcessing", "single": [], "special_tokens": {}})"};
+  EXPECT_EQ(refusal(stages.json()).where, "tokenizer.json.post_processor.single");
 }
 
 TEST(TokenizerJson, TemplateIdOutsideTheVocabularyIsRefused) {
-  refusal(Stages{.post_processor = R"({"type": "TemplateProcessing", "single": [)"
-                                   R"({"SpecialToken": {"id": "x"}}, {"Sequence": {"id": "A"}}], )"
-                                   R"("special_tokens": {"x": {"ids": [3]}}})"}
-              .json());
+  const Stages stages{.post_processor =
+                          R"({"type": "TemplateProcessing", "single": [)"
+                          R"({"SpecialToken": {"id": "x"}}, {"Sequence": {"id": "A"}}], )"
+                          R"("special_tokens": {"x": {"ids": [3]}}})"};
+  EXPECT_EQ(refusal(stages.json()).got, "token 3");
 }
 
 TEST(TokenizerJson, ConfigurationNamesBosAndEos) {

@@ -226,17 +226,18 @@ TEST_F(Train, AFullDiskLeavesTheLastGoodStateAndResumingGivesTheSameBytes) {
     rlim_t most_bytes;
     const char* path;
   };
-  for (const auto& [most_bytes, path] :
+  for (const Case& each :
        {Case{1'000'000, "step-00000004"}, {100'000, "report.html"}, {300, "metrics.jsonl"}}) {
-    SCOPED_TRACE(path);
+    SCOPED_TRACE(each.path);
     std::filesystem::remove_all(folder_ / "run");
     {
       std::optional<FileSizeLimit> limit;
       const auto failed = run(r, "run", 2, false, [&](const TrainStep& s) {
-        if (s.step == 3) limit.emplace(most_bytes);
+        if (s.step == 3) limit.emplace(each.most_bytes);
       });
       ASSERT_FALSE(failed);
-      EXPECT_NE(failed.error().where.find((folder_ / "run" / path).string()), std::string::npos)
+      EXPECT_NE(failed.error().where.find((folder_ / "run" / each.path).string()),
+                std::string::npos)
           << failed.error().text();
       EXPECT_NE(failed.error().remedy.find("free space"), std::string::npos);
     }
