@@ -21,9 +21,6 @@ struct Page {
 };
 std::string page_html(const Page& page);
 
-// Text as HTML, in elements and in quoted attributes. Names come from outside: anything may stand
-// in them.
-std::string html_text(std::string_view text);
 // A template with every {{name}} replaced; what is put in is not searched again. CHECKs that every
 // name has a part.
 std::string filled(std::string_view page,

@@ -24,7 +24,7 @@ TEST(Page, NoTextGetsOutOfItsPlace) {
   const std::string html = page_html(hostile_page());
   EXPECT_EQ(html.find("<script>alert"), std::string::npos);
   EXPECT_EQ(html.find("<!--"), std::string::npos);
-  EXPECT_NE(html.find("&amp;&quot;&#39;{{css}}<br>second line"), std::string::npos);
+  EXPECT_NE(html.find("&amp;&#34;&#39;{{css}}<br>second line"), std::string::npos);
   const std::string mark = "id=\"report-data\">";
   const size_t from = html.find(mark) + mark.size();
   const auto data = JsonObject::parse(html.substr(from, html.find("</script>", from) - from), "");

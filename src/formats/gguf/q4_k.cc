@@ -46,10 +46,7 @@ struct BlockQ4K {
       codes[i] = block[16 + i / 64 * 32 + i % 32] >> (i / 32 % 2 * 4) & 15;
   }
   static ElementScale element_scale(const uint8_t* block, int k) {
-    uint8_t scales[8], minimums[8];
-    get_six_bit_scales(block + 4, scales, minimums);
-    return {static_cast<float>(scales[k / 32]), static_cast<float>(minimums[k / 32]),
-            half_at(block), -half_at(block + 2)};
+    return six_bit_element_scale(block, k);
   }
 
   static EncodeReport encode(uint8_t* block, const float* x, const Extremes& e) {
@@ -59,9 +56,7 @@ struct BlockQ4K {
     magnitude_weights<32, size>(x, e.amax(), w);
     const RangedBlock<32, 15, 63> found(x, w, e);
     if (found.report.overflowed_scales != 0) return found.report;
-    std::memcpy(block, &found.half, 2);
-    std::memcpy(block + 2, &found.min_half, 2);
-    put_six_bit_scales(block + 4, found.scales, found.minimums);
+    put_six_bit_header(block, found);
     for (int j = 0; j < 4; ++j)
       for (int i = 0; i < 32; ++i)
         block[16 + 32 * j + i] =

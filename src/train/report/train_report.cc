@@ -5,6 +5,7 @@
 
 #include <cmath>
 
+#include "base/html_text.h"
 #include "base/json_writer.h"
 #include "page/number_text.h"
 #include "page/page.h"

@@ -1,6 +1,7 @@
 // The alignment as a page.
 #include <fmt/format.h>
 
+#include "base/html_text.h"
 #include "page/number_text.h"
 #include "page/page.h"
 #include "workflows/align/report.h"

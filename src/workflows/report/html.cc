@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/html_text.h"
 #include "page/number_text.h"
 #include "page/page.h"
 #include "workflows/compare_report.h"

@@ -1,5 +1,6 @@
 // Arithmetic, concatenation and slices.
 #include "text/chat_template/run/operators.h"
+#include "base/html_text.h"
 
 #include <fmt/format.h>
 
@@ -106,8 +107,8 @@ Result<Value> floats(Operator operation, double a, double b) {
 Result<Value> joined_texts(const Value& a, const Value& b, Budget* budget) {
   TRY(budget->spend_bytes(a.text().size() + b.text().size()));
   if (!a.is_markup() && !b.is_markup()) return Value(a.text() + b.text());
-  return Value::markup((a.is_markup() ? a.text() : escape_html(a.text())) +
-                       (b.is_markup() ? b.text() : escape_html(b.text())));
+  return Value::markup((a.is_markup() ? a.text() : html_text(a.text())) +
+                       (b.is_markup() ? b.text() : html_text(b.text())));
 }
 
 Result<Value> repeated(const Value& value, std::int64_t times, Budget* budget) {

@@ -38,7 +38,4 @@ Result<std::string> change_case(std::string_view text, Case to);
 // str.capitalize.
 Result<std::string> capitalize(std::string_view text);
 
-// What markupsafe.escape makes of a text.
-std::string escape_html(std::string_view text);
-
 }  // namespace farthing::jinja
