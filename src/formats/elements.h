@@ -23,7 +23,9 @@ enum class ElementKind {
   small_float,  // of 8 bits: a sign, then an exponent and 2 or 3 bits of mantissa
 };
 
-// What groups have beside the scale.
+// What groups have beside the scale. With a second term whole numbers have no middle. With offsets
+// scale * element must be exact in f32 (at most 24 bits of both), so that a kernel may fuse the two
+// operations.
 enum class SecondTerm { none, zero, offset };
 
 // Of the group that a weight lies in. The scale is f32(unit * scale), likewise the second term.

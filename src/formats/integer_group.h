@@ -77,8 +77,11 @@ struct IntegerCodes {
     return INFINITY;
   }
 
+  // `whole`: the group's size where the compiler may know it, else 0.
+  template <int64_t whole = 0>
   static void encode_group(QuantizedTensor& q, int64_t n, int64_t g, int64_t begin, int64_t end,
                            const float* values, ScaleRule rule, EncodeReport& report) {
+    if constexpr (whole != 0) end = begin + whole;
     const Extremes extremes = extremes_of(values, end - begin);
     if (!extremes.finite) {
       report.nonfinite += 1;
@@ -99,14 +102,17 @@ struct IntegerCodes {
       zero = static_cast<int>(position > highest ? highest : position);
       Codes::set(row_of(q.planes[zeros_plane], n), g, zero);
     }
-    encode_codes(row_of(q.planes[codes_plane], n), begin, end, values, rule, scale, zero, report);
+    encode_codes<whole>(row_of(q.planes[codes_plane], n), begin, end, values, rule, scale, zero,
+                        report);
   }
 
   // Codes of a group whose scale is stored; an infinite one makes them all zero.
+  template <int64_t whole = 0>
   static void encode_codes(uint8_t* row, int64_t begin, int64_t end, const float* values,
                            ScaleRule rule, float scale, int zero, EncodeReport& report) {
     const float lowest_step = static_cast<float>((rule == ScaleRule::narrow ? 1 : 0) - zero);
     const float highest_step = static_cast<float>(highest - zero);
+    if constexpr (whole != 0) end = begin + whole;
     uint8_t codes[chunk];
     for (int64_t at = begin; at < end; at += chunk, values += chunk) {
       const int count = static_cast<int>(end - at < chunk ? end - at : chunk);
@@ -130,7 +136,12 @@ struct IntegerCodes {
     for (int64_t n = tile.n0; n < tile.n1; ++n, values += stride) {
       for (int64_t begin = tile.k0; begin < tile.k1; begin += size) {
         const int64_t end = begin + size < tile.k1 ? begin + size : tile.k1;
-        encode_group(q, n, begin / size, begin, end, values + (begin - tile.k0), rule, report);
+        const float* of_group = values + (begin - tile.k0);
+        if (end - begin == 16) {
+          encode_group<16>(q, n, begin / size, begin, end, of_group, rule, report);
+        } else {
+          encode_group(q, n, begin / size, begin, end, of_group, rule, report);
+        }
       }
     }
     return report;

@@ -64,19 +64,35 @@ struct Extremes {
   float amax() const { return -low > high ? -low : high; }  // +0 of zeros
 };
 
-// Floats as whole numbers in the same order, whose extremes the compiler finds with vectors; NaNs
-// lie beyond the infinities.
+// Four lanes that the compiler keeps in a vector; the order does not matter to extremes.
 inline Extremes extremes_of(const float* values, int64_t count) {
+  constexpr int lanes = 4;
   constexpr int32_t infinity = 0x7f800000;
-  const auto ordered = [](int32_t bits) { return bits ^ (bits >> 31 & 0x7fffffff); };
-  int32_t low = 0, high = 0;
-  for (int64_t i = 0; i < count; ++i) {
-    const int32_t key = ordered(std::bit_cast<int32_t>(values[i]));
-    low = key < low ? key : low;
-    high = key > high ? key : high;
+  const auto is_huge = [](float x) {
+    return (std::bit_cast<int32_t>(x) & 0x7fffffff) >= infinity ? -1 : 0;
+  };
+  float low[lanes] = {}, high[lanes] = {};
+  int32_t huge[lanes] = {};
+  const int64_t whole = count - count % lanes;
+  for (int64_t i = 0; i < whole; i += lanes) {
+    for (int j = 0; j < lanes; ++j) {
+      const float x = values[i + j];
+      low[j] = x < low[j] ? x : low[j];
+      high[j] = x > high[j] ? x : high[j];
+      huge[j] |= is_huge(x);
+    }
   }
-  return {std::bit_cast<float>(ordered(low)) + 0.0f,  // +0 of -0
-          std::bit_cast<float>(high), low > ~infinity && high < infinity};
+  Extremes all;
+  int32_t any_huge = 0;
+  const auto join = [&](float lowest, float highest, int32_t is) {
+    all.low = lowest < all.low ? lowest : all.low;
+    all.high = highest > all.high ? highest : all.high;
+    any_huge |= is;
+  };
+  for (int j = 0; j < lanes; ++j) join(low[j], high[j], huge[j]);
+  for (int64_t i = whole; i < count; ++i) join(values[i], values[i], is_huge(values[i]));
+  all.finite = any_huge == 0;
+  return all;
 }
 
 // The largest magnitude; not finite where one of the values is not.

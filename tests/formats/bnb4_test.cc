@@ -42,14 +42,32 @@ TEST(Bnb4, TheDynamicMapIsThatOfBitsandbytes) {
   }
 }
 
+template <class Book>
+float value_at(size_t place) {
+  return Book::values[Book::order[place]];
+}
+template <class Book>
+float value_near(float x) {
+  return value_at<Book>(static_cast<size_t>(NearestOf16<Book>::index(x)));
+}
+
 TEST(Bnb4, OfTwoNumbersThatAreEquallyNearTheLowerIsTaken) {
-  for (int i = 0; i < 15; ++i) {
-    const float bound = NearestOf16<Nf4>::bounds[static_cast<size_t>(i)];
-    EXPECT_EQ(NearestOf16<Nf4>::index(bound), i);
-    EXPECT_EQ(NearestOf16<Nf4>::index(std::nextafter(bound, 2.0f)), i + 1);
+  for (size_t i = 0; i < 15; ++i) {
+    for (const float above : {0.0f, 2.0f}) {
+      const auto near = [above](float bound) {
+        return above == 0 ? bound : std::nextafter(bound, above);
+      };
+      const size_t wanted = above == 0 ? i : i + 1;
+      EXPECT_EQ(value_near<Nf4>(near(NearestOf16<Nf4>::bounds[i])), value_at<Nf4>(wanted)) << i;
+      EXPECT_EQ(value_near<BnbFp4>(near(NearestOf16<BnbFp4>::bounds[i])), value_at<BnbFp4>(wanted))
+          << i;
+    }
   }
-  EXPECT_EQ(NearestOf16<BnbFp4>::index(0.0f), 7);
-  EXPECT_EQ(BnbFp4::order[7], 0);
+}
+
+TEST(Bnb4, ZeroOfEitherSignIsTheCode0OfFp4) {
+  for (const float zero : {0.0f, -0.0f})
+    EXPECT_EQ(BnbFp4::order[static_cast<size_t>(NearestOf16<BnbFp4>::index(zero))], 0);
 }
 
 class FlattenedBlocks : public ::testing::TestWithParam<std::string> {};

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <cstdint>
 #include <string_view>
 
@@ -28,6 +29,7 @@ struct Nf4 {
                                                    0.7229568362236023f,
                                                    1.0f};
   static constexpr bool ascending = true;
+  static constexpr bool symmetric = false;
   // Codes by ascending value.
   static constexpr std::array<uint8_t, 16> order = {0, 1, 2,  3,  4,  5,  6,  7,
                                                     8, 9, 10, 11, 12, 13, 14, 15};
@@ -40,6 +42,7 @@ struct BnbFp4 {
       2.0f / 12,  3.0f / 12,    0.0f / 12,  -0.0625f / 12, -8.0f / 12, -12.0f / 12,
       -4.0f / 12, -6.0f / 12,   -2.0f / 12, -3.0f / 12};
   static constexpr bool ascending = false;
+  static constexpr bool symmetric = true;
   // Code 8 is zero too, and is never written.
   static constexpr std::array<uint8_t, 16> order = {11, 10, 13, 12, 15, 14, 9, 0,
                                                     0,  1,  6,  7,  4,  5,  2, 3};
@@ -64,8 +67,20 @@ struct NearestOf16 {
       out[i] = (Book::values[Book::order[i]] + Book::values[Book::order[i + 1]]) / 2.0f;
     return out;
   }();
+  static constexpr std::array<float, 7> positive_bounds = [] {
+    std::array<float, 7> out{};
+    for (size_t i = 0; i < 7; ++i) out[i] = bounds[8 + i];
+    return out;
+  }();
   static int index(float x) {
     int out = 0;
+    if constexpr (Book::symmetric) {  // half the comparisons
+      const auto bits = std::bit_cast<int32_t>(x);
+      const int32_t negative = bits >> 31;  // -1, and then the lower one has the larger magnitude
+      const auto magnitude = std::bit_cast<float>((bits & 0x7fffffff) - negative);
+      for (const float bound : positive_bounds) out += magnitude > bound ? 1 : 0;
+      return out ^ (8 + negative);
+    }
     for (const float bound : bounds) out += x > bound ? 1 : 0;
     return out;
   }

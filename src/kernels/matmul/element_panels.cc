@@ -68,7 +68,9 @@ ElementPanels::ElementPanels(const QuantizedTensor& q)
       bits(q.format->elements->bits),
       second(q.format->elements->second),
       units(q.format->elements->units),
-      middle(q.format->elements->middle),
+      middle(kind == ElementKind::book ? -static_cast<int>(q.format->elements->book[0])
+                                       : q.format->elements->middle),
+      whole_book(q.format->elements->book == farthing::whole_book(middle)),
       mantissa(q.format->elements->mantissa),
       power(static_cast<float>(1 << (15 - q.format->elements->bias))),
       scale_dtype(q.format->elements->scale_dtype.value_or(q.scale_dtype)),
@@ -79,6 +81,7 @@ ElementPanels::ElementPanels(const QuantizedTensor& q)
       unit_count(units ? (k + unit_k - 1) / unit_k : 0),
       scales_offset(aligned64(code_bytes((k + 31) / 32 * 32))) {
   CHECK(is_scale_dtype(scale_dtype));
+  CHECK(second == SecondTerm::none || kind != ElementKind::whole || middle == 0);
   const int64_t scales = aligned64(groups * panel_outputs * dtype_bytes(scale_dtype));
   const int64_t units_bytes = unit_count * panel_outputs * 4;
   seconds_offset = scales_offset + scales;

@@ -24,6 +24,7 @@ struct ElementPanels {
   SecondTerm second;
   bool units;
   int middle;         // of whole numbers
+  bool whole_book;    // the book is code - middle
   int mantissa;       // of small floats
   float power;        // of small floats: what the half of the same bits is multiplied by
   DType scale_dtype;  // f16, bf16 or f32

@@ -157,12 +157,25 @@ FARTHING_INLINE IntVec bits_from(IntVec a, int32_t mask) {
           _mm256_and_si256(_mm256_srli_epi32(a.high, shift), m)};
 }
 
-template <int shift>
-FARTHING_INLINE Vec bytes_above(IntVec a) {
-  const IntVec byte = bits_from<shift>(a, 255);
-  const __m256i above = _mm256_set1_epi32(0x4b000000);
-  return {_mm256_castsi256_ps(_mm256_or_si256(byte.low, above)),
-          _mm256_castsi256_ps(_mm256_or_si256(byte.high, above))};
+// One shuffle moves a byte down and clears the others; nibbles are parted for all of a dword at
+// once.
+constexpr float whole_base = 0;
+template <int bits, int shift>
+FARTHING_INLINE __m256i eight_codes(__m256i a) {
+  constexpr int byte = shift / 8;
+  if constexpr (bits == 4) {
+    const __m256i nibbles = _mm256_set1_epi8(15);
+    a = _mm256_and_si256(shift % 8 == 0 ? a : _mm256_srli_epi32(a, 4), nibbles);
+  }
+  constexpr int cleared = static_cast<int>(0x80808000);
+  const __m128i order = _mm_setr_epi32(cleared | byte, cleared | (byte + 4), cleared | (byte + 8),
+                                       cleared | (byte + 12));
+  return _mm256_shuffle_epi8(a, _mm256_broadcastsi128_si256(order));
+}
+template <int bits, int shift>
+FARTHING_INLINE Vec whole_at(IntVec codes) {
+  return {_mm256_cvtepi32_ps(eight_codes<bits, shift>(codes.low)),
+          _mm256_cvtepi32_ps(eight_codes<bits, shift>(codes.high))};
 }
 
 struct Book {

@@ -93,12 +93,14 @@ FARTHING_INLINE IntVec bits_from(IntVec a, int32_t mask) {
   return {_mm512_and_si512(_mm512_srli_epi32(a.all, shift), _mm512_set1_epi32(mask))};
 }
 
-template <int shift>
-FARTHING_INLINE Vec bytes_above(IntVec a) {
-  // (lanes & 255) | the bits of 2^23
-  const __m512i low = shift == 0 ? a.all : _mm512_srli_epi32(a.all, shift);
+constexpr float whole_base = 8388608;
+template <int bits, int shift>
+FARTHING_INLINE Vec whole_at(IntVec codes) {
+  // (lanes & mask) | the bits of 2^23
+  const __m512i low = shift == 0 ? codes.all : _mm512_srli_epi32(codes.all, shift),
+                mask = _mm512_set1_epi32((1 << bits) - 1);
   return {_mm512_castsi512_ps(
-      _mm512_ternarylogic_epi32(low, _mm512_set1_epi32(255), _mm512_set1_epi32(0x4b000000), 0xea))};
+      _mm512_ternarylogic_epi32(low, mask, _mm512_set1_epi32(0x4b000000), 0xea))};
 }
 
 struct Book {

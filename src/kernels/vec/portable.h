@@ -155,13 +155,12 @@ FARTHING_INLINE IntVec bits_from(IntVec a, int32_t mask) {
   return a;
 }
 
-// 2^23 + the byte at `shift` of each lane; less a whole number of that size it is exact.
-template <int shift>
-FARTHING_INLINE Vec bytes_above(IntVec a) {
-  const IntVec byte = bits_from<shift>(a, 255);
-  Vec out;
-  for (int i = 0; i < 16; ++i) out.lane[i] = 8388608.0f + static_cast<float>(byte.lane[i]);
-  return out;
+// The codes of 4 or 8 bits at `shift` in each lane as numbers, plus whole_base, which an
+// instruction set chooses.
+constexpr float whole_base = 0;
+template <int bits, int shift>
+FARTHING_INLINE Vec whole_at(IntVec codes) {
+  return to_float(bits_from<shift>(codes, (1 << bits) - 1));
 }
 
 // Sixteen numbers that codes choose from.
