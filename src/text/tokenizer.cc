@@ -5,13 +5,16 @@
 
 #include <algorithm>
 #include <unordered_map>
+#include <utility>
 
+#include "base/check.h"
+#include "text/models/model.h"
 #include "text/pipeline/added_tokens.h"
-#include "text/pipeline/bpe.h"
 #include "text/pipeline/normalizer.h"
 #include "text/pipeline/pre_tokenizer.h"
 #include "text/pipeline/spec.h"
 #include "text/pipeline/token_decoder.h"
+#include "text/unicode/byte_level.h"
 #include "text/unicode/utf8.h"
 
 namespace farthing {
@@ -25,7 +28,8 @@ struct Tokenizer::Parts {
   AddedTokens in_text, in_normalized_text;
   Normalizer normalizer;
   PreTokenizer pre_tokenizer;
-  Bpe bpe;
+  std::unique_ptr<Model> model;
+  bool spells_bytes;  // words are spelled out after ByteLevel
   TokenDecoder decoder;
 
   bool has(std::int32_t id) const {
@@ -45,9 +49,6 @@ Result<void> check_ids(const Spec& spec, std::string_view where) {
                  .wanted = fmt::format("0 to {}", count - 1),
                  .remedy = "check that the tokenizer file is complete and unmodified"});
   };
-  for (const Merge& merge : spec.merges) {
-    for (const std::int32_t id : {merge.left, merge.right, merge.result}) TRY(check(id, "merges"));
-  }
   for (const AddedToken& token : spec.added) TRY(check(token.id, "added tokens"));
   for (const std::int32_t id : spec.prefix) TRY(check(id, "tokens put before a text"));
   for (const std::int32_t id : spec.suffix) TRY(check(id, "tokens put after a text"));
@@ -80,7 +81,9 @@ Result<Tokenizer> make_tokenizer(Spec spec, std::string_view where) {
   Normalizer normalizer = TRY(Normalizer::compile(spec.normalizers, where));
   PreTokenizer pre_tokenizer = TRY(PreTokenizer::compile(spec.pre_tokenizers, where));
   TokenDecoder decoder = TRY(make_token_decoder(spec, normalizer, where));
-  Bpe bpe(spec, byte_level);
+  const ModelKind* kind = find_model_kind(spec.kind);
+  CHECK(kind != nullptr);
+  std::unique_ptr<Model> model = TRY(kind->make(spec, byte_level, where));
   auto parts = std::make_shared<Tokenizer::Parts>(Tokenizer::Parts{
       .spec = std::move(spec),
       .ids = {},
@@ -89,7 +92,8 @@ Result<Tokenizer> make_tokenizer(Spec spec, std::string_view where) {
       .in_normalized_text = {},
       .normalizer = std::move(normalizer),
       .pre_tokenizer = std::move(pre_tokenizer),
-      .bpe = std::move(bpe),
+      .model = std::move(model),
+      .spells_bytes = byte_level && !kind->reads_bytes,
       .decoder = std::move(decoder),
   });
   const Spec& kept = parts->spec;
@@ -120,15 +124,20 @@ std::vector<std::int32_t> Tokenizer::encode(std::string_view text, EncodeOptions
   }
   std::vector<std::int32_t> ids;
   if (options.add_special_tokens) ids = parts.spec.prefix;
-  Bpe::Scratch scratch;
+  const auto scratch = parts.model->make_scratch();
   const PreTokenizer::Sink encode_word = [&](std::string_view word) {
-    parts.bpe.encode(word, &scratch, &ids);
+    if (parts.spells_bytes) {
+      parts.model->encode(spell_bytes(word), scratch.get(), &ids);
+    } else {
+      parts.model->encode(word, scratch.get(), &ids);
+    }
   };
   std::string normalized;
   parts.in_text.split(text, options.parse_special, [&](std::string_view part, auto id) {
     if (id) return ids.push_back(*id);
     const bool first = part.data() == text.data();
-    const std::string_view rewritten = parts.normalizer.normalize(part, &normalized);
+    const bool last = part.data() + part.size() == text.data() + text.size();
+    const std::string_view rewritten = parts.normalizer.normalize(part, &normalized, {first, last});
     parts.in_normalized_text.split(
         rewritten, options.parse_special, [&](std::string_view piece, auto piece_id) {
           if (piece_id) return ids.push_back(*piece_id);
@@ -181,14 +190,21 @@ std::string StreamDecoder::feed(std::int32_t id) {
   const Tokenizer::Parts& parts = *tokenizer_.parts_;
   if (!parts.has(id) || (options_.skip_special_tokens && parts.special[id])) return {};
   const TokenDecoder& decoder = parts.decoder;
-  std::string bytes = decoder.bytes[id];
-  if (!at_first_token_) {
-    pending_ += decoder.separator;
-  } else if (decoder.strips_first_token) {
-    std::erase(bytes, ' ');
+  const bool first = std::exchange(at_first_token_, false);
+  if (!first) pending_ += decoder.separator;
+  pending_ += std::exchange(if_more_, {});
+  if_last_.clear();
+  const std::string& bytes =
+      first && !decoder.first.empty() ? decoder.first[id] : decoder.bytes[id];
+  if (decoder.last.empty()) {
+    pending_ += bytes;
+  } else {  // certain is what both have in common
+    const std::string& last = decoder.last[id];
+    const auto differs = std::mismatch(bytes.begin(), bytes.end(), last.begin(), last.end());
+    pending_.append(bytes.begin(), differs.first);
+    if_more_.assign(differs.first, bytes.end());
+    if_last_.assign(differs.second, last.end());
   }
-  at_first_token_ = false;
-  pending_ += bytes;
   std::string text;
   take_whole_characters(&pending_, &text);
   while (strip_count_ > 0 && !text.empty()) {
@@ -203,9 +219,7 @@ std::string StreamDecoder::feed(std::int32_t id) {
 }
 
 std::string StreamDecoder::finish() {
-  const bool incomplete = !pending_.empty();
-  pending_.clear();
-  return incomplete ? std::string(kReplacementCharacter) : std::string();
+  return replace_invalid_utf8(std::exchange(pending_, {}) + std::exchange(if_last_, {}));
 }
 
 }  // namespace farthing

@@ -81,7 +81,8 @@ class StreamDecoder {
  private:
   Tokenizer tokenizer_;
   DecodeOptions options_;
-  std::string pending_;  // the start of a character
+  std::string pending_;            // the start of a character
+  std::string if_more_, if_last_;  // the end of the last token, as it is where more follow or not
   std::uint32_t strip_count_;
   bool at_first_token_;
 };

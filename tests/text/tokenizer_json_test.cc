@@ -100,12 +100,11 @@ TEST(TokenizerJson, UnknownKindsAreRefusedByNameWithThoseThatAreKnown) {
     EXPECT_NE(error.got.find(name), std::string::npos) << error.text();
     EXPECT_NE(error.wanted.find(known), std::string::npos) << error.text();
   };
-  check({.normalizer = R"({"type": "BertNormalizer"})"}, "BertNormalizer", "Prepend");
-  check({.pre_tokenizer = R"({"type": "Whitespace"})"}, "Whitespace", "ByteLevel");
-  check({.post_processor = R"({"type": "BertProcessing"})"}, "BertProcessing",
-        "TemplateProcessing");
-  check({.decoder = R"({"type": "WordPiece"})"}, "WordPiece", "ByteFallback");
-  check({.model = R"({"type": "Unigram", "vocab": []})"}, "Unigram", "BPE");
+  check({.normalizer = R"({"type": "NFQ"})"}, "NFQ", "Prepend");
+  check({.pre_tokenizer = R"({"type": "UnicodeScripts"})"}, "UnicodeScripts", "ByteLevel");
+  check({.post_processor = R"({"type": "XlmProcessing"})"}, "XlmProcessing", "TemplateProcessing");
+  check({.decoder = R"({"type": "CTC"})"}, "CTC", "ByteFallback");
+  check({.model = R"({"type": "Bigram", "vocab": []})"}, "Bigram", "BPE");
   check({.pre_tokenizer =
              R"({"type": "Sequence", "pretokenizers": [{"type": "Digits"}, {"type": "Nope"}]})"},
         "Nope", "Split");

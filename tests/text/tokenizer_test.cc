@@ -6,7 +6,7 @@
 #include <random>
 #include <thread>
 
-#include "text/pipeline/bpe.h"
+#include "text/models/bpe.h"
 #include "text/pipeline/spec.h"
 #include "text/support/fixtures.h"
 #include "text/tokenizer_json.h"
@@ -161,7 +161,7 @@ std::vector<std::int32_t> merge_plainly(const tokenizer::Spec& spec,
 TEST(Bpe, QueueGivesTheSameAsSearchingEveryPair) {
   const Tokenizer tokenizer = variant("byte_level_without_regex");
   const tokenizer::Bpe bpe(tokenizer.spec(), /*byte_level=*/true);
-  tokenizer::Bpe::Scratch scratch;
+  tokenizer::Bpe::Merging scratch;
   std::mt19937 generator(3);
   for (int round = 0; round < 100; ++round) {
     std::string word;

@@ -1,27 +1,12 @@
 // The search for added tokens, with the rules of Hugging Face's AddedToken.
 #include "text/pipeline/added_tokens.h"
 
-#include <utf8proc.h>
-
 #include <algorithm>
 
-#include "text/unicode/utf8.h"
+#include "text/unicode/character_class.h"
 
 namespace farthing::tokenizer {
 namespace {
-
-struct Character {
-  utf8proc_int32_t value;
-  std::size_t bytes;
-};
-
-Character first_character(std::string_view text) {
-  Character character{0, 0};
-  character.bytes = static_cast<std::size_t>(
-      utf8proc_iterate(reinterpret_cast<const utf8proc_uint8_t*>(text.data()),
-                       static_cast<utf8proc_ssize_t>(text.size()), &character.value));
-  return character;
-}
 
 Character last_character(std::string_view text) {
   std::size_t begin = text.size() - 1;
@@ -29,37 +14,9 @@ Character last_character(std::string_view text) {
   return first_character(text.substr(begin));
 }
 
-bool is_white_space(Character character) {
-  const utf8proc_int32_t value = character.value;
-  return (value >= 9 && value <= 13) || value == 0x85 ||
-         utf8proc_category(value) == UTF8PROC_CATEGORY_ZS ||
-         utf8proc_category(value) == UTF8PROC_CATEGORY_ZL ||
-         utf8proc_category(value) == UTF8PROC_CATEGORY_ZP;
-}
-
-// \w of regular expressions: letters, marks, decimal digits, connectors.
-bool is_word_character(Character character) {
-  switch (utf8proc_category(character.value)) {
-    case UTF8PROC_CATEGORY_LU:
-    case UTF8PROC_CATEGORY_LL:
-    case UTF8PROC_CATEGORY_LT:
-    case UTF8PROC_CATEGORY_LM:
-    case UTF8PROC_CATEGORY_LO:
-    case UTF8PROC_CATEGORY_MN:
-    case UTF8PROC_CATEGORY_MC:
-    case UTF8PROC_CATEGORY_ME:
-    case UTF8PROC_CATEGORY_ND:
-    case UTF8PROC_CATEGORY_NL:
-    case UTF8PROC_CATEGORY_PC:
-      return true;
-    default:
-      return false;
-  }
-}
-
 bool stands_alone(std::string_view text, std::size_t begin, std::size_t end) {
-  return (begin == 0 || !is_word_character(last_character(text.substr(0, begin)))) &&
-         (end == text.size() || !is_word_character(first_character(text.substr(end))));
+  return (begin == 0 || !is_word_character(last_character(text.substr(0, begin)).value)) &&
+         (end == text.size() || !is_word_character(first_character(text.substr(end)).value));
 }
 
 }  // namespace
@@ -97,14 +54,14 @@ void AddedTokens::split(std::string_view text, bool parse_special, const Sink& s
     if (token.lstrip) {
       while (begin > done) {
         const Character before = last_character(text.substr(done, begin - done));
-        if (!is_white_space(before)) break;
+        if (!is_white_space(before.value)) break;
         begin -= before.bytes;
       }
     }
     if (token.rstrip) {
       while (end < text.size()) {
         const Character after = first_character(text.substr(end));
-        if (!is_white_space(after)) break;
+        if (!is_white_space(after.value)) break;
         end += after.bytes;
       }
     }

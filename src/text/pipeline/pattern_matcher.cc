@@ -1,5 +1,7 @@
-// Search and replacement by literal or regular expression.
+// Search and replacement by literal, regular expression or class.
 #include "text/pipeline/pattern_matcher.h"
+
+#include "text/unicode/character_class.h"
 
 namespace farthing::tokenizer {
 
@@ -13,8 +15,22 @@ Result<PatternMatcher> PatternMatcher::compile(const Pattern& pattern, std::stri
   return matcher;
 }
 
+PatternMatcher PatternMatcher::of_class(bool (*contains)(char32_t)) {
+  PatternMatcher matcher;
+  matcher.contains_ = contains;
+  return matcher;
+}
+
 std::optional<Regex::Match> PatternMatcher::find(std::string_view text, std::size_t from) const {
   if (regex_) return regex_->find(text, from);
+  if (contains_ != nullptr) {
+    while (from < text.size()) {
+      const Character character = first_character(text.substr(from));
+      if (contains_(character.value)) return Regex::Match{from, from + character.bytes};
+      from += character.bytes;
+    }
+    return std::nullopt;
+  }
   if (literal_.empty()) return std::nullopt;
   const std::size_t begin = text.find(literal_, from);
   if (begin == std::string_view::npos) return std::nullopt;

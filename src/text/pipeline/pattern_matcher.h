@@ -1,4 +1,4 @@
-// Where a pattern of a tokenizer file, literal or regular expression, occurs in a text.
+// Where a pattern of a tokenizer file, literal, regular expression or class, occurs in a text.
 #pragma once
 
 #include <optional>
@@ -15,6 +15,9 @@ class PatternMatcher {
  public:
   static Result<PatternMatcher> compile(const Pattern& pattern, std::string_view where);
 
+  // Matches each character for which `contains` is true.
+  static PatternMatcher of_class(bool (*contains)(char32_t));
+
   // The first non-empty match at or after byte `from`.
   std::optional<Regex::Match> find(std::string_view text, std::size_t from) const;
 
@@ -23,6 +26,7 @@ class PatternMatcher {
  private:
   std::string literal_;
   std::optional<Regex> regex_;
+  bool (*contains_)(char32_t) = nullptr;
 };
 
 }  // namespace farthing::tokenizer

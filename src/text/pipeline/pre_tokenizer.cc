@@ -1,8 +1,10 @@
-// Split, Digits, ByteLevel and Metaspace, all as: rewrite the piece, then split it by a pattern.
+// The pre-tokenizers, all as: rewrite the piece, then split it by a pattern.
 #include "text/pipeline/pre_tokenizer.h"
 
 #include <algorithm>
 #include <string>
+
+#include "text/unicode/character_class.h"
 
 namespace farthing::tokenizer {
 namespace {
@@ -73,33 +75,72 @@ std::vector<Piece> arrange(std::vector<Piece> pieces, SplitBehavior behavior) {
 
 }  // namespace
 
+// One overload for each kind of step: it adds what the step is made of.
+struct PreTokenizer::Compiler {
+  std::vector<Step>* steps;
+  std::string_view where;
+
+  Result<void> operator()(const Split& split) const {
+    Step step;
+    step.matcher = TRY(PatternMatcher::compile(split.pattern, where));
+    step.behavior = split.behavior;
+    step.invert = split.invert;
+    steps->push_back(std::move(step));
+    return {};
+  }
+  Result<void> operator()(const Digits& digits) const {
+    const auto behavior = digits.individual ? SplitBehavior::kIsolated : SplitBehavior::kContiguous;
+    return (*this)(Split{.pattern = {.text = "\\p{N}", .is_regex = true}, .behavior = behavior});
+  }
+  Result<void> operator()(const ByteLevel& byte_level) const {
+    Step step;
+    step.add_prefix_space = byte_level.add_prefix_space;
+    if (byte_level.use_regex)
+      step.matcher = TRY(PatternMatcher::compile({.text = kGpt2Pattern, .is_regex = true}, where));
+    steps->push_back(std::move(step));
+    return {};
+  }
+  Result<void> operator()(const Metaspace& metaspace) const {
+    Step step;
+    step.metaspace = metaspace;
+    if (metaspace.split) {
+      step.matcher = TRY(PatternMatcher::compile({.text = metaspace.replacement}, where));
+      step.behavior = SplitBehavior::kMergedWithNext;
+    }
+    steps->push_back(std::move(step));
+    return {};
+  }
+  Result<void> operator()(const Whitespace&) const {
+    add_class(&is_white_space, SplitBehavior::kRemoved);
+    add_class(&is_word_character, SplitBehavior::kContiguous);
+    return {};
+  }
+  Result<void> operator()(const WhitespaceSplit&) const {
+    add_class(&is_white_space, SplitBehavior::kRemoved);
+    return {};
+  }
+  Result<void> operator()(const Punctuation& punctuation) const {
+    add_class(&is_punctuation, punctuation.behavior);
+    return {};
+  }
+  Result<void> operator()(const BertPreTokenizer&) const {
+    add_class(&is_white_space, SplitBehavior::kRemoved);
+    add_class(&is_punctuation, SplitBehavior::kIsolated);
+    return {};
+  }
+
+  void add_class(bool (*contains)(char32_t), SplitBehavior behavior) const {
+    Step step;
+    step.matcher = PatternMatcher::of_class(contains);
+    step.behavior = behavior;
+    steps->push_back(std::move(step));
+  }
+};
+
 Result<PreTokenizer> PreTokenizer::compile(const std::vector<PreTokenizerStep>& steps,
                                            std::string_view where) {
   PreTokenizer out;
-  for (const PreTokenizerStep& described : steps) {
-    Step step;
-    if (const auto* split = std::get_if<Split>(&described)) {
-      step.matcher = TRY(PatternMatcher::compile(split->pattern, where));
-      step.behavior = split->behavior;
-      step.invert = split->invert;
-    } else if (const auto* digits = std::get_if<Digits>(&described)) {
-      step.matcher = TRY(PatternMatcher::compile({.text = "\\p{N}", .is_regex = true}, where));
-      step.behavior = digits->individual ? SplitBehavior::kIsolated : SplitBehavior::kContiguous;
-    } else if (const auto* byte_level = std::get_if<ByteLevel>(&described)) {
-      step.add_prefix_space = byte_level->add_prefix_space;
-      if (byte_level->use_regex) {
-        step.matcher =
-            TRY(PatternMatcher::compile({.text = kGpt2Pattern, .is_regex = true}, where));
-      }
-    } else {
-      step.metaspace = std::get<Metaspace>(described);
-      if (step.metaspace->split) {
-        step.matcher = TRY(PatternMatcher::compile({.text = step.metaspace->replacement}, where));
-        step.behavior = SplitBehavior::kMergedWithNext;
-      }
-    }
-    out.steps_.push_back(std::move(step));
-  }
+  for (const PreTokenizerStep& step : steps) TRY(std::visit(Compiler{&out.steps_, where}, step));
   return out;
 }
 
@@ -140,11 +181,12 @@ void PreTokenizer::split_by(std::size_t index, std::string_view text, bool first
     run(index + 1, text.substr(begin, end - begin), first && begin == 0, sink);
   };
   const bool isolated = step.behavior == SplitBehavior::kIsolated;
+  const bool removed = step.behavior == SplitBehavior::kRemoved;
   std::vector<Piece> pieces;
   const auto add = [&](std::size_t begin, std::size_t end, bool is_match) {
     if (begin == end) return;
-    if (isolated) {
-      emit(begin, end);
+    if (isolated || removed) {  // what most do: no list is needed
+      if (isolated || is_match == step.invert) emit(begin, end);
     } else {
       pieces.push_back({begin, end, is_match != step.invert});
     }

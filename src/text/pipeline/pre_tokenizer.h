@@ -25,6 +25,7 @@ class PreTokenizer {
   void split(std::string_view text, bool first, const Sink& sink) const;
 
  private:
+  struct Compiler;
   struct Step {
     std::optional<PatternMatcher> matcher;  // none: the step does not split
     SplitBehavior behavior = SplitBehavior::kIsolated;

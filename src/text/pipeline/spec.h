@@ -1,6 +1,7 @@
 // What a tokenizer consists of, as plain data: what the readers of tokenizer files produce.
 #pragma once
 
+#include <any>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -23,8 +24,32 @@ struct Replace {
   Pattern pattern;
   std::string content;
 };
-struct Nfc {};
-using NormalizerStep = std::variant<Prepend, Replace, Nfc>;
+enum class NormalForm { kNfc, kNfd, kNfkc, kNfkd };
+struct Lowercase {};
+struct StripSpaces {  // Strip among the normalizers
+  bool left = true, right = true;
+};
+struct StripAccents {};  // every combining mark; after NFD
+struct BertNormalizer {
+  bool clean_text = true, handle_chinese_chars = true;
+  bool strip_accents = true;
+  bool lowercase = true;
+};
+// SentencePiece's map from characters to text.
+struct Precompiled {
+  std::string charsmap;        // length of the trie, the trie, texts that end with a zero
+  bool longest_match = false;  // as SentencePiece; otherwise as Hugging Face
+};
+struct Nmt {};
+struct SpellBytes {};  // ByteLevel among the normalizers
+// SentencePiece's own treatment of spaces, which knows where the whole text begins and ends.
+struct SentencePieceSpaces {
+  bool add_prefix = true;     // U+2581 before the text
+  bool remove_extra = false;  // at the ends, and all but one of a run
+};
+using NormalizerStep =
+    std::variant<Prepend, Replace, NormalForm, Lowercase, StripSpaces, StripAccents, BertNormalizer,
+                 Precompiled, Nmt, SpellBytes, SentencePieceSpaces>;
 
 enum class SplitBehavior { kRemoved, kIsolated, kMergedWithPrevious, kMergedWithNext, kContiguous };
 enum class PrependScheme { kAlways, kFirst, kNever };
@@ -46,15 +71,30 @@ struct Metaspace {
   PrependScheme prepend = PrependScheme::kAlways;
   bool split = true;
 };
-using PreTokenizerStep = std::variant<Split, Digits, ByteLevel, Metaspace>;
+struct Whitespace {};       // runs of word characters, and of others that are not white space
+struct WhitespaceSplit {};  // between white space
+struct Punctuation {
+  SplitBehavior behavior = SplitBehavior::kIsolated;
+};
+struct BertPreTokenizer {};  // WhitespaceSplit, then Punctuation
+using PreTokenizerStep = std::variant<Split, Digits, ByteLevel, Metaspace, Whitespace,
+                                      WhitespaceSplit, Punctuation, BertPreTokenizer>;
 
 struct ByteFallback {};
 struct Fuse {};
 struct Strip {
   std::string content;  // one character
-  std::uint32_t start = 0;
+  std::uint32_t start = 0, stop = 0;
 };
-using DecoderStep = std::variant<ByteLevel, Replace, ByteFallback, Fuse, Strip, Metaspace>;
+struct WordPieceDecoder {
+  std::string prefix = "##";
+  bool cleanup = true;  // no space before full stops and English contractions
+};
+struct BpeDecoder {
+  std::string suffix = "</w>";  // becomes a space, of the last token nothing
+};
+using DecoderStep = std::variant<ByteLevel, Replace, ByteFallback, Fuse, Strip, Metaspace,
+                                 WordPieceDecoder, BpeDecoder>;
 
 struct AddedToken {
   std::int32_t id = 0;
@@ -71,8 +111,10 @@ struct Merge {
 };
 
 struct Spec {
+  std::string kind = "BPE";         // a name of models/kinds.inc
   std::vector<std::string> tokens;  // by id, spelled as in the file; empty: no such token
-  std::vector<Merge> merges;        // in ascending rank
+  std::vector<Merge> merges;        // of BPE, in ascending rank
+  std::any model;                   // what only its kind knows: see models/
   std::optional<std::int32_t> unknown;
   bool fuse_unknown = false;   // a run of unknown characters is one token
   bool byte_fallback = false;  // an unknown character becomes its bytes' tokens <0xNN>

@@ -14,14 +14,15 @@ namespace farthing::tokenizer {
 // A chain of decoder steps, reduced to the bytes of each token and what happens at the start of a
 // text.
 struct TokenDecoder {
-  std::vector<std::string> bytes;   // by id
-  std::string separator;            // between tokens
-  std::string strip;                // removed from the start of the text ...
-  std::uint32_t strip_count = 0;    // ... so often at most
-  bool strips_first_token = false;  // spaces of the first token are removed (Metaspace)
+  std::vector<std::string> bytes;  // by id
+  std::vector<std::string> first;  // of the first token of a text; empty: as the others
+  std::vector<std::string> last;   // of the last token of a text; empty: as the others
+  std::string separator;           // between tokens
+  std::string strip;               // removed from the start of the text ...
+  std::uint32_t strip_count = 0;   // ... so often at most
 };
 
-// Fails on a chain that cannot be reduced so: after Fuse only Strip may follow.
+// Fails on a chain that cannot be reduced so: after Fuse only Strip of the start may follow.
 Result<TokenDecoder> make_token_decoder(const Spec& spec, const Normalizer& normalizer,
                                         std::string_view where);
 

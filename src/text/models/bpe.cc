@@ -1,5 +1,5 @@
 // The table of merges, the first symbols of a word, and the merging.
-#include "text/pipeline/bpe.h"
+#include "text/models/bpe.h"
 
 #include <fmt/format.h>
 
@@ -22,7 +22,7 @@ std::uint64_t pair_of(std::int32_t left, std::int32_t right) {
 }
 
 // Orders the heap: the lowest rank on top, of equals the leftmost.
-bool is_later(const Bpe::Scratch::Candidate& a, const Bpe::Scratch::Candidate& b) {
+bool is_later(const Bpe::Merging::Candidate& a, const Bpe::Merging::Candidate& b) {
   return a.rank != b.rank ? a.rank > b.rank : a.position > b.position;
 }
 
@@ -35,20 +35,14 @@ Bpe::Bpe(const Spec& spec, bool byte_level)
       unknown_(spec.unknown.value_or(-1)) {
   byte_id_.fill(-1);
   fallback_id_.fill(-1);
-  std::unordered_map<std::string_view, int> fallback_byte;
-  std::array<std::string, 256> fallback_name;
-  for (int byte = 0; byte < 256; ++byte) {
-    fallback_name[byte] = fmt::format("<0x{:02X}>", byte);
-    fallback_byte.emplace(fallback_name[byte], byte);
-  }
   for (std::size_t i = 0; i < spec.tokens.size(); ++i) {
     const auto id = static_cast<std::int32_t>(i);
     const std::string& spelled = spec.tokens[i];
     if (spelled.empty()) continue;
     const std::string text = byte_level ? bytes_of_spelling(spelled).value_or(spelled) : spelled;
     if (spec.ignore_merges) word_id_.emplace(text, id);
-    if (const auto byte = fallback_byte.find(spelled); byte != fallback_byte.end()) {
-      fallback_id_[byte->second] = id;
+    if (const int byte = byte_of_token(spelled); byte >= 0 && spelled == byte_token(byte)) {
+      fallback_id_[byte] = id;
     }
     const auto first = static_cast<unsigned char>(text[0]);
     if (text.size() == 1 && (byte_level || first < 0x80)) {
@@ -86,7 +80,7 @@ std::int32_t Bpe::symbol_id(std::string_view symbol) const {
   return found == character_id_.end() ? -1 : found->second;
 }
 
-bool Bpe::add_bytes(std::string_view symbol, std::vector<Scratch::Symbol>* symbols) const {
+bool Bpe::add_bytes(std::string_view symbol, std::vector<Merging::Symbol>* symbols) const {
   const auto id_of = [&](char byte) { return fallback_id_[static_cast<unsigned char>(byte)]; };
   if (!std::all_of(symbol.begin(), symbol.end(), [&](char byte) { return id_of(byte) >= 0; })) {
     return false;
@@ -95,7 +89,7 @@ bool Bpe::add_bytes(std::string_view symbol, std::vector<Scratch::Symbol>* symbo
   return true;
 }
 
-void Bpe::add_symbols(std::string_view word, std::vector<Scratch::Symbol>* symbols) const {
+void Bpe::add_symbols(std::string_view word, std::vector<Merging::Symbol>* symbols) const {
   bool after_unknown = false;
   for (std::size_t i = 0; i < word.size();) {
     const std::size_t bytes =
@@ -115,7 +109,7 @@ void Bpe::add_symbols(std::string_view word, std::vector<Scratch::Symbol>* symbo
   }
 }
 
-void Bpe::merge(Scratch* scratch) const {
+void Bpe::merge(Merging* scratch) const {
   auto& symbols = scratch->symbols;
   auto& queue = scratch->queue;
   const auto count = static_cast<std::uint32_t>(symbols.size());
@@ -135,9 +129,9 @@ void Bpe::merge(Scratch* scratch) const {
   std::make_heap(queue.begin(), queue.end(), is_later);
   while (!queue.empty()) {
     std::pop_heap(queue.begin(), queue.end(), is_later);
-    const Scratch::Candidate top = queue.back();
+    const Merging::Candidate top = queue.back();
     queue.pop_back();
-    Scratch::Symbol& symbol = symbols[top.position];
+    Merging::Symbol& symbol = symbols[top.position];
     // A candidate is stale when either half has been merged since.
     if (symbol.id != top.left || symbol.next == kNone || symbols[symbol.next].id != top.right)
       continue;
@@ -155,7 +149,8 @@ void Bpe::merge(Scratch* scratch) const {
   }
 }
 
-void Bpe::encode(std::string_view word, Scratch* scratch, std::vector<std::int32_t>* ids) const {
+void Bpe::encode(std::string_view word, Scratch* any, std::vector<std::int32_t>* ids) const {
+  auto* scratch = static_cast<Merging*>(any);
   if (!word_id_.empty()) {
     if (const auto found = word_id_.find(std::string(word)); found != word_id_.end()) {
       ids->push_back(found->second);
@@ -169,7 +164,7 @@ void Bpe::encode(std::string_view word, Scratch* scratch, std::vector<std::int32
     add_symbols(word.substr(0, bytes), &scratch->symbols);
     word.remove_prefix(bytes);
     merge(scratch);
-    for (const Scratch::Symbol& symbol : scratch->symbols) {
+    for (const Merging::Symbol& symbol : scratch->symbols) {
       if (symbol.id >= 0) ids->push_back(symbol.id);
     }
   }

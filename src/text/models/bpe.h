@@ -9,16 +9,15 @@
 #include <unordered_map>
 #include <vector>
 
-#include "text/pipeline/spec.h"
+#include "text/models/model.h"
 
 namespace farthing::tokenizer {
 
 // O(n log n) in the length of a pre-token (a queue of candidate merges over a linked list), so that
 // tokenizers without pre-tokenizer can merge whole documents. Source: Sennrich et al. 2016.
-class Bpe {
+class Bpe : public Model {
  public:
-  // Reused between pre-tokens, so that encoding a word allocates nothing.
-  struct Scratch {
+  struct Merging : Scratch {
     struct Symbol {
       std::int32_t id;  // -1: merged into the symbol before it
       std::uint32_t previous, next;
@@ -36,7 +35,9 @@ class Bpe {
 
   // Appends the tokens of `word` to `ids`. A symbol that the vocabulary lacks becomes its bytes'
   // tokens, or the unknown token, or, without that, nothing.
-  void encode(std::string_view word, Scratch* scratch, std::vector<std::int32_t>* ids) const;
+  void encode(std::string_view word, Scratch* scratch,
+              std::vector<std::int32_t>* ids) const override;
+  std::unique_ptr<Scratch> make_scratch() const override { return std::make_unique<Merging>(); }
 
  private:
   struct Slot {
@@ -49,9 +50,9 @@ class Bpe {
   void insert(const Merge& merge);
   const Slot* find(std::int32_t left, std::int32_t right) const;
   std::int32_t symbol_id(std::string_view symbol) const;  // -1 if there is none
-  void add_symbols(std::string_view word, std::vector<Scratch::Symbol>* symbols) const;
-  bool add_bytes(std::string_view symbol, std::vector<Scratch::Symbol>* symbols) const;
-  void merge(Scratch* scratch) const;
+  void add_symbols(std::string_view word, std::vector<Merging::Symbol>* symbols) const;
+  bool add_bytes(std::string_view symbol, std::vector<Merging::Symbol>* symbols) const;
+  void merge(Merging* scratch) const;
 
   bool byte_level_, byte_fallback_, fuse_unknown_;
   std::int32_t unknown_;  // -1 if there is none

@@ -1,0 +1,102 @@
+// BPE as a kind of tokenizer: its part of tokenizer.json, read and written.
+#include <fmt/format.h>
+
+#include <unordered_map>
+
+#include "text/json/steps.h"
+#include "text/models/bpe.h"
+
+namespace farthing::tokenizer {
+namespace {
+
+using IdMap = std::unordered_map<std::string_view, std::int32_t>;
+
+Result<void> read_merges(const JsonNode& model, const IdMap& ids, Spec* spec) {
+  const JsonNode list = TRY(model.at("merges"));
+  TRY(list.check_list());
+  spec->merges.reserve(list.size());
+  for (std::size_t i = 0; i < list.size(); ++i) {
+    std::string_view left, right;
+    if (const auto line = list.string_at(i)) {  // "left right"
+      const std::size_t space = line->find(' ');
+      if (space != std::string_view::npos) {
+        left = line->substr(0, space);
+        right = line->substr(space + 1);
+      }
+    } else if (const auto pair = list.pair_at(i)) {
+      left = pair->first;
+      right = pair->second;
+    }
+    const auto a = ids.find(left), b = ids.find(right);
+    const auto result = ids.find(std::string(left).append(right));
+    if (a == ids.end() || b == ids.end() || result == ids.end()) {
+      return list.element(i).refuse("two tokens of the vocabulary, which joined are a token too");
+    }
+    spec->merges.push_back({a->second, b->second, result->second, static_cast<std::uint32_t>(i)});
+  }
+  return {};
+}
+
+Result<void> read(const JsonNode& model, std::size_t limit, Spec* spec) {
+  for (const char* key : {"dropout", "continuing_subword_prefix", "end_of_word_suffix"}) {
+    if (!model.has(key)) continue;
+    const JsonNode option = TRY(model.at(key));
+    if (!option.is_zero_or_empty()) {
+      return option.refuse("nothing: this option of BPE is not supported");
+    }
+  }
+  TRY(read_vocabulary(model, limit, spec));
+  IdMap ids;
+  for (std::size_t i = 0; i < spec->tokens.size(); ++i) {
+    if (!spec->tokens[i].empty()) ids.emplace(spec->tokens[i], static_cast<std::int32_t>(i));
+  }
+  TRY(read_merges(model, ids, spec));
+  spec->fuse_unknown = TRY(model.boolean("fuse_unk", false));
+  spec->byte_fallback = TRY(model.boolean("byte_fallback", false));
+  spec->ignore_merges = TRY(model.boolean("ignore_merges", false));
+  if (model.has("unk_token")) {
+    const auto found = ids.find(TRY(model.text("unk_token")));
+    if (found == ids.end()) return TRY(model.at("unk_token")).refuse("a token of the vocabulary");
+    spec->unknown = found->second;
+  }
+  return {};
+}
+
+std::string write(const Spec& spec) {
+  std::vector<std::string> merges;
+  for (const Merge& merge : spec.merges) {
+    merges.push_back(
+        fmt::format("[{}, {}]", quoted(spec.tokens[merge.left]), quoted(spec.tokens[merge.right])));
+  }
+  return fmt::format(
+      R"({{"type": "BPE", "dropout": null, "unk_token": {}, "continuing_subword_prefix": null, )"
+      R"("end_of_word_suffix": null, "fuse_unk": {}, "byte_fallback": {}, "ignore_merges": {},)"
+      "\n    \"vocab\": {},\n    \"merges\": [{}]}}",
+      spec.unknown ? quoted(spec.tokens[*spec.unknown]) : "null", spec.fuse_unknown,
+      spec.byte_fallback, spec.ignore_merges, vocabulary_json(spec),
+      fmt::join(merges, ",\n      "));
+}
+
+Result<std::unique_ptr<Model>> make(const Spec& spec, bool byte_level, std::string_view where) {
+  const auto count = static_cast<std::int32_t>(spec.tokens.size());
+  for (const Merge& merge : spec.merges) {
+    for (const std::int32_t id : {merge.left, merge.right, merge.result}) {
+      if (id >= 0 && id < count) continue;
+      return fail({.what = "the tokenizer names a token that is outside its vocabulary",
+                   .where = fmt::format("{}, merges", where),
+                   .got = fmt::format("token {}", id),
+                   .wanted = fmt::format("0 to {}", count - 1),
+                   .remedy = "check that the tokenizer file is complete and unmodified"});
+    }
+  }
+  return std::make_unique<Bpe>(spec, byte_level);
+}
+
+}  // namespace
+
+ModelKind bpe_kind();
+ModelKind bpe_kind() {
+  return {.name = "BPE", .reads_bytes = true, .read = read, .write = write, .make = make};
+}
+
+}  // namespace farthing::tokenizer
