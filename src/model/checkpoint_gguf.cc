@@ -111,6 +111,12 @@ class GgufCheckpoint : public Checkpoint {
     v.add_bos = TRY(flag("tokenizer.ggml.add_bos_token"));
     v.add_eos = TRY(flag("tokenizer.ggml.add_eos_token"));
     v.add_space_prefix = TRY(flag("tokenizer.ggml.add_space_prefix"));
+    v.remove_extra_spaces = TRY(flag("tokenizer.ggml.remove_extra_whitespaces"));
+    v.cls = TRY(id("tokenizer.ggml.cls_token_id"));
+    v.separator = TRY(id("tokenizer.ggml.seperator_token_id"));  // spelled so in the files
+    if (meta.has("tokenizer.ggml.precompiled_charsmap"))
+      for (int64_t byte : TRY(meta.integers("tokenizer.ggml.precompiled_charsmap")))
+        v.charsmap.push_back(static_cast<char>(byte));
     return tokenizer_from_gguf(v, path_.string());
   }
 

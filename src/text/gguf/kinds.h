@@ -1,0 +1,40 @@
+// The kinds of vocabularies in GGUF files (tokenizer.ggml.model), each as a tokenizer specification.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "text/pipeline/spec.h"
+#include "text/tokenizer_gguf.h"
+
+namespace farthing::tokenizer {
+
+enum GgufTokenType : std::int32_t { kNormal = 1, kUnknown, kControl, kUserDefined, kUnused, kByte };
+
+// The type of a token; normal where the file gives none.
+std::int32_t type_of(const GgufVocabulary& vocabulary, std::size_t token);
+
+tl::unexpected<Error> gguf_misfit(std::string_view where, std::string_view field, std::string got,
+                                  std::string wanted);
+
+// Fill `spec`, whose tokens are set: merges or scores, the stages, and what stands around a text.
+Result<void> fill_byte_level(const GgufVocabulary& vocabulary, std::string_view where, Spec* spec);
+Result<void> fill_sentencepiece(const GgufVocabulary& vocabulary, std::string_view where,
+                                Spec* spec);
+Result<void> fill_unigram(const GgufVocabulary& vocabulary, std::string_view where, Spec* spec);
+Result<void> fill_bert(const GgufVocabulary& vocabulary, std::string_view where, Spec* spec);
+
+// How the pre-tokenizer of a byte-level vocabulary (tokenizer.ggml.pre) splits a text: by patterns,
+// one after another.
+struct PreTokenizerRecipe {
+  std::vector<std::string_view> names;
+  std::vector<std::string> patterns;  // before the last step
+  bool gpt2_pattern_last = true;      // the last step splits by GPT-2's pattern
+  bool ignore_merges = false;
+  bool add_bos = false;
+};
+// Fails on a name that is not known, with those that are.
+Result<const PreTokenizerRecipe*> gguf_pre_tokenizer(std::string_view name, std::string_view where);
+
+}  // namespace farthing::tokenizer
