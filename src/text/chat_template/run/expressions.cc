@@ -45,7 +45,7 @@ Result<Value> Interpreter::evaluate(const Expression& expression, const ScopePtr
   }
   --depth_;
   if (!value && value.error().where.empty()) {
-    value.error().where = fmt::format("{}, line {}", template_.where, expression.line);
+    value.error().where = fmt::format("{}, {}", template_.where, expression.place.text());
   }
   return value;
 }
