@@ -85,7 +85,16 @@ Result<> HuggingFaceDirectory::open_sharded(const fs::path& index) {
                  .remedy = "download the model again"});
   }
   for (const auto& [shard, tensors] : tensors_of) {
-    shards_.push_back(TRY(SafetensorsFile::open(TRY(file_of_model(path_, shard)))));
+    const fs::path file = TRY(file_of_model(path_, shard));
+    if (!is_there(file)) {
+      return fail({.what = "a shard that the index names is missing",
+                   .where = file.string(),
+                   .got = "no such file",
+                   .wanted = fmt::format("the file of {} tensors, {} the first", tensors.size(),
+                                         tensors.front()),
+                   .remedy = "the download may be incomplete: download the model again"});
+    }
+    shards_.push_back(TRY(SafetensorsFile::open(file)));
     for (const std::string& tensor : tensors) {
       const auto* entry = shards_.back().find(tensor);
       if (entry == nullptr) {

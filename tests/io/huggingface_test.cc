@@ -58,8 +58,13 @@ TEST_F(HuggingFace, ShardsAreJoinedByTheIndex) {
 }
 
 TEST_F(HuggingFace, AMissingShardIsNamed) {
-  write_index(R"({"a":"one.safetensors"})");
-  EXPECT_EQ(open().error().where, (folder_ / "one.safetensors").string());
+  write_index(R"({"a":"one.safetensors", "b":"one.safetensors"})");
+  const auto directory = open();
+  ASSERT_FALSE(directory);
+  EXPECT_EQ(directory.error().what, "a shard that the index names is missing");
+  EXPECT_EQ(directory.error().where, (folder_ / "one.safetensors").string());
+  EXPECT_EQ(directory.error().got, "no such file");
+  EXPECT_EQ(directory.error().wanted, "the file of 2 tensors, a the first");
 }
 
 TEST_F(HuggingFace, ATensorThatItsShardLacksIsNamed) {
