@@ -171,6 +171,22 @@ TEST(ChatTemplateRefusal, RepeatedTextIsStopped) {
             "the chat template runs too long");
 }
 
+// Each would take half a gigabyte and more, and twice as long a text twice as much.
+TEST(ChatTemplateRefusal, AShortTemplateCannotMakeMillionsOfElements) {
+  for (const std::string source :
+       {"{{ ('x' * 6000000) | list | length }}",
+        "{% for c in 'x' * 6000000 %}{% break %}{% endfor %}",
+        "{{ (',' * 6000000).split(',') | length }}", "{{ (', ' * 6000000).rsplit() | length }}",
+        "{{ ('\\n' * 6000000).splitlines() | length }}", "{{ ([1] * 21000000) | length }}",
+        "{{ ('x' * 45000000)[1:] | length }}", "{{ ([1] * 5000000) | sort | length }}",
+        "{% set ns = namespace(p=[]) %}{% for i in range(1000) %}{% set ns.p = ns.p + [(i, i)] %}"
+        "{% endfor %}{% set d = dict(ns.p) %}{% for i in range(6000) %}{% set ns.x = namespace(d) "
+        "%}"
+        "{% endfor %}"}) {
+    EXPECT_EQ(render_error(source).what, "the chat template runs too long") << source;
+  }
+}
+
 TEST(ChatTemplateRefusal, AListThatHoldsItselfTwiceAgainAndAgainIsStopped) {
   const std::string grow =
       "{% set ns = namespace(l=[1]) %}{% for i in range(60) %}{% set ns.l = [ns.l, ns.l] %}"

@@ -243,6 +243,7 @@ Result<Value> Interpreter::run_builtin(const Builtin& builtin, Call& call) {
   Value result = TRY(builtin.run(call));
   if (result.is(Kind::kString)) TRY(budget_.spend_bytes(result.text().size()));
   if (result.is(Kind::kSequence)) TRY(budget_.spend_items(result.items().size()));
+  if (result.is(Kind::kMap)) TRY(budget_.spend_items(result.map().size()));
   return checked(std::move(result));
 }
 
