@@ -77,6 +77,8 @@ Result<ExpressionPtr> ExpressionParser::grown(ExpressionPtr made) const {
   for (const ExpressionPtr& part : made->parts) see(part);
   for (const ExpressionPtr& part : made->arguments.positional) see(part);
   for (const auto& [name, part] : made->arguments.named) see(part);
+  see(made->arguments.spread);
+  see(made->arguments.spread_named);
   made->depth = deepest + 1;
   if (made->depth > kDeepestExpression) {
     return in_.refuse(made->place,
@@ -100,6 +102,9 @@ Result<> ExpressionParser::refuse_unknown(const Expression& tree) const {
   }
   for (const ExpressionPtr& part : tree.arguments.positional) TRY(refuse_unknown(*part));
   for (const auto& [name, part] : tree.arguments.named) TRY(refuse_unknown(*part));
+  for (const auto* part : {&tree.arguments.spread, &tree.arguments.spread_named}) {
+    if (*part != nullptr) TRY(refuse_unknown(**part));
+  }
   return {};
 }
 
@@ -382,17 +387,22 @@ Result<Arguments> ExpressionParser::arguments() {
     if (!first) TRY(in_.expect_operator(","));
     if (!first && in_.is_operator(")")) break;
     first = false;
-    if (in_.is_operator("*") || in_.is_operator("**")) {
-      return in_.refuse("arguments one by one");
-    }
-    if (in_.is(Type::kName) && in_.after().type == Type::kOperator && in_.after().text == "=") {
+    if (made.spread_named != nullptr) return in_.refuse("')': nothing follows **members");
+    if (in_.is_operator("*")) {
+      if (made.spread != nullptr) return in_.refuse("one list of *elements");
+      in_.next();
+      made.spread = TRY(expression());
+    } else if (in_.take_operator("**")) {
+      made.spread_named = TRY(expression());
+    } else if (in_.is(Type::kName) && in_.after().type == Type::kOperator &&
+               in_.after().text == "=") {
       std::string name = in_.next().text;
       for (const auto& [other, unused] : made.named) {
         if (other == name) return in_.refuse("each keyword argument once");
       }
       in_.next();
       made.named.emplace_back(std::move(name), TRY(expression()));
-    } else if (made.named.empty()) {
+    } else if (made.named.empty() && made.spread == nullptr) {
       made.positional.push_back(TRY(expression()));
     } else {
       return in_.refuse("a keyword argument behind another");

@@ -19,6 +19,7 @@ using ExpressionPtr = std::unique_ptr<Expression>;
 struct Arguments {
   std::vector<ExpressionPtr> positional;
   std::vector<std::pair<std::string, ExpressionPtr>> named;
+  ExpressionPtr spread, spread_named;  // of *elements and of **members; null where there is none
 };
 
 enum class Operator {
