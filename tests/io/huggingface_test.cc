@@ -182,6 +182,19 @@ TEST_F(LinkedFiles, ASnapshotOfHuggingFacesCacheReadsItsBlobsAndNothingElse) {
                                         fs::canonical(name / "blobs").string());
 }
 
+TEST_F(LinkedFiles, CompanionsOfASnapshotAreCopiedAsFiles) {
+  namespace fs = std::filesystem;
+  const fs::path snapshot = elsewhere_ / "models--x--y" / "snapshots" / "0a1b";
+  fs::create_directories(snapshot.parent_path().parent_path() / "blobs");
+  fs::create_directories(snapshot);
+  write_all(snapshot.parent_path().parent_path() / "blobs" / "beef", "free");
+  fs::create_symlink("../../blobs/beef", snapshot / "LICENSE");
+  ScratchFolder into;
+  ASSERT_TRUE(copy_companion_files(snapshot, into.path()));
+  EXPECT_FALSE(fs::is_symlink(into / "LICENSE"));
+  EXPECT_EQ(read_all(into / "LICENSE"), "free");
+}
+
 TEST_F(LinkedFiles, BlobsThatAreALinkAreNoBlobs) {
   namespace fs = std::filesystem;
   write_shard("weights", {"a"});
