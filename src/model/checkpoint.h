@@ -32,8 +32,8 @@ class Checkpoint : public WeightSource {
   // A dense or quantized tensor of the file by its name there, as f32.
   virtual Result<Tensor> values(const std::string& name) const = 0;
   virtual Result<Tokenizer> tokenizer() const = 0;
-  // The chat template, or empty.
-  virtual std::string chat_template() const = 0;
+  // The chat template, or empty where the model has none.
+  virtual Result<std::string> chat_template() const = 0;
 
   // What a Hugging Face directory of this model holds beside the weights: config.json's text
   // without quantization.

@@ -95,11 +95,11 @@ class GgufCheckpoint : public Checkpoint {
         v.scores.push_back(static_cast<float>(score));
     if (meta.has("tokenizer.ggml.token_type"))
       for (int64_t type : TRY(meta.integers("tokenizer.ggml.token_type")))
-        v.types.push_back(static_cast<int32_t>(type));
+        v.types.push_back(TRY(narrowed(type, "tokenizer.ggml.token_type")));
     if (meta.has("tokenizer.ggml.merges")) v.merges = TRY(meta.strings("tokenizer.ggml.merges"));
     const auto id = [&](std::string_view key) -> Result<std::optional<int32_t>> {
       if (!meta.has(key)) return std::nullopt;
-      return static_cast<int32_t>(TRY(meta.integer(key)));
+      return TRY(narrowed(static_cast<int64_t>(TRY(meta.integer(key))), key));
     };
     const auto flag = [&](std::string_view key) -> Result<std::optional<bool>> {
       if (!meta.has(key)) return std::nullopt;
@@ -114,8 +114,8 @@ class GgufCheckpoint : public Checkpoint {
     return tokenizer_from_gguf(v, path_.string());
   }
 
-  std::string chat_template() const override {
-    return file_.metadata().string("tokenizer.chat_template", "").value_or("");
+  Result<std::string> chat_template() const override {
+    return file_.metadata().string("tokenizer.chat_template", "");
   }
 
   Result<std::string> config_json() const override {
@@ -152,7 +152,8 @@ class GgufCheckpoint : public Checkpoint {
     json.begin_object().field("tokenizer_class", "PreTrainedTokenizerFast");
     if (config_.bos_token) json.field("bos_token", vocabulary.token_text(*config_.bos_token));
     if (config_.eos_token) json.field("eos_token", vocabulary.token_text(*config_.eos_token));
-    if (const std::string chat = chat_template(); !chat.empty()) json.field("chat_template", chat);
+    if (const std::string chat = TRY(chat_template()); !chat.empty())
+      json.field("chat_template", chat);
     json.end_object();
     return write_text_file(folder / "tokenizer_config.json", json.take());
   }
@@ -160,6 +161,16 @@ class GgufCheckpoint : public Checkpoint {
  private:
   GgufCheckpoint(GgufFile file, std::filesystem::path path) : file_(std::move(file)) {
     path_ = std::move(path);
+  }
+
+  // A token's id or type, which no vocabulary has beyond 32 bits: cut off, it would be another one.
+  Result<int32_t> narrowed(int64_t value, std::string_view key) const {
+    if (value >= 0 && value <= INT32_MAX) return static_cast<int32_t>(value);
+    return fail({.what = "a number of the vocabulary is out of range",
+                 .where = fmt::format("{}, key {}", path_.string(), key),
+                 .got = std::to_string(value),
+                 .wanted = fmt::format("0 to {}", INT32_MAX),
+                 .remedy = "the file is damaged: take another file"});
   }
 
   Error shape_error(const std::string& name, const Shape& got, const Shape& wanted) const {

@@ -6,6 +6,7 @@
 
 #include "io/huggingface.h"
 #include "io/json.h"
+#include "io/model_folder.h"
 #include "model/checkpoint.h"
 #include "text/tokenizer_json.h"
 
@@ -13,6 +14,7 @@ namespace farthing {
 namespace {
 
 constexpr int64_t scheme_version = 1;
+constexpr size_t companion_limit_bytes = size_t{64} << 20;
 
 class HuggingFaceCheckpoint : public Checkpoint {
  public:
@@ -37,8 +39,8 @@ class HuggingFaceCheckpoint : public Checkpoint {
       if (const auto found = quantized.find(entry.name); found != quantized.end()) {
         const Scheme& scheme = schemes_.at(found->second);
         StoredTensorInfo info{found->second, std::string(scheme.weights->name), entry.shape, 0};
-        for (const LinearSpec& spec : linears_)
-          if (spec.name == found->second) info.shape = {spec.n, spec.k};
+        const LinearSpec& spec = linears_.at(found->second);
+        info.shape = {spec.n, spec.k};
         for (const auto& plane : scheme.weights->planes(info.shape[0], info.shape[1], DType::f16))
           if (const auto* e = directory_.find(plane_tensor_name(found->second, plane.name)))
             info.bytes += e->end - e->begin;
@@ -52,10 +54,7 @@ class HuggingFaceCheckpoint : public Checkpoint {
   }
 
   Result<Tensor> values(const std::string& name) const override {
-    if (const auto scheme = schemes_.find(name); scheme != schemes_.end()) {
-      for (const LinearSpec& spec : linears_)
-        if (spec.name == name) return TRY(stored_matrix(spec)).weight.decode();
-    }
+    if (schemes_.contains(name)) return TRY(stored_matrix(linears_.at(name))).weight.decode();
     return to_f32(TRY(float_tensor(name)));
   }
 
@@ -87,9 +86,12 @@ class HuggingFaceCheckpoint : public Checkpoint {
                                TRY(tokenizer_config()));
   }
 
-  std::string chat_template() const override {
-    const auto config = tokenizer_config();
-    return config ? config->chat_template.value_or("") : "";
+  Result<std::string> chat_template() const override {
+    // As in transformers, a file of its own goes before the field of tokenizer_config.json.
+    const auto file = TRY(file_of_model(path_, "chat_template.jinja"));
+    std::error_code code;
+    if (std::filesystem::exists(file, code)) return read_text_file(file, companion_limit_bytes);
+    return TRY(tokenizer_config()).chat_template.value_or("");
   }
 
   Result<std::string> config_json() const override {
@@ -120,16 +122,17 @@ class HuggingFaceCheckpoint : public Checkpoint {
   }
 
   Result<TokenizerConfig> tokenizer_config() const {
-    const auto file = path_ / "tokenizer_config.json";
+    const auto file = TRY(file_of_model(path_, "tokenizer_config.json"));
     std::error_code code;
     if (!std::filesystem::exists(file, code)) return TokenizerConfig{};
-    return tokenizer_config_from_json(TRY(read_text_file(file)), file.string());
+    return tokenizer_config_from_json(TRY(read_text_file(file, companion_limit_bytes)),
+                                      file.string());
   }
 
   Result<> read_schemes(const JsonObject& json) {
     const TensorSpecs tensors = tensors_of(config_);
-    linears_ = tensors.tables;
-    linears_.insert(linears_.end(), tensors.linears.begin(), tensors.linears.end());
+    for (const auto* specs : {&tensors.tables, &tensors.linears})
+      for (const LinearSpec& spec : *specs) linears_.emplace(spec.name, spec);
     for (const char* field : {"quantization_config", "compression_config"}) {
       if (!json.has(field) || json.is_null(field)) continue;
       const auto section = TRY(json.object(field));
@@ -149,9 +152,7 @@ class HuggingFaceCheckpoint : public Checkpoint {
           scheme.error().where = fmt::format("{}, {}.linears, {}", json.where(), field, name);
           return fail(std::move(scheme.error()));
         }
-        bool known = false;
-        for (const LinearSpec& spec : linears_) known |= spec.name == name;
-        if (!known) {
+        if (!linears_.contains(name)) {
           return fail(
               {.what = "the quantization section names a linear that the model does not have",
                .where = fmt::format("{}, field {}.linears", json.where(), field),
@@ -281,7 +282,7 @@ class HuggingFaceCheckpoint : public Checkpoint {
 
   HuggingFaceDirectory directory_;
   std::map<std::string, Scheme> schemes_;
-  std::vector<LinearSpec> linears_;  // tables too
+  std::map<std::string, LinearSpec> linears_;  // tables too; by name, as a file may name thousands
 };
 
 }  // namespace

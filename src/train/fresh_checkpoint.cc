@@ -35,7 +35,7 @@ class FreshCheckpoint : public Checkpoint {
                  .remedy = "check the name"});
   }
   Result<Tokenizer> tokenizer() const override { return from_.tokenizer(); }
-  std::string chat_template() const override { return from_.chat_template(); }
+  Result<std::string> chat_template() const override { return from_.chat_template(); }
   Result<std::string> config_json() const override { return config_text_; }
   Result<> write_companions(const std::filesystem::path& folder) const override {
     return from_.write_companions(folder);

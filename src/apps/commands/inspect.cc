@@ -82,12 +82,13 @@ void write_config(JsonWriter& json, const ModelConfig& c) {
   json.field("tied_embeddings", c.tied_embeddings).end_object();
 }
 
-std::string json_text(const Checkpoint& checkpoint, const Report& report, const Options& options) {
+Result<std::string> json_text(const Checkpoint& checkpoint, const Report& report,
+                              const Options& options) {
   JsonWriter json(true);
   json.begin_object().field("model", checkpoint.path().string()).field("kind", checkpoint.kind());
   write_config(json.key("config"), checkpoint.config());
   json.field("parameters", report.parameters).field("bytes", report.bytes);
-  json.field("chat_template", !checkpoint.chat_template().empty());
+  json.field("chat_template", !TRY(checkpoint.chat_template()).empty());
   if (options.ranges) write_counts(json.key("ranges"), report.totals);
   json.key("tensors").begin_array();
   for (const TensorRow& row : report.tensors) {
@@ -200,7 +201,7 @@ std::string ranges_text(const Report& report) {
 Result<> run(const CommonOptions& common, const Options& options) {
   const auto checkpoint = TRY(Checkpoint::open(options.model));
   const Report report = TRY(look_at(common, *checkpoint, options.ranges));
-  if (common.json) return print(json_text(*checkpoint, report, options));
+  if (common.json) return print(TRY(json_text(*checkpoint, report, options)));
   std::string out = summary_text(*checkpoint, report);
   if (options.tensors) out += tensors_text(report);
   if (options.ranges) out += ranges_text(report);
