@@ -167,7 +167,8 @@ class HuggingFaceCheckpoint : public Checkpoint {
 
   // A tied model's one table may be stored under the head's name.
   std::string name_in_file(const std::string& name) const {
-    const bool head = config_.tied_embeddings && name == "model.embed_tokens.weight" &&
+    const DecoderPlan& plan = config_.plan;
+    const bool head = config_.tied_embeddings() && name == plan.embedding.name + ".weight" &&
                       directory_.find(name) == nullptr &&
                       directory_.find("lm_head.weight") != nullptr;
     return head ? "lm_head.weight" : name;

@@ -28,7 +28,9 @@ struct StoredLinear {
 struct LinearSpec {
   std::string name;
   int64_t n, k;
+  bool to_residual = false;  // its output is added to the stream between blocks
 };
+LinearSpec spec_of(const LinearPlan& plan);
 
 // A vector of f32 beside the matrices, such as a norm's gain.
 struct VectorSpec {
@@ -126,25 +128,26 @@ class Model {
   ModelConfig config_;
 };
 
+// How GGUF files name what an architecture has.
+struct GgufNaming {
+  std::string_view architecture;  // general.architecture; empty: GGUF has none
+  // Query and key rows are stored as interleaved pairs (2 j, 2 j + 1); ours are halves.
+  bool interleaved_rope = false;
+};
+
 // One line of the registry of architectures.
 struct Architecture {
-  std::string_view name;          // also GGUF's general.architecture
-  std::string_view hugging_face;  // config.json architectures[0]
-  TensorSpecs (*tensors)(const ModelConfig&);
-  Result<std::unique_ptr<Model>> (*build)(Context&, ModelConfig, WeightSource&, Progress&);
+  std::string_view name;                           // config.json's model_type
+  std::vector<std::string_view> hugging_face;      // config.json's architectures[0]
+  Result<ModelConfig> (*read)(const JsonObject&);  // all but `architecture`
+  GgufNaming gguf;
 };
 std::span<const Architecture> all_architectures();
 // The registry's entry for a configuration's architecture.
 const Architecture& architecture_of(const ModelConfig& config);
-std::string architecture_names();
 
-inline TensorSpecs tensors_of(const ModelConfig& config) {
-  return architecture_of(config).tensors(config);
-}
-
-inline Result<std::unique_ptr<Model>> build_model(Context& context, const ModelConfig& config,
-                                                  WeightSource& source, Progress& progress) {
-  return architecture_of(config).build(context, config, source, progress);
-}
+TensorSpecs tensors_of(const ModelConfig& config);
+Result<std::unique_ptr<Model>> build_model(Context& context, const ModelConfig& config,
+                                           WeightSource& source, Progress& progress);
 
 }  // namespace farthing

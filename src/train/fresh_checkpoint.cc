@@ -54,10 +54,8 @@ class FreshCheckpoint : public Checkpoint {
 
  private:
   Tensor random(const LinearSpec& spec) const {
-    const bool to_residual =
-        spec.name.ends_with("o_proj.weight") || spec.name.ends_with("down_proj.weight");
     const double deviation =
-        to_residual ? 0.02 / std::sqrt(2.0 * static_cast<double>(config_.layers)) : 0.02;
+        spec.to_residual ? 0.02 / std::sqrt(2.0 * static_cast<double>(config_.layers)) : 0.02;
     const uint64_t stream = XXH3_64bits(spec.name.data(), spec.name.size());
     Tensor out(DType::f32, {spec.n, spec.k});
     for (int64_t i = 0; i < spec.n * spec.k; ++i)

@@ -1,0 +1,15 @@
+// Llama 1 to 3.3, SmolLM, and all others that name this architecture: pre-norm blocks of
+// grouped-query attention with rotary positions, and a SwiGLU MLP.
+#include "model/architectures/llama_blocks.h"
+#include "model/model.h"
+
+namespace farthing {
+
+Architecture llama_architecture() {
+  return {.name = "llama",
+          .hugging_face = {"LlamaForCausalLM"},
+          .read = llama_blocks,
+          .gguf = {.architecture = "llama", .interleaved_rope = true}};
+}
+
+}  // namespace farthing

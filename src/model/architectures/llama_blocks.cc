@@ -1,0 +1,64 @@
+// Llama's blocks from its config.json.
+#include "model/architectures/llama_blocks.h"
+
+#include <fmt/format.h>
+
+namespace farthing {
+namespace {
+
+AttentionPlan attention_of(const DecoderSizes& s, const std::string& prefix) {
+  const int64_t q = s.heads * s.head_dim, kv = s.kv_heads * s.head_dim;
+  AttentionPlan out;
+  out.inputs = {{prefix + "self_attn.q_proj", q, s.hidden},
+                {prefix + "self_attn.k_proj", kv, s.hidden},
+                {prefix + "self_attn.v_proj", kv, s.hidden}};
+  out.q = ColumnsPlan::all(0, q);
+  out.k = ColumnsPlan::all(1, kv);
+  out.v = ColumnsPlan::all(2, kv);
+  out.output = {prefix + "self_attn.o_proj", s.hidden, q};
+  out.output.to_residual = true;
+  out.heads = s.heads;
+  out.kv_heads = s.kv_heads;
+  out.head_dim = s.head_dim;
+  return out;
+}
+
+MlpPlan mlp_of(const DecoderSizes& s, const std::string& prefix) {
+  MlpPlan out;
+  out.inputs = {{prefix + "mlp.gate_proj", s.inner, s.hidden},
+                {prefix + "mlp.up_proj", s.inner, s.hidden}};
+  out.gate = ColumnsPlan::all(0, s.inner);
+  out.up = ColumnsPlan::all(1, s.inner);
+  out.down = {prefix + "mlp.down_proj", s.hidden, s.inner};
+  out.down.to_residual = true;
+  return out;
+}
+
+}  // namespace
+
+Result<ModelConfig> llama_blocks(const JsonObject& json) {
+  const std::string act = TRY(json.string("hidden_act", "silu"));
+  TRY(refuse_unless(act == "silu", json, "hidden_act", act, "silu"));
+  TRY(refuse_unless(!TRY(json.boolean("attention_bias", false)), json, "attention_bias", "true",
+                    "false"));
+  TRY(refuse_unless(!TRY(json.boolean("mlp_bias", false)), json, "mlp_bias", "true", "false"));
+  const DecoderSizes s = TRY(sizes_from_json(json));
+  ModelConfig c = TRY(config_of_sizes(json, s));
+  const float epsilon = TRY(epsilon_from_json(json, "rms_norm_eps", 1e-6));
+  DecoderPlan& plan = c.plan;
+  plan.embedding = {"model.embed_tokens", s.vocabulary, s.hidden};
+  plan.rope = TRY(rope_from_json(json));
+  for (int64_t layer = 0; layer < s.layers; ++layer) {
+    const std::string prefix = fmt::format("model.layers.{}.", layer);
+    plan.blocks.push_back({.attention_norm = {prefix + "input_layernorm", s.hidden, epsilon},
+                           .mlp_norm = {prefix + "post_attention_layernorm", s.hidden, epsilon},
+                           .attention = attention_of(s, prefix),
+                           .mlp = mlp_of(s, prefix)});
+  }
+  plan.final_norm = {"model.norm", s.hidden, epsilon};
+  plan.head = {"lm_head", s.vocabulary, s.hidden};
+  if (TRY(json.boolean("tie_word_embeddings", false))) plan.head.name.clear();
+  return c;
+}
+
+}  // namespace farthing

@@ -1,0 +1,45 @@
+// Sizes that every decoder has, read from config.json and checked, so that later code may multiply
+// and allocate by them.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "base/result.h"
+#include "io/json.h"
+#include "model/config.h"
+
+namespace farthing {
+
+// What config.json calls them.
+struct SizeFields {
+  const char* hidden = "hidden_size";
+  const char* inner = "intermediate_size";
+  const char* layers = "num_hidden_layers";
+  const char* heads = "num_attention_heads";
+  const char* kv_heads = "num_key_value_heads";  // absent: as many as heads
+  const char* head_dim = "head_dim";             // absent: hidden / heads
+  const char* positions = "max_position_embeddings";
+};
+
+struct DecoderSizes {
+  int64_t hidden, inner, layers, heads, kv_heads, head_dim, vocabulary, positions;
+};
+
+// Fails where a size is missing, or makes no sense. `inner` absent: `otherwise_inner` times hidden.
+Result<DecoderSizes> sizes_from_json(const JsonObject& json, const SizeFields& fields = {},
+                                     int64_t otherwise_inner = 0);
+
+// A configuration without its plan.
+Result<ModelConfig> config_of_sizes(const JsonObject& json, const DecoderSizes& sizes);
+
+// Constants, within reason.
+Result<float> epsilon_from_json(const JsonObject& json, const char* field, double otherwise);
+// rope_theta and rope_scaling, or transformers 5's rope_parameters.
+Result<RopeParameters> rope_from_json(const JsonObject& json);
+
+// Fails and says that a variant is not supported, unless `fine`.
+Result<> refuse_unless(bool fine, const JsonObject& json, std::string_view field, std::string got,
+                       std::string wanted);
+
+}  // namespace farthing
