@@ -16,6 +16,10 @@ void show(Context& context, OperatorKind kind, const void* weight, View<const fl
   if (context.probe != nullptr) context.probe->see({kind, weight, rows});
 }
 
+Tensor* gradient_of(const VectorWeight& weight) {
+  return weight.parameter ? &weight.parameter->gradient : nullptr;
+}
+
 }  // namespace
 
 Value new_value(Context& context, int64_t rows, int64_t columns) {
@@ -39,14 +43,28 @@ Value embedding(Context& context, const TableWeight& table, std::span<const int3
   return out;
 }
 
-Value rms_norm(Context& context, const Value& x, const VectorWeight& gain, float epsilon) {
+Value rms_norm(Context& context, const Value& x, const VectorWeight& gain, float offset,
+               float epsilon) {
   const Value out = new_value(context, x.data.rows, x.data.columns);
-  ops::rms_norm_forward(context, x.data, gain.value, epsilon, out.data);
+  ops::rms_norm_forward(context, x.data, gain.value, offset, epsilon, out.data);
   show(context, OperatorKind::rms_norm, &gain, out.data);
   if (context.tape != nullptr)
     context.tape->record([=, weight = &gain](Context& c) {
-      ops::rms_norm_backward(c, x.data, weight->value, epsilon, out.gradient, x.gradient,
-                             weight->parameter ? &weight->parameter->gradient : nullptr);
+      ops::rms_norm_backward(c, x.data, weight->value, offset, epsilon, out.gradient, x.gradient,
+                             gradient_of(*weight));
+    });
+  return out;
+}
+
+Value layer_norm(Context& context, const Value& x, const VectorWeight& gain,
+                 const VectorWeight& bias, float epsilon) {
+  const Value out = new_value(context, x.data.rows, x.data.columns);
+  ops::layer_norm_forward(context, x.data, gain.value, bias.value, epsilon, out.data);
+  show(context, OperatorKind::layer_norm, &gain, out.data);
+  if (context.tape != nullptr)
+    context.tape->record([=, weight = &gain, shift = &bias](Context& c) {
+      ops::layer_norm_backward(c, x.data, weight->value, epsilon, out.gradient, x.gradient,
+                               gradient_of(*weight), gradient_of(*shift));
     });
   return out;
 }
@@ -75,6 +93,39 @@ void linear_into(Context& context, const Value& x, std::span<const LinearWeight*
   });
 }
 
+void add_bias(Context& context, const VectorWeight& bias, const Value& x) {
+  ops::bias_forward(context, x.data, bias.value);
+  show(context, OperatorKind::bias, &bias, x.data);
+  if (context.tape != nullptr && bias.parameter != nullptr)
+    context.tape->record([x, weight = &bias](Context& c) {
+      ops::bias_backward(c, x.gradient, *gradient_of(*weight));
+    });
+}
+
+Value columns(Context& context, const Value& x, int64_t begin, int64_t width, int64_t step,
+              int64_t count) {
+  const Value out = new_value(context, x.data.rows, count);
+  const auto from = [=](int64_t i) { return begin + i / width * step + i % width; };
+  CHECK(count > 0 && from(count - 1) < x.data.columns);
+  for (int64_t r = 0; r < x.data.rows; ++r)
+    for (int64_t i = 0; i < count; i += width)
+      std::copy_n(x.data.row(r) + from(i), width, out.data.row(r) + i);
+  if (context.tape != nullptr)
+    context.tape->record([=](Context&) {
+      for (int64_t r = 0; r < out.gradient.rows; ++r)
+        for (int64_t i = 0; i < count; ++i) x.gradient.row(r)[from(i)] += out.gradient.row(r)[i];
+    });
+  return out;
+}
+
+Value as_rows_of(const Value& x, int64_t columns) {
+  const auto split = [&](View<float, 2> rows) -> View<float, 2> {
+    CHECK(rows.stride == rows.columns && rows.columns % columns == 0);
+    return {rows.data, rows.rows * (rows.columns / columns), columns, columns};
+  };
+  return {split(x.data), x.gradient.data == nullptr ? x.gradient : split(x.gradient)};
+}
+
 void rope(Context& context, RopeTable& table, std::span<const int32_t> positions, int64_t head_dim,
           const Value& x) {
   ops::rope_forward(context, table, positions, head_dim, x.data);
@@ -86,7 +137,8 @@ void rope(Context& context, RopeTable& table, std::span<const int32_t> positions
 }
 
 Value attention(Context& context, const Value& q, const Value& k, const Value& v,
-                std::span<const SequenceRows> sequences, int64_t layer) {
+                std::span<const SequenceRows> sequences, int64_t layer,
+                const ops::AttentionOptions& options) {
   const Value out = new_value(context, q.data.rows, q.data.columns);
   const Workspace::Mark mark(context.workspace);
   ops::AttentionSequence* of =
@@ -99,13 +151,13 @@ Value attention(Context& context, const Value& q, const Value& k, const Value& v
     of[i] = {s.cache, s.first_position, s.rows};
     row += s.rows;
   }
-  ops::attention_forward(context, q.data, {of, sequences.size()}, layer, out.data);
+  ops::attention_forward(context, q.data, {of, sequences.size()}, layer, options, out.data);
   show(context, OperatorKind::attention, nullptr, out.data);
   if (context.tape != nullptr)
     context.tape->record(
         [=, list = std::vector<ops::AttentionSequence>(of, of + sequences.size())](Context& c) {
-          ops::attention_backward(c, q.data, list, layer, out.gradient, q.gradient, k.gradient,
-                                  v.gradient);
+          ops::attention_backward(c, q.data, list, layer, options, out.gradient, q.gradient,
+                                  k.gradient, v.gradient);
         });
   return out;
 }
@@ -137,6 +189,42 @@ Value swiglu(Context& context, const Value& gate, const Value& up) {
       ops::swiglu_backward(c, gate.data, up.data, out.gradient, gate.gradient, up.gradient);
     });
   return out;
+}
+
+Value activation(Context& context, ActivationFunction f, const Value& x) {
+  const Value out = context.tape == nullptr ? x : new_value(context, x.data.rows, x.data.columns);
+  ops::activation_forward(context, f, x.data, out.data);
+  show(context, OperatorKind::activation, nullptr, out.data);
+  if (context.tape != nullptr)
+    context.tape->record(
+        [=](Context& c) { ops::activation_backward(c, f, x.data, out.gradient, x.gradient); });
+  return out;
+}
+
+Value multiply(Context& context, const Value& x, const Value& y) {
+  const Value out = context.tape == nullptr ? x : new_value(context, x.data.rows, x.data.columns);
+  ops::multiply_forward(context, x.data, y.data, out.data);
+  show(context, OperatorKind::multiply, nullptr, out.data);
+  if (context.tape != nullptr)
+    context.tape->record([=](Context& c) {
+      ops::add_products(c, out.gradient, y.data, x.gradient);
+      ops::add_products(c, out.gradient, x.data, y.gradient);
+    });
+  return out;
+}
+
+void scale(Context& context, float factor, const Value& x) {
+  ops::scale_forward(context, x.data, factor);
+  show(context, OperatorKind::scale, nullptr, x.data);
+  if (context.tape != nullptr)
+    context.tape->record([=](Context& c) { ops::scale_forward(c, x.gradient, factor); });
+}
+
+void softcap(Context& context, float cap, const Value& x) {
+  ops::softcap_forward(context, x.data, cap);
+  show(context, OperatorKind::softcap, nullptr, x.data);
+  if (context.tape != nullptr)
+    context.tape->record([=](Context& c) { ops::softcap_backward(c, x.data, cap, x.gradient); });
 }
 
 Value select_rows(Context& context, const Value& x, std::span<const int32_t> rows) {

@@ -36,6 +36,7 @@ LinearSpec spec_of(const LinearPlan& plan);
 struct VectorSpec {
   std::string name;
   int64_t size;
+  float initial = 1;  // where training begins from nothing
 };
 
 // Every tensor of a model. Linears stand in the order in which the model runs them; tables are the

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "kernels/activation_functions/activation_functions.h"
 #include "ops/rope.h"
 
 namespace farthing {
@@ -34,39 +35,64 @@ struct ColumnsPlan {
   }
 };
 
+enum class NormKind {
+  rms,           // x / rms(x) * gain
+  rms_one_plus,  // x / rms(x) * (1 + gain)
+  layer,         // (x - mean) / deviation * gain + bias
+};
+
 struct NormPlan {
   std::string name;
   int64_t size = 0;
   float epsilon = 0;
+  NormKind kind = NormKind::rms;
 };
 
 struct AttentionPlan {
   std::vector<LinearPlan> inputs;
   ColumnsPlan q, k, v;
+  NormPlan q_norm, k_norm;  // of each head, before the rotation
   LinearPlan output;
   int64_t heads = 0, kv_heads = 0, head_dim = 0;
+  int rope = 0;        // which of the decoder's tables turns q and k; -1: none does
+  float scale = 0;     // of the scores
+  float softcap = 0;   // of the scaled scores; 0: none
+  int64_t window = 0;  // keys that a token sees, itself the last; 0: all
 };
 
-// down(silu(gate(x)) * up(x))
+// down(f(gate(x)) * up(x)); without `up` (its count is 0) down(f(gate(x))).
 struct MlpPlan {
   std::vector<LinearPlan> inputs;
   ColumnsPlan gate, up;
+  ActivationFunction function = ActivationFunction::silu;
   LinearPlan down;
 };
 
-// h = x + attention(norm(x)); y = h + mlp(norm(h)).
+// h = x + after(attention(norm(x))); y = h + after(mlp(norm(h))). Parallel: y = x +
+// attention(norm(x)) + mlp(norm(x)), each with its own norm.
 struct BlockPlan {
-  NormPlan attention_norm, mlp_norm;
+  NormPlan attention_norm, after_attention, mlp_norm, after_mlp;
   AttentionPlan attention;
   MlpPlan mlp;
+  bool parallel = false;
+};
+
+// The angles of a part of each head.
+struct RopePlan {
+  RopeParameters parameters;
+  int64_t rotary_dim = 0;  // the first so many elements of a head are turned
 };
 
 struct DecoderPlan {
-  LinearPlan embedding;  // [vocabulary, hidden]
-  RopeParameters rope;
+  LinearPlan embedding;        // [vocabulary, hidden]
+  float embedding_scale = 1;   // its rows are multiplied by this
+  LinearPlan positions;        // [positions, hidden], added to the embedding
+  int64_t first_position = 0;  // the row of position 0
+  std::vector<RopePlan> ropes;
   std::vector<BlockPlan> blocks;
   NormPlan final_norm;
-  LinearPlan head;  // [vocabulary, hidden]; without a name the embedding is the head
+  LinearPlan head;          // [vocabulary, hidden]; without a name the embedding is the head
+  float logit_softcap = 0;  // 0: none
 };
 
 }  // namespace farthing

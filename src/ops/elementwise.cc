@@ -1,6 +1,8 @@
 // Element-wise operators: a kernel call for each row.
 #include "ops/elementwise.h"
 
+#include <algorithm>
+
 #include "kernels/elementwise/elementwise.h"
 #include "ops/rows.h"
 
@@ -37,6 +39,81 @@ void swiglu_backward(Context& context, View<const float, 2> gate, View<const flo
   for_each_row(context, gate.rows, gate.columns, [&](int64_t r) {
     kernel->swiglu_backward(gate.row(r), up.row(r), out_gradient.row(r), gate.columns,
                             gate_gradient.row(r), up_gradient.row(r));
+  });
+}
+
+void bias_forward(Context& context, View<float, 2> x, const Tensor& bias) {
+  CHECK(bias.dtype() == DType::f32 && bias.shape() == Shape({x.columns}));
+  const ElementwiseKernel& kernel = choose_elementwise_kernel(context.isa);
+  for_each_row(context, x.rows, x.columns,
+               [&](int64_t r) { kernel->add(x.row(r), bias.as<float>(), x.columns, x.row(r)); });
+}
+
+void bias_backward(Context& context, View<const float, 2> out_gradient, Tensor& bias_gradient) {
+  const int64_t m = out_gradient.rows, n = out_gradient.columns;
+  CHECK(bias_gradient.dtype() == DType::f32 && bias_gradient.shape() == Shape({n}));
+  const ElementwiseKernel& kernel = choose_elementwise_kernel(context.isa);
+  float* const sums = bias_gradient.as<float>();
+  constexpr int64_t strip = 64;  // columns
+  for_each_row(context, (n + strip - 1) / strip, strip * m, [&](int64_t s) {
+    const int64_t begin = s * strip;
+    kernel->column_sums(out_gradient.data + begin, out_gradient.stride, m,
+                        std::min(strip, n - begin), sums + begin);
+  });
+}
+
+void activation_forward(Context& context, ActivationFunction f, View<const float, 2> x,
+                        View<float, 2> out) {
+  CHECK(same_shape(x, out));
+  const auto& kernel = choose_activation_function_kernel(context.isa);
+  for_each_row(context, x.rows, x.columns,
+               [&](int64_t r) { kernel->apply(f, x.row(r), x.columns, out.row(r)); });
+}
+
+void activation_backward(Context& context, ActivationFunction f, View<const float, 2> x,
+                         View<const float, 2> out_gradient, View<float, 2> x_gradient) {
+  CHECK(same_shape(x, out_gradient) && same_shape(x, x_gradient));
+  const auto& kernel = choose_activation_function_kernel(context.isa);
+  for_each_row(context, x.rows, x.columns, [&](int64_t r) {
+    kernel->backward(f, x.row(r), out_gradient.row(r), x.columns, x_gradient.row(r));
+  });
+}
+
+void multiply_forward(Context& context, View<const float, 2> a, View<const float, 2> b,
+                      View<float, 2> out) {
+  CHECK(same_shape(a, b) && same_shape(a, out));
+  const ElementwiseKernel& kernel = choose_elementwise_kernel(context.isa);
+  for_each_row(context, a.rows, a.columns,
+               [&](int64_t r) { kernel->multiply(a.row(r), b.row(r), a.columns, out.row(r)); });
+}
+
+void add_products(Context& context, View<const float, 2> a, View<const float, 2> b,
+                  View<float, 2> sums) {
+  CHECK(same_shape(a, b) && same_shape(a, sums));
+  const ElementwiseKernel& kernel = choose_elementwise_kernel(context.isa);
+  for_each_row(context, a.rows, a.columns, [&](int64_t r) {
+    kernel->add_products(a.row(r), b.row(r), a.columns, sums.row(r));
+  });
+}
+
+void scale_forward(Context& context, View<float, 2> x, float factor) {
+  const ElementwiseKernel& kernel = choose_elementwise_kernel(context.isa);
+  for_each_row(context, x.rows, x.columns,
+               [&](int64_t r) { kernel->scale(x.row(r), factor, x.columns, x.row(r)); });
+}
+
+void softcap_forward(Context& context, View<float, 2> x, float cap) {
+  const ElementwiseKernel& kernel = choose_elementwise_kernel(context.isa);
+  for_each_row(context, x.rows, x.columns,
+               [&](int64_t r) { kernel->softcap(x.row(r), cap, x.columns, x.row(r)); });
+}
+
+void softcap_backward(Context& context, View<const float, 2> capped, float cap,
+                      View<float, 2> gradient) {
+  CHECK(same_shape(capped, gradient));
+  const ElementwiseKernel& kernel = choose_elementwise_kernel(context.isa);
+  for_each_row(context, capped.rows, capped.columns, [&](int64_t r) {
+    kernel->softcap_backward(capped.row(r), cap, capped.columns, gradient.row(r));
   });
 }
 

@@ -72,7 +72,7 @@ namespace {
 // Checks the arguments of both directions, and makes the table long enough.
 void prepare(RopeTable& table, std::span<const int32_t> positions, int64_t head_dim,
              View<const float, 2> x) {
-  CHECK(head_dim == table.head_dim() && x.columns % head_dim == 0);
+  CHECK(table.head_dim() <= head_dim && x.columns % head_dim == 0);
   CHECK(static_cast<int64_t>(positions.size()) == x.rows);
   int64_t end = 0;
   for (const int32_t position : positions) {
@@ -91,7 +91,7 @@ void rope_forward(Context& context, RopeTable& table, std::span<const int32_t> p
   const RopeKernel& kernel = choose_rope_kernel(context.isa);
   for_each_row(context, x.rows, x.columns, [&](int64_t r) {
     const int64_t position = positions[r];
-    kernel->rotate(x.row(r), x.columns / head_dim, head_dim, table.cos(position),
+    kernel->rotate(x.row(r), x.columns / head_dim, head_dim, table.head_dim(), table.cos(position),
                    table.sin(position));
   });
 }
@@ -102,8 +102,8 @@ void rope_backward(Context& context, RopeTable& table, std::span<const int32_t> 
   const RopeKernel& kernel = choose_rope_kernel(context.isa);
   for_each_row(context, gradient.rows, gradient.columns, [&](int64_t r) {
     const int64_t position = positions[r];
-    kernel->rotate_back(gradient.row(r), gradient.columns / head_dim, head_dim, table.cos(position),
-                        table.sin(position));
+    kernel->rotate_back(gradient.row(r), gradient.columns / head_dim, head_dim, table.head_dim(),
+                        table.cos(position), table.sin(position));
   });
 }
 

@@ -49,9 +49,9 @@ class RopeTable {
 
 namespace ops {
 
-// Rotates each head of x [m, heads * head_dim] in place; row r is at positions[r], in [0,
-// RopeTable::most_positions). A table that is too short grows to twice its size: reserve() first
-// where nothing may be allocated. fixed_order, as the function below.
+// Rotates the first table.head_dim() elements of each head of x [m, heads * head_dim] in place; row
+// r is at positions[r], in [0, RopeTable::most_positions). A table that is too short grows to twice
+// its size: reserve() first where nothing may be allocated. fixed_order, as the function below.
 void rope_forward(Context& context, RopeTable& table, std::span<const int32_t> positions,
                   int64_t head_dim, View<float, 2> x);
 

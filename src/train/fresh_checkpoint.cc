@@ -48,7 +48,7 @@ class FreshCheckpoint : public Checkpoint {
   Result<StoredLinear> table(const LinearSpec& spec) override { return linear(spec); }
   Result<Tensor> vector(const VectorSpec& spec) override {
     Tensor out(DType::f32, {spec.size});
-    std::fill_n(out.as<float>(), spec.size, 1.0f);
+    std::fill_n(out.as<float>(), spec.size, spec.initial);
     return out;
   }
 

@@ -26,8 +26,10 @@ void add_gradients(Isa isa, const std::vector<float>& x, const std::vector<float
     return out[name].data();
   };
   const NormKernel& norm = choose_norm_kernel(isa);
-  const float r = norm->inverse_rms(x.data(), 1e-5f, n), rows[] = {r, 2 * r, 3 * r};
-  norm->rms_norm_backward(x.data(), gain.data(), r, from.data(), n, sums("rms_norm_backward", 7));
+  const float r = norm->inverse_rms(x.data(), 1e-5f, n), middle = 0.0f;
+  const NormMoments rows[] = {{middle, r}, {middle, 2 * r}, {middle, 3 * r}};
+  norm->rms_norm_backward(x.data(), gain.data(), 0.0f, r, from.data(), n,
+                          sums("rms_norm_backward", 7));
   norm->gain_backward(x.data(), 1000, rows, from.data(), 900, 3, 850, sums("gain_backward", 8));
   choose_elementwise_kernel(isa)->swiglu_backward(x.data(), y.data(), from.data(), n,
                                                   sums("swiglu_backward_gate", 9),
@@ -52,7 +54,7 @@ std::map<std::string, std::vector<float>> outputs(Isa isa) {
     out[name].resize(n);
     return out[name].data();
   };
-  choose_norm_kernel(isa)->rms_norm(x.data(), y.data(), 1e-5f, n, row("rms_norm"));
+  choose_norm_kernel(isa)->rms_norm(x.data(), y.data(), 0.0f, 1e-5f, n, row("rms_norm"));
   const ElementwiseKernel& elementwise = choose_elementwise_kernel(isa);
   elementwise->exp(random_row(n, 3, 30.0f).data(), n, row("exp"));
   elementwise->swiglu(x.data(), y.data(), n, row("swiglu"));
@@ -69,9 +71,9 @@ std::map<std::string, std::vector<float>> outputs(Isa isa) {
     cos.push_back(static_cast<float>(fixed_sin_cos(1000.3 * i).cos));
     sin.push_back(static_cast<float>(fixed_sin_cos(1000.3 * i).sin));
   }
-  choose_rope_kernel(isa)->rotate(rotated.data(), 6, 64, cos.data(), sin.data());
+  choose_rope_kernel(isa)->rotate(rotated.data(), 6, 64, 64, cos.data(), sin.data());
   out["rope"] = rotated;
-  choose_rope_kernel(isa)->rotate_back(rotated.data(), 6, 64, cos.data(), sin.data());
+  choose_rope_kernel(isa)->rotate_back(rotated.data(), 6, 64, 64, cos.data(), sin.data());
   out["rope_backward"] = rotated;
   add_gradients(isa, x, y, out);
   const int64_t blocks = blocks_of_32(n);

@@ -38,9 +38,10 @@ struct Inputs {
 
 // One sequence's rows.
 void attend(Context& context, View<const float, 2> q, const KvCache& cache, int64_t layer,
-            int64_t first_position, View<float, 2> out) {
+            int64_t first_position, View<float, 2> out, float softcap = 0, int64_t window = 0) {
   const ops::AttentionSequence sequence{&cache, first_position, q.rows};
-  ops::attention_forward(context, q, {&sequence, 1}, layer, out);
+  const auto scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(cache.head_dim())));
+  ops::attention_forward(context, q, {&sequence, 1}, layer, {scale, softcap, window}, out);
 }
 
 // Runs the tokens in chunks that end at `ends`, as prompts and decode steps would.

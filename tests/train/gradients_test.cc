@@ -105,8 +105,9 @@ TEST(AttentionBackward, AgreesWithFiniteDifferences) {
     std::vector<float> dq(q.size()), dk(k.size()), dv(v.size());
     const ops::AttentionSequence sequence{&cache, 0, tokens};
     ops::attention_backward(context, rows_of(q, heads * d), {&sequence, 1}, 0,
-                            rows_of(dout, heads * d), rows_of(dq, heads * d),
-                            rows_of(dk, kv_heads * d), rows_of(dv, kv_heads * d));
+                            {1.0f / std::sqrt(static_cast<float>(d))}, rows_of(dout, heads * d),
+                            rows_of(dq, heads * d), rows_of(dk, kv_heads * d),
+                            rows_of(dv, kv_heads * d));
     AttentionInDouble reference{tokens, heads, kv_heads, d, {}, {}, {}};
     reference.q.assign(q.begin(), q.end());
     reference.k.assign(k.begin(), k.end());

@@ -1,5 +1,5 @@
-// Kernels of operations that act on each element by itself: residual add, SwiGLU and
-// its gradients, exp.
+// Kernels of operations that act on each element by itself: sums and products, SwiGLU, soft caps,
+// their gradients, exp.
 #pragma once
 
 #include <cstdint>
@@ -21,6 +21,19 @@ struct ElementwiseFunctions {
   // fma(out_gradient * up, slope, gate_gradient). Finite for every finite gate.
   void (*swiglu_backward)(const float* gate, const float* up, const float* out_gradient, int64_t n,
                           float* gate_gradient, float* up_gradient) noexcept;
+  // out[i] = a[i] * b[i]. `out` may be `a` or `b`.
+  void (*multiply)(const float* a, const float* b, int64_t n, float* out) noexcept;
+  // sums[i] = fma(a[i], b[i], sums[i])
+  void (*add_products)(const float* a, const float* b, int64_t n, float* sums) noexcept;
+  // out[i] = x[i] * factor. `out` may be `x`.
+  void (*scale)(const float* x, float factor, int64_t n, float* out) noexcept;
+  // out[i] = cap * tanh(x[i] / cap). `out` may be `x`.
+  void (*softcap)(const float* x, float cap, int64_t n, float* out) noexcept;
+  // gradient[i] *= 1 - t t, t = capped[i] / cap: the gradient of softcap, from its result.
+  void (*softcap_backward)(const float* capped, float cap, int64_t n, float* gradient) noexcept;
+  // sums[i] += the sum of x[row][i] over ascending rows, from 0. The stride is in elements.
+  void (*column_sums)(const float* x, int64_t stride, int64_t rows, int64_t columns,
+                      float* sums) noexcept;
   // out[i] = e^x[i]. `out` may be `x`.
   void (*exp)(const float* x, int64_t n, float* out) noexcept;
 };

@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
+
 namespace farthing {
 namespace {
 
@@ -20,6 +22,7 @@ AttentionPlan attention_of(const DecoderSizes& s, const std::string& prefix) {
   out.heads = s.heads;
   out.kv_heads = s.kv_heads;
   out.head_dim = s.head_dim;
+  out.scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(s.head_dim)));
   return out;
 }
 
@@ -47,7 +50,7 @@ Result<ModelConfig> llama_blocks(const JsonObject& json) {
   const float epsilon = TRY(epsilon_from_json(json, "rms_norm_eps", 1e-6));
   DecoderPlan& plan = c.plan;
   plan.embedding = {"model.embed_tokens", s.vocabulary, s.hidden};
-  plan.rope = TRY(rope_from_json(json));
+  plan.ropes = {{TRY(rope_from_json(json)), s.head_dim}};
   for (int64_t layer = 0; layer < s.layers; ++layer) {
     const std::string prefix = fmt::format("model.layers.{}.", layer);
     plan.blocks.push_back({.attention_norm = {prefix + "input_layernorm", s.hidden, epsilon},

@@ -12,43 +12,55 @@ namespace {
 namespace ag = autograd;
 
 struct Block {
-  Norm attention_norm, mlp_norm;
+  Norm attention_norm, after_attention, mlp_norm, after_mlp;
   Attention attention;
   Mlp mlp;
+  bool parallel;
 
   explicit Block(const BlockPlan& plan)
       : attention_norm(plan.attention_norm),
+        after_attention(plan.after_attention),
         mlp_norm(plan.mlp_norm),
+        after_mlp(plan.after_mlp),
         attention(plan.attention),
-        mlp(plan.mlp) {}
+        mlp(plan.mlp),
+        parallel(plan.parallel) {}
 
   Result<> visit(WeightVisitor& visitor) {
     TRY(attention_norm.visit(visitor));
     TRY(attention.visit(visitor));
+    TRY(after_attention.visit(visitor));
     TRY(mlp_norm.visit(visitor));
-    return mlp.visit(visitor);
+    TRY(mlp.visit(visitor));
+    return after_mlp.visit(visitor);
   }
 
-  ag::Value run(Context& context, ag::Value h, const Batch& batch, RopeTable& rope,
-                int64_t layer) const {
-    h = ag::add(context, h,
-                attention.run(context, attention_norm.run(context, h), batch, rope, layer));
-    return ag::add(context, h, mlp.run(context, mlp_norm.run(context, h)));
+  ag::Value run(Context& context, const ag::Value& x, const Batch& batch,
+                std::span<RopeTable> ropes, int64_t layer) const {
+    const ag::Value attended =
+        attention.run(context, attention_norm.run(context, x), batch, ropes, layer);
+    if (parallel) {
+      const ag::Value inner = mlp.run(context, mlp_norm.run(context, x));
+      return ag::add(context, ag::add(context, x, attended), inner);
+    }
+    const ag::Value h = ag::add(context, x, after_attention.run(context, attended));
+    const ag::Value inner = mlp.run(context, mlp_norm.run(context, h));
+    return ag::add(context, h, after_mlp.run(context, inner));
   }
 };
 
 class Decoder : public Model {
  public:
-  explicit Decoder(ModelConfig config)
-      : Model(std::move(config)),
-        rope_(config_.plan.rope, config_.head_dim),
-        norm_(config_.plan.final_norm) {
+  explicit Decoder(ModelConfig config) : Model(std::move(config)), norm_(config_.plan.final_norm) {
+    for (const RopePlan& plan : config_.plan.ropes)
+      ropes_.emplace_back(plan.parameters, plan.rotary_dim);
     for (const BlockPlan& plan : config_.plan.blocks) blocks_.emplace_back(plan);
   }
 
   Result<> visit(WeightVisitor& visitor) {
     const DecoderPlan& plan = config_.plan;
     TRY(visitor.table(spec_of(plan.embedding), embedding_));
+    if (!plan.positions.name.empty()) TRY(visitor.table(spec_of(plan.positions), positions_));
     for (Block& block : blocks_) TRY(block.visit(visitor));
     TRY(norm_.visit(visitor));
     const bool tied = config_.tied_embeddings();
@@ -85,11 +97,11 @@ class Decoder : public Model {
     const Batch batch(context, sequences);
     CHECK(logits.data.rows == static_cast<int64_t>(batch.logits_rows.size()) &&
           logits.data.columns == config_.vocabulary_size);
-    ag::Value x = ag::embedding(context, embedding_, batch.tokens);
+    ag::Value x = embed(context, batch);
     for (size_t layer = 0; layer < blocks_.size(); ++layer) {
       const Block* b = &blocks_[layer];
       x = ag::block(context, x, [this, layer, b, batch](Context& c, const ag::Value& h) {
-        return b->run(c, h, batch, rope_, static_cast<int64_t>(layer));
+        return b->run(c, h, batch, ropes_, static_cast<int64_t>(layer));
       });
     }
     for (const SequenceTokens& s : sequences)
@@ -98,13 +110,28 @@ class Decoder : public Model {
     const auto normed = norm_.run(context, ag::select_rows(context, x, batch.logits_rows));
     const LinearWeight* const weight = &head_;
     ag::linear_into(context, normed, {&weight, 1}, {&logits, 1});
+    if (config_.plan.logit_softcap != 0) ag::softcap(context, config_.plan.logit_softcap, logits);
   }
 
-  void reserve_positions(int64_t positions) const override { rope_.reserve(positions); }
+  void reserve_positions(int64_t positions) const override {
+    for (RopeTable& rope : ropes_) rope.reserve(positions);
+  }
 
  private:
-  mutable RopeTable rope_;  // grows with the longest sequence
-  TableWeight embedding_;
+  ag::Value embed(Context& context, const Batch& batch) const {
+    const DecoderPlan& plan = config_.plan;
+    const ag::Value x = ag::embedding(context, embedding_, batch.tokens);
+    if (plan.embedding_scale != 1) ag::scale(context, plan.embedding_scale, x);
+    if (plan.positions.name.empty()) return x;
+    const auto count = batch.positions.size();
+    int32_t* const rows = context.workspace.take<int32_t>(static_cast<int64_t>(count));
+    for (size_t i = 0; i < count; ++i)
+      rows[i] = batch.positions[i] + static_cast<int32_t>(plan.first_position);
+    return ag::add(context, x, ag::embedding(context, positions_, {rows, count}));
+  }
+
+  mutable std::vector<RopeTable> ropes_;  // they grow with the longest sequence
+  TableWeight embedding_, positions_;
   std::vector<Block> blocks_;
   Norm norm_;
   LinearWeight head_;
@@ -122,7 +149,7 @@ class Loader : public WeightVisitor {
   Result<> table(const LinearSpec& spec, TableWeight& weight) override {
     StoredLinear stored = TRY(source_.table(spec));
     weight.stored = stored.weight;
-    table_ = std::move(stored);
+    if (table_.weight.format == nullptr) table_ = std::move(stored);
     return {};
   }
   Result<> linear(const LinearSpec& spec, LinearWeight& weight) override {

@@ -10,15 +10,18 @@
 
 namespace farthing {
 
+// A plan without a name is no norm: it gives x.
 class Norm {
  public:
   explicit Norm(const NormPlan& plan) : plan_(plan) {}
   Result<> visit(WeightVisitor& visitor);
   autograd::Value run(Context& context, const autograd::Value& x) const;
+  // Of each head of x [m, heads * size].
+  autograd::Value run_on_heads(Context& context, const autograd::Value& x) const;
 
  private:
   NormPlan plan_;
-  VectorWeight gain_;
+  VectorWeight gain_, bias_;
 };
 
 // Linears that read the same input, and what others take of their outputs.
@@ -36,6 +39,7 @@ class Linears {
   static constexpr size_t most = 3;
   std::vector<LinearPlan> plans_;
   std::vector<LinearWeight> weights_;
+  std::vector<VectorWeight> biases_;
 };
 
 class Attention {
@@ -43,11 +47,12 @@ class Attention {
   explicit Attention(const AttentionPlan& plan);
   Result<> visit(WeightVisitor& visitor);
   autograd::Value run(Context& context, const autograd::Value& x, const Batch& batch,
-                      RopeTable& rope, int64_t layer) const;
+                      std::span<RopeTable> ropes, int64_t layer) const;
 
  private:
   AttentionPlan plan_;
   Linears inputs_, output_;
+  Norm q_norm_, k_norm_;
 };
 
 class Mlp {

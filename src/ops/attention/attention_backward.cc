@@ -1,7 +1,6 @@
 // The backward pass of attention: scores are computed again in blocks of queries and keys; the six
 // products are the f32 matrix product's kernel.
 #include <algorithm>
-#include <cmath>
 
 #include "kernels/attention/attention.h"
 #include "ops/attention/attention.h"
@@ -22,6 +21,7 @@ struct Memory {
   float *transposed, *columns;                // [block_keys][block_queries], and of a block's keys
   float *q_panels, *out_panels, *q_gradient;  // of a block of queries
   float* part;                                // [block_keys][head_dim]
+  float* slopes;                              // of a row's scores
   float* scratch;
 
   Memory(Workspace& w, int64_t keys_count, int64_t d) {
@@ -38,6 +38,7 @@ struct Memory {
     for (float** p : {&q_panels, &out_panels}) *p = w.take<float>(block_queries * padded);
     q_gradient = w.take<float>(block_queries * d);
     part = w.take<float>(block_keys * d);
+    slopes = w.take<float>(rounded + 16);
     scratch = w.take<float>(matmul_scratch_floats());
   }
 };
@@ -49,8 +50,9 @@ struct Gradients {
 // One kv head of one sequence.
 class HeadBackward {
  public:
-  HeadBackward(Context& context, const AttentionSequence& sequence, int64_t layer, int64_t kv_head,
-               int64_t group, const Memory& memory)
+  HeadBackward(Context& context, const AttentionSequence& sequence, int64_t layer,
+               const AttentionOptions& options, int64_t kv_head, int64_t group,
+               const Memory& memory)
       : attention_(choose_attention_kernel(context.isa)),
         product_(f32_product_kernel(context.isa)),
         sequence_(sequence),
@@ -59,7 +61,7 @@ class HeadBackward {
         group_(group),
         d_(sequence.cache->head_dim()),
         keys_(sequence.first_position + sequence.rows),
-        scale_(static_cast<float>(1.0 / std::sqrt(static_cast<double>(d_)))),
+        options_(options),
         m_(memory) {}
 
   void run(View<const float, 2> q, View<const float, 2> out_gradient, const Gradients& to) {
@@ -158,16 +160,23 @@ class HeadBackward {
   }
 
   // From raw scores and the gradient of the weights to weights and the gradient of raw scores, of
-  // the `seen` first keys; zeros up to `count`.
+  // the keys before `seen` that the window reaches; zeros elsewhere.
   void score_gradient(int64_t seen, int64_t count, float* weights, float* gradient) const {
-    const float sum = attention_->weights(weights, seen, scale_);
+    const int64_t first =
+        options_.window == 0 || seen < options_.window ? 0 : seen - options_.window;
+    const auto& [scale, softcap, window] = options_;
+    if (softcap != 0) attention_->softcap_slopes(weights, seen, scale, softcap, m_.slopes);
+    const float sum = attention_->weights(weights, first, seen, scale, softcap);
     double dot = 0;
-    for (int64_t j = 0; j < seen; ++j) {
+    for (int64_t j = first; j < seen; ++j) {
       weights[j] /= sum;
       dot += static_cast<double>(weights[j]) * gradient[j];
     }
     const float mean = static_cast<float>(dot);
-    for (int64_t j = 0; j < seen; ++j) gradient[j] = weights[j] * (gradient[j] - mean) * scale_;
+    for (int64_t j = 0; j < first; ++j) gradient[j] = 0;
+    for (int64_t j = first; j < seen; ++j) gradient[j] = weights[j] * (gradient[j] - mean) * scale;
+    if (softcap != 0)
+      for (int64_t j = first; j < seen; ++j) gradient[j] *= m_.slopes[j];
     for (int64_t j = seen; j < count; ++j) weights[j] = gradient[j] = 0;
   }
 
@@ -175,7 +184,7 @@ class HeadBackward {
   const MatmulKernel& product_;
   const AttentionSequence& sequence_;
   int64_t layer_, kv_head_, group_, d_, keys_;
-  float scale_;
+  AttentionOptions options_;
   const Memory& m_;
 };
 
@@ -183,8 +192,9 @@ class HeadBackward {
 
 void attention_backward(Context& context, View<const float, 2> q,
                         std::span<const AttentionSequence> sequences, int64_t layer,
-                        View<const float, 2> out_gradient, View<float, 2> q_gradient,
-                        View<float, 2> k_gradient, View<float, 2> v_gradient) {
+                        const AttentionOptions& options, View<const float, 2> out_gradient,
+                        View<float, 2> q_gradient, View<float, 2> k_gradient,
+                        View<float, 2> v_gradient) {
   CHECK(!sequences.empty());
   const KvCache& first = *sequences[0].cache;
   const int64_t d = first.head_dim(), kv_heads = first.kv_heads();
@@ -205,7 +215,8 @@ void attention_backward(Context& context, View<const float, 2> q,
       const int64_t end = row + s.rows;
       for (int64_t head = 0; head < kv_heads; ++head, ++unit) {
         if (unit % part.count != part.index) continue;
-        HeadBackward(context, s, layer, head, q.columns / (kv_heads * d), memory[part.index])
+        HeadBackward(context, s, layer, options, head, q.columns / (kv_heads * d),
+                     memory[part.index])
             .run(q.rows_from(row, end), out_gradient.rows_from(row, end),
                  {q_gradient.rows_from(row, end), k_gradient.rows_from(row, end),
                   v_gradient.rows_from(row, end)});
