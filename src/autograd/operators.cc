@@ -120,8 +120,9 @@ Value columns(Context& context, const Value& x, int64_t begin, int64_t width, in
 
 Value as_rows_of(const Value& x, int64_t columns) {
   const auto split = [&](View<float, 2> rows) -> View<float, 2> {
-    CHECK(rows.stride == rows.columns && rows.columns % columns == 0);
-    return {rows.data, rows.rows * (rows.columns / columns), columns, columns};
+    const int64_t elements = rows.rows * rows.columns;
+    CHECK(rows.stride == rows.columns && elements % columns == 0);
+    return {rows.data, elements / columns, columns, columns};
   };
   return {split(x.data), x.gradient.data == nullptr ? x.gradient : split(x.gradient)};
 }

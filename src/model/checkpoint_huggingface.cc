@@ -67,7 +67,7 @@ class HuggingFaceCheckpoint : public Checkpoint {
   Result<StoredLinear> table(const LinearSpec& spec) override { return linear(spec); }
 
   Result<Tensor> vector(const VectorSpec& spec) override {
-    Tensor tensor = TRY(float_tensor(spec.name));
+    Tensor tensor = TRY(float_tensor(name_in_file(spec.name)));
     if (tensor.shape() != Shape{spec.size})
       return fail(shape_error(spec.name, tensor.shape(), {spec.size}));
     Tensor out = to_f32(tensor);
@@ -165,13 +165,15 @@ class HuggingFaceCheckpoint : public Checkpoint {
     return {};
   }
 
-  // A tied model's one table may be stored under the head's name.
+  // A tied model's one table may be stored under the head's name; and what a base model wrote has
+  // no "model." or "transformer." before its names.
   std::string name_in_file(const std::string& name) const {
-    const DecoderPlan& plan = config_.plan;
-    const bool head = config_.tied_embeddings() && name == plan.embedding.name + ".weight" &&
-                      directory_.find(name) == nullptr &&
-                      directory_.find("lm_head.weight") != nullptr;
-    return head ? "lm_head.weight" : name;
+    if (directory_.find(name) != nullptr) return name;
+    const bool table = name == config_.plan.embedding.name + ".weight";
+    if (config_.tied_embeddings() && table && directory_.find("lm_head.weight") != nullptr)
+      return "lm_head.weight";
+    std::string bare = name.substr(name.find('.') + 1);
+    return directory_.find(bare) != nullptr ? bare : name;
   }
 
   Error shape_error(const std::string& name, const Shape& got, const Shape& wanted) const {
@@ -247,8 +249,9 @@ class HuggingFaceCheckpoint : public Checkpoint {
     if (found == schemes_.end() || found->second.weights->plain) {
       const std::string name = name_in_file(spec.name);
       Tensor tensor = TRY(float_tensor(name));
-      if (tensor.shape() != Shape{spec.n, spec.k})
-        return fail(shape_error(name, tensor.shape(), {spec.n, spec.k}));
+      const Shape stored = spec.transposed ? Shape{spec.k, spec.n} : Shape{spec.n, spec.k};
+      if (tensor.shape() != stored) return fail(shape_error(name, tensor.shape(), stored));
+      if (spec.transposed) tensor = transposed(tensor);
       for (const Format& format : all_formats())
         if (format.plain == tensor.dtype()) out.weight.format = &format;
       out.weight.planes.push_back(std::move(tensor));

@@ -6,7 +6,7 @@
 namespace farthing {
 
 LinearSpec spec_of(const LinearPlan& plan) {
-  return {plan.name + ".weight", plan.n, plan.k, plan.to_residual};
+  return {plan.name + ".weight", plan.n, plan.k, plan.to_residual, plan.transposed};
 }
 
 TensorSpecs tensors_of(const ModelConfig& config) { return tensors_of_plan(config); }

@@ -29,6 +29,7 @@ struct LinearSpec {
   std::string name;
   int64_t n, k;
   bool to_residual = false;  // its output is added to the stream between blocks
+  bool transposed = false;   // Hugging Face's files hold the unquantized matrix as [k, n]
 };
 LinearSpec spec_of(const LinearPlan& plan);
 

@@ -20,6 +20,7 @@ struct LinearPlan {
   int64_t n = 0, k = 0;
   bool bias = false;
   bool to_residual = false;  // its output is added to the stream between blocks
+  bool transposed = false;   // Hugging Face's files hold [k, n]
 };
 
 // One of several results that share a linear, by the linear's outputs: outputs begin + step i + j

@@ -8,7 +8,7 @@ namespace farthing {
 Architecture llama_architecture() {
   return {.name = "llama",
           .hugging_face = {"LlamaForCausalLM"},
-          .read = llama_blocks,
+          .read = [](const JsonObject& json) { return llama_blocks(json); },
           .gguf = {.architecture = "llama", .interleaved_rope = true}};
 }
 

@@ -39,28 +39,33 @@ MlpPlan mlp_of(const DecoderSizes& s, const std::string& prefix) {
 
 }  // namespace
 
-Result<ModelConfig> llama_blocks(const JsonObject& json) {
-  const std::string act = TRY(json.string("hidden_act", "silu"));
-  TRY(refuse_unless(act == "silu", json, "hidden_act", act, "silu"));
-  TRY(refuse_unless(!TRY(json.boolean("attention_bias", false)), json, "attention_bias", "true",
-                    "false"));
-  TRY(refuse_unless(!TRY(json.boolean("mlp_bias", false)), json, "mlp_bias", "true", "false"));
+Result<ModelConfig> llama_blocks(const JsonObject& json, const LlamaDefaults& defaults) {
+  const ActivationFunction function =
+      TRY(activation_function_from_json(json, defaults.activation_field, defaults.activation));
+  const bool attention_bias = TRY(json.boolean("attention_bias", false));
+  const bool mlp_bias = TRY(json.boolean("mlp_bias", false));
   const DecoderSizes s = TRY(sizes_from_json(json));
   ModelConfig c = TRY(config_of_sizes(json, s));
   const float epsilon = TRY(epsilon_from_json(json, "rms_norm_eps", 1e-6));
   DecoderPlan& plan = c.plan;
   plan.embedding = {"model.embed_tokens", s.vocabulary, s.hidden};
-  plan.ropes = {{TRY(rope_from_json(json)), s.head_dim}};
+  plan.ropes = {{TRY(rope_from_json(json, defaults.theta)), s.head_dim}};
   for (int64_t layer = 0; layer < s.layers; ++layer) {
     const std::string prefix = fmt::format("model.layers.{}.", layer);
-    plan.blocks.push_back({.attention_norm = {prefix + "input_layernorm", s.hidden, epsilon},
-                           .mlp_norm = {prefix + "post_attention_layernorm", s.hidden, epsilon},
-                           .attention = attention_of(s, prefix),
-                           .mlp = mlp_of(s, prefix)});
+    BlockPlan& block = plan.blocks.emplace_back();
+    block.attention_norm = {prefix + "input_layernorm", s.hidden, epsilon};
+    block.mlp_norm = {prefix + "post_attention_layernorm", s.hidden, epsilon};
+    block.attention = attention_of(s, prefix);
+    for (LinearPlan& linear : block.attention.inputs) linear.bias = attention_bias;
+    block.attention.output.bias = attention_bias;
+    block.mlp = mlp_of(s, prefix);
+    block.mlp.function = function;
+    for (LinearPlan& linear : block.mlp.inputs) linear.bias = mlp_bias;
+    block.mlp.down.bias = mlp_bias;
   }
   plan.final_norm = {"model.norm", s.hidden, epsilon};
   plan.head = {"lm_head", s.vocabulary, s.hidden};
-  if (TRY(json.boolean("tie_word_embeddings", false))) plan.head.name.clear();
+  if (TRY(json.boolean("tie_word_embeddings", defaults.tied))) plan.head.name.clear();
   return c;
 }
 

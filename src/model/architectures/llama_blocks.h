@@ -6,8 +6,16 @@
 
 namespace farthing {
 
-// config.json's rms_norm_eps, hidden_act, attention_bias, mlp_bias, tie_word_embeddings and rope
-// fields are read; an architecture then changes what it does otherwise.
-Result<ModelConfig> llama_blocks(const JsonObject& json);
+// What an architecture takes for granted where config.json is silent.
+struct LlamaDefaults {
+  std::string activation = "silu";
+  const char* activation_field = "hidden_act";
+  bool tied = false;
+  double theta = 10000.0;
+};
+
+// config.json's sizes, rms_norm_eps, activation, attention_bias, mlp_bias, tie_word_embeddings and
+// rope fields are read; an architecture then changes what it does otherwise.
+Result<ModelConfig> llama_blocks(const JsonObject& json, const LlamaDefaults& defaults = {});
 
 }  // namespace farthing

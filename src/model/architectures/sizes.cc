@@ -116,14 +116,15 @@ Result<float> epsilon_from_json(const JsonObject& json, const char* field, doubl
                .remedy = "check this field"});
 }
 
-Result<RopeParameters> rope_from_json(const JsonObject& json) {
+Result<RopeParameters> rope_from_json(const JsonObject& json, double otherwise_theta,
+                                      std::string_view layers) {
   RopeParameters rope;
   // transformers 5 writes rope_parameters with rope_theta inside; earlier ones rope_theta beside
   // rope_scaling.
-  const std::string at = json.has("rope_parameters") && !json.is_null("rope_parameters")
-                             ? "rope_parameters"
-                             : "rope_scaling";
-  rope.theta = TRY(json.number("rope_theta", 10000.0));
+  std::string at = "rope_scaling";
+  if (json.has("rope_parameters") && !json.is_null("rope_parameters"))
+    at = layers.empty() ? "rope_parameters" : fmt::format("rope_parameters.{}", layers);
+  rope.theta = TRY(json.number("rope_theta", otherwise_theta));
   if (json.has(at) && !json.is_null(at)) {
     rope.theta = TRY(json.number(at + ".rope_theta", rope.theta));
     const std::string type =
@@ -150,6 +151,76 @@ Result<RopeParameters> rope_from_json(const JsonObject& json) {
   }
   TRY(check_rope(rope, json.where()));
   return rope;
+}
+
+Result<int64_t> rotary_dim_from_json(const JsonObject& json, int64_t head_dim, const char* field) {
+  const std::string inside = "rope_parameters.partial_rotary_factor";
+  const bool has = json.has("rope_parameters") && !json.is_null("rope_parameters") &&
+                   json.has(inside) && !json.is_null(inside);
+  const std::string at = has ? inside : field;
+  const double factor = TRY(json.number(at, 1.0));
+  const auto dim = static_cast<int64_t>(factor * static_cast<double>(head_dim));
+  if (factor > 0 && factor <= 1 && dim >= 2 && dim % 2 == 0) return dim;
+  return fail({.what = "the rotated part of a head makes no sense",
+               .where = fmt::format("{}, field {}", json.where(), at),
+               .got = fmt::format("{} of a head of {}", factor, head_dim),
+               .wanted = "an even number of elements, at most all",
+               .remedy = "check this field"});
+}
+
+Result<ActivationFunction> activation_function_from_json(const JsonObject& json, const char* field,
+                                                         std::string otherwise) {
+  constexpr std::pair<std::string_view, ActivationFunction> known[] = {
+      {"silu", ActivationFunction::silu},
+      {"swish", ActivationFunction::silu},
+      {"gelu", ActivationFunction::gelu},
+      {"gelu_new", ActivationFunction::gelu_tanh},
+      {"gelu_fast", ActivationFunction::gelu_tanh},
+      {"gelu_pytorch_tanh", ActivationFunction::gelu_tanh},
+      {"relu", ActivationFunction::relu}};
+  const std::string name = TRY(json.string(field, std::move(otherwise)));
+  std::string names;
+  for (const auto& [each, function] : known) {
+    if (name == each) return function;
+    names += (names.empty() ? "" : ", ") + std::string(each);
+  }
+  return fail({.what = "unknown activation function",
+               .where = fmt::format("{}, field {}", json.where(), field),
+               .got = name,
+               .wanted = "one of " + names,
+               .remedy = "use a model with one of these"});
+}
+
+Result<std::vector<int64_t>> windows_from_json(const JsonObject& json, int64_t layers,
+                                               const std::function<bool(int64_t)>& otherwise) {
+  std::vector<int64_t> out(static_cast<size_t>(layers), 0);
+  if (!json.has("sliding_window") || json.is_null("sliding_window")) return out;
+  const int64_t window = TRY(bounded(TRY(json.integer("sliding_window")), int64_t{1} << 31,
+                                     "sliding_window", json.where()));
+  std::vector<std::string> types;
+  if (json.has("layer_types") && !json.is_null("layer_types")) {
+    types = TRY(json.strings("layer_types"));
+    if (static_cast<int64_t>(types.size()) != layers) {
+      return fail({.what = "the configuration contradicts itself",
+                   .where = json.where() + ", field layer_types",
+                   .got = fmt::format("{} entries", types.size()),
+                   .wanted = fmt::format("one for each of {} layers", layers),
+                   .remedy = "check num_hidden_layers and layer_types"});
+    }
+  }
+  for (size_t i = 0; i < out.size(); ++i) {
+    if (!types.empty() && types[i] != "sliding_attention" && types[i] != "full_attention") {
+      return fail({.what = "unknown kind of attention",
+                   .where = fmt::format("{}, field layer_types[{}]", json.where(), i),
+                   .got = types[i],
+                   .wanted = "sliding_attention or full_attention",
+                   .remedy = "use a model with these"});
+    }
+    const bool slides =
+        types.empty() ? otherwise(static_cast<int64_t>(i)) : types[i] == "sliding_attention";
+    if (slides) out[i] = window;
+  }
+  return out;
 }
 
 Result<> refuse_unless(bool fine, const JsonObject& json, std::string_view field, std::string got,

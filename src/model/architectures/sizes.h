@@ -3,7 +3,9 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
+#include <vector>
 
 #include "base/result.h"
 #include "io/json.h"
@@ -35,8 +37,20 @@ Result<ModelConfig> config_of_sizes(const JsonObject& json, const DecoderSizes& 
 
 // Constants, within reason.
 Result<float> epsilon_from_json(const JsonObject& json, const char* field, double otherwise);
-// rope_theta and rope_scaling, or transformers 5's rope_parameters.
-Result<RopeParameters> rope_from_json(const JsonObject& json);
+// rope_theta and rope_scaling, or transformers 5's rope_parameters; with `layers`, that one's part
+// of it ("sliding_attention").
+Result<RopeParameters> rope_from_json(const JsonObject& json, double otherwise_theta = 10000.0,
+                                      std::string_view layers = {});
+// Of each head: partial_rotary_factor, there or under `field`.
+Result<int64_t> rotary_dim_from_json(const JsonObject& json, int64_t head_dim,
+                                     const char* field = "partial_rotary_factor");
+Result<ActivationFunction> activation_function_from_json(const JsonObject& json, const char* field,
+                                                         std::string otherwise);
+
+// How many keys each layer's tokens see (0: all): sliding_window, for the layers that layer_types
+// names, or without it for those that `otherwise` picks.
+Result<std::vector<int64_t>> windows_from_json(const JsonObject& json, int64_t layers,
+                                               const std::function<bool(int64_t)>& otherwise);
 
 // Fails and says that a variant is not supported, unless `fine`.
 Result<> refuse_unless(bool fine, const JsonObject& json, std::string_view field, std::string got,

@@ -43,7 +43,10 @@ Linears::Linears(std::vector<LinearPlan> plans)
 }
 
 Result<> Linears::visit(WeightVisitor& visitor) {
-  for (size_t i = 0; i < plans_.size(); ++i) TRY(visitor.linear(spec_of(plans_[i]), weights_[i]));
+  for (size_t i = 0; i < plans_.size(); ++i) {
+    TRY(visitor.linear(spec_of(plans_[i]), weights_[i]));
+    if (plans_[i].bias) TRY(visitor.vector(bias_of(plans_[i].name, plans_[i].n), biases_[i]));
+  }
   return {};
 }
 
