@@ -221,11 +221,12 @@ void scale(Context& context, float factor, const Value& x) {
     context.tape->record([=](Context& c) { ops::scale_forward(c, x.gradient, factor); });
 }
 
-void softcap(Context& context, float cap, const Value& x) {
-  ops::softcap_forward(context, x.data, cap);
-  show(context, OperatorKind::softcap, nullptr, x.data);
+void softcap_into(Context& context, float cap, const Value& x, const Value& y) {
+  ops::softcap_forward(context, x.data, cap, y.data);
+  show(context, OperatorKind::softcap, nullptr, y.data);
   if (context.tape != nullptr)
-    context.tape->record([=](Context& c) { ops::softcap_backward(c, x.data, cap, x.gradient); });
+    context.tape->record(
+        [=](Context& c) { ops::softcap_backward(c, x.data, cap, y.gradient, x.gradient); });
 }
 
 Value select_rows(Context& context, const Value& x, std::span<const int32_t> rows) {

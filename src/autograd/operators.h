@@ -73,8 +73,8 @@ Value activation(Context& context, ActivationFunction f, const Value& x);
 Value multiply(Context& context, const Value& x, const Value& y);
 // x *= factor, in place: nobody else has read x.
 void scale(Context& context, float factor, const Value& x);
-// x = cap * tanh(x / cap), in place: nobody else has read x.
-void softcap(Context& context, float cap, const Value& x);
+// y = cap * tanh(x / cap), into the given value; without a tape y may be x.
+void softcap_into(Context& context, float cap, const Value& x, const Value& y);
 // The rows `rows` of x.
 Value select_rows(Context& context, const Value& x, std::span<const int32_t> rows);
 

@@ -102,18 +102,19 @@ void scale_forward(Context& context, View<float, 2> x, float factor) {
                [&](int64_t r) { kernel->scale(x.row(r), factor, x.columns, x.row(r)); });
 }
 
-void softcap_forward(Context& context, View<float, 2> x, float cap) {
+void softcap_forward(Context& context, View<const float, 2> x, float cap, View<float, 2> out) {
+  CHECK(same_shape(x, out));
   const ElementwiseKernel& kernel = choose_elementwise_kernel(context.isa);
   for_each_row(context, x.rows, x.columns,
-               [&](int64_t r) { kernel->softcap(x.row(r), cap, x.columns, x.row(r)); });
+               [&](int64_t r) { kernel->softcap(x.row(r), cap, x.columns, out.row(r)); });
 }
 
-void softcap_backward(Context& context, View<const float, 2> capped, float cap,
-                      View<float, 2> gradient) {
-  CHECK(same_shape(capped, gradient));
+void softcap_backward(Context& context, View<const float, 2> x, float cap,
+                      View<const float, 2> out_gradient, View<float, 2> x_gradient) {
+  CHECK(same_shape(x, out_gradient) && same_shape(x, x_gradient));
   const ElementwiseKernel& kernel = choose_elementwise_kernel(context.isa);
-  for_each_row(context, capped.rows, capped.columns, [&](int64_t r) {
-    kernel->softcap_backward(capped.row(r), cap, capped.columns, gradient.row(r));
+  for_each_row(context, x.rows, x.columns, [&](int64_t r) {
+    kernel->softcap_backward(x.row(r), cap, out_gradient.row(r), x.columns, x_gradient.row(r));
   });
 }
 

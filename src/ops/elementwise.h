@@ -44,10 +44,10 @@ void add_products(Context& context, View<const float, 2> a, View<const float, 2>
 // x *= factor. Its own gradient. fixed_order.
 void scale_forward(Context& context, View<float, 2> x, float factor);
 
-// x = cap * tanh(x / cap). fixed_order.
-void softcap_forward(Context& context, View<float, 2> x, float cap);
-// gradient *= 1 - (capped / cap)^2, in place: of the result becomes of the input. fixed_order.
-void softcap_backward(Context& context, View<const float, 2> capped, float cap,
-                      View<float, 2> gradient);
+// out = cap * tanh(x / cap), both [m, n]. `out` may be `x`. fixed_order.
+void softcap_forward(Context& context, View<const float, 2> x, float cap, View<float, 2> out);
+// x_gradient += out_gradient * (1 - tanh(x / cap)^2). fixed_order.
+void softcap_backward(Context& context, View<const float, 2> x, float cap,
+                      View<const float, 2> out_gradient, View<float, 2> x_gradient);
 
 }  // namespace farthing::ops

@@ -20,7 +20,7 @@ TEST_P(Family, GivesTransformersLogits) {
     const auto model = testing::load_model(owner.get(), family_path(GetParam()));
     ASSERT_TRUE(model.has_value()) << model.error().text();
     EXPECT_LE(testing::difference_from(owner.get(), **model,
-                                       family_path(GetParam()) / "logits.safetensors"),
+                                       family_path(GetParam()) / "golden.safetensors"),
               1e-4)
         << isa_name(isa);
   }

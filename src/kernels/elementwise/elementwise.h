@@ -29,8 +29,9 @@ struct ElementwiseFunctions {
   void (*scale)(const float* x, float factor, int64_t n, float* out) noexcept;
   // out[i] = cap * tanh(x[i] / cap). `out` may be `x`.
   void (*softcap)(const float* x, float cap, int64_t n, float* out) noexcept;
-  // gradient[i] *= 1 - t t, t = capped[i] / cap: the gradient of softcap, from its result.
-  void (*softcap_backward)(const float* capped, float cap, int64_t n, float* gradient) noexcept;
+  // x_gradient[i] = fma(out_gradient[i], 1 - t t, x_gradient[i]), t = tanh(x[i] / cap).
+  void (*softcap_backward)(const float* x, float cap, const float* out_gradient, int64_t n,
+                           float* x_gradient) noexcept;
   // sums[i] += the sum of x[row][i] over ascending rows, from 0. The stride is in elements.
   void (*column_sums)(const float* x, int64_t stride, int64_t rows, int64_t columns,
                       float* sums) noexcept;

@@ -109,8 +109,12 @@ class Decoder : public Model {
     if (logits.data.rows == 0) return;
     const auto normed = norm_.run(context, ag::select_rows(context, x, batch.logits_rows));
     const LinearWeight* const weight = &head_;
-    ag::linear_into(context, normed, {&weight, 1}, {&logits, 1});
-    if (config_.plan.logit_softcap != 0) ag::softcap(context, config_.plan.logit_softcap, logits);
+    const float cap = config_.plan.logit_softcap;
+    const ag::Value raw = cap == 0 || context.tape == nullptr
+                              ? logits
+                              : ag::new_value(context, logits.data.rows, logits.data.columns);
+    ag::linear_into(context, normed, {&weight, 1}, {&raw, 1});
+    if (cap != 0) ag::softcap_into(context, cap, raw, logits);
   }
 
   void reserve_positions(int64_t positions) const override {

@@ -1,8 +1,9 @@
 """Makes a tiny random model of each architecture with transformers, and the logits that it gives in f32.
 
 Usage: python make_families.py OUT [NAME...]
-OUT/NAME/ is what save_pretrained writes (bf16), with tokens and logits in logits.safetensors. tests/model/data/families is
-`make_families.py tests/model/data/families`.
+OUT/NAME/ is what save_pretrained writes (bf16). golden.safetensors beside it has tokens, logits, and of the gradient of the
+next tokens' summed cross-entropy, for each parameter, its length and its product with cos(0), cos(1), ...
+tests/model/data/families is `make_families.py tests/model/data/families`.
 """
 import sys
 from pathlib import Path
@@ -13,7 +14,7 @@ import transformers as t
 from safetensors.numpy import save_file
 
 SIZES = dict(vocab_size=48, hidden_size=32, intermediate_size=48, num_hidden_layers=2, num_attention_heads=4,
-             num_key_value_heads=2, max_position_embeddings=64, bos_token_id=1, eos_token_id=2)
+             num_key_value_heads=2, max_position_embeddings=128, bos_token_id=1, eos_token_id=2)
 LINEAR = {"rope_type": "linear", "factor": 2.0, "rope_theta": 10000.0}
 LLAMA3 = {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
           "original_max_position_embeddings": 16, "rope_theta": 500.0}
@@ -44,13 +45,13 @@ def families() -> dict:
             t.Phi3Config, sliding_window=6, pad_token_id=0,
             rope_parameters={"rope_type": "default", "rope_theta": 1e4, "partial_rotary_factor": 0.5})),
         "gpt2": lambda: t.GPT2LMHeadModel(t.GPT2Config(
-            vocab_size=48, n_positions=64, n_embd=32, n_layer=2, n_head=4, bos_token_id=1, eos_token_id=2)),
+            vocab_size=48, n_positions=128, n_embd=32, n_layer=2, n_head=4, bos_token_id=1, eos_token_id=2)),
         "gpt_neox": lambda: t.GPTNeoXForCausalLM(sized(t.GPTNeoXConfig, rotary_pct=0.25, head_dim=None)),
         "gpt_neox_serial": lambda: t.GPTNeoXForCausalLM(sized(
             t.GPTNeoXConfig, use_parallel_residual=False, head_dim=None)),
         "opt": lambda: t.OPTForCausalLM(t.OPTConfig(
             vocab_size=48, hidden_size=32, word_embed_proj_dim=32, ffn_dim=48, num_hidden_layers=2,
-            num_attention_heads=4, max_position_embeddings=64, bos_token_id=1, eos_token_id=2)),
+            num_attention_heads=4, max_position_embeddings=128, bos_token_id=1, eos_token_id=2, pad_token_id=0)),
     }
 
 
@@ -67,10 +68,17 @@ def make(name: str, model: torch.nn.Module, out: Path) -> None:
     model = type(model).from_pretrained(out / name, dtype=torch.float32, attn_implementation="eager").eval()
     tokens = np.random.default_rng(5).integers(3, 48, 24)
     tokens[0] = 1
-    with torch.no_grad():
-        logits = model(torch.from_numpy(tokens[None]), use_cache=False).logits[0].numpy()
-    save_file({"tokens": tokens.astype(np.int32), "logits": np.ascontiguousarray(logits)},
-              out / name / "logits.safetensors")
+    logits = model(torch.from_numpy(tokens[None]), use_cache=False).logits[0]
+    torch.nn.functional.cross_entropy(logits[:-1], torch.from_numpy(tokens[1:]), reduction="sum").backward()
+    logits = logits.detach().numpy()
+    golden = {"tokens": tokens.astype(np.int32), "logits": np.ascontiguousarray(logits)}
+    for parameter_name, parameter in model.named_parameters():
+        gradient = parameter.grad.numpy().astype(np.float64).ravel()
+        product = gradient @ np.cos(np.arange(gradient.size))
+        if model.config.model_type == "gpt_neox":  # its file says otherwise than its modules
+            parameter_name = parameter_name.replace("lm_head", "embed_out")
+        golden["gradient." + parameter_name] = np.array([np.linalg.norm(gradient), product], np.float32)
+    save_file(golden, out / name / "golden.safetensors")
     (out / name / "generation_config.json").unlink(missing_ok=True)
     print(name, "largest logit", float(np.abs(logits).max()))
 
