@@ -43,25 +43,24 @@ class GgufCheckpoint : public Checkpoint {
 
   Result<StoredLinear> linear(const LinearSpec& spec) override {
     StoredLinear out;
-    out.weight = TRY(matrix(gguf_tensor_name(spec.name), {spec.n, spec.k}));
+    out.weight = TRY(matrix(name_in_file(spec.name), {spec.n, spec.k}));
     out.activations = out.weight.format->default_activations;
-    const bool rotated =
-        spec.name.ends_with("q_proj.weight") || spec.name.ends_with("k_proj.weight");
-    if (rotated && architecture_of(config_).gguf.interleaved_rope)
-      reorder_rows(out.weight, spec.n / config_.head_dim);
+    out.weight.planes[0] = rows_in_order(out.weight.planes[0], spec.name, spec.n);
     TRY(check_finite(out.weight, spec.name));
     return out;
   }
   Result<StoredLinear> table(const LinearSpec& spec) override { return linear(spec); }
 
   Result<Tensor> vector(const VectorSpec& spec) override {
-    const std::string name = gguf_tensor_name(spec.name);
+    const std::string name = name_in_file(spec.name);
     const Tensor tensor = TRY(file_.plain(name));
     if (tensor.shape() != Shape{spec.size})
       return fail(shape_error(name, tensor.shape(), {spec.size}));
     Tensor out = to_f32(tensor);
     TRY(check_finite(out, name));
-    return out;
+    const GgufNaming& naming = architecture_of(config_).gguf;
+    if (naming.gains_with_one && spec.name.ends_with("norm.weight")) return less_one(out);
+    return rows_in_order(out, spec.name, spec.size);
   }
 
   Result<Tokenizer> tokenizer() const override {
@@ -157,18 +156,44 @@ class GgufCheckpoint : public Checkpoint {
     return out;
   }
 
-  // GGUF stores the query and key rows of a Llama as interleaved pairs (2 j, 2 j + 1); ours, as
-  // Hugging Face's, are halves (j, j + half).
-  void reorder_rows(QuantizedTensor& q, int64_t heads) const {
-    const Tensor from = q.planes[0];
+  std::string name_in_file(const std::string& name) const {
+    return gguf_tensor_name(architecture_of(config_), name);
+  }
+
+  // The `rows` of a tensor, each taken from where `source` says.
+  template <class Source>
+  static Tensor reordered(const Tensor& from, int64_t rows, const Source& source) {
     Tensor to(from.dtype(), from.shape());
-    const int64_t row = from.bytes() / q.n, dim = q.n / heads;
-    for (int64_t n = 0; n < q.n; ++n) {
-      const int64_t head = n / dim, j = n % dim;
-      const int64_t source = head * dim + (j < dim / 2 ? 2 * j : 2 * (j - dim / 2) + 1);
-      std::memcpy(to.data() + n * row, from.data() + source * row, static_cast<size_t>(row));
-    }
-    q.planes[0] = std::move(to);
+    const int64_t row = from.bytes() / rows;
+    for (int64_t n = 0; n < rows; ++n)
+      std::memcpy(to.data() + n * row, from.data() + source(n) * row, static_cast<size_t>(row));
+    return to;
+  }
+
+  static Tensor less_one(const Tensor& gains) {
+    Tensor out(DType::f32, gains.shape());  // the file's is mapped
+    for (int64_t i = 0; i < gains.shape().elements(); ++i)
+      out.as<float>()[i] = gains.as<float>()[i] - 1.0f;
+    return out;
+  }
+
+  // A weight [rows, k] or a bias [rows] with its rows as Hugging Face orders them.
+  Tensor rows_in_order(const Tensor& from, const std::string& name, int64_t rows) const {
+    const GgufNaming& naming = architecture_of(config_).gguf;
+    const int64_t dim = config_.head_dim;
+    const auto is = [&](std::string_view part) { return name.find(part) != std::string::npos; };
+    if (naming.interleaved_rope && (is("q_proj.") || is("k_proj.")))
+      return reordered(from, rows, [&](int64_t row) {
+        const int64_t j = row % dim;
+        return row - j + (j < dim / 2 ? 2 * j : 2 * (j - dim / 2) + 1);
+      });
+    if (naming.qkv_in_blocks && is("query_key_value."))
+      return reordered(from, rows,
+                       [&](int64_t row) {  // ours (head, part, j), theirs (part, head, j)
+                         const int64_t head = row / (3 * dim), part = row / dim % 3;
+                         return (part * config_.heads + head) * dim + row % dim;
+                       });
+    return from;
   }
 
   GgufFile file_;

@@ -6,8 +6,8 @@
 namespace farthing {
 namespace {
 
-// "#" stands for the number of the block.
-constexpr std::pair<std::string_view, std::string_view> tensor_names[] = {
+// Those of Llama and of what came after it; "#" stands for the number of the block.
+constexpr std::pair<std::string_view, std::string_view> llama_names[] = {
     {"model.embed_tokens", "token_embd"},
     {"model.norm", "output_norm"},
     {"lm_head", "output"},
@@ -15,6 +15,8 @@ constexpr std::pair<std::string_view, std::string_view> tensor_names[] = {
     {"model.layers.#.self_attn.q_proj", "blk.#.attn_q"},
     {"model.layers.#.self_attn.k_proj", "blk.#.attn_k"},
     {"model.layers.#.self_attn.v_proj", "blk.#.attn_v"},
+    {"model.layers.#.self_attn.q_norm", "blk.#.attn_q_norm"},
+    {"model.layers.#.self_attn.k_norm", "blk.#.attn_k_norm"},
     {"model.layers.#.self_attn.o_proj", "blk.#.attn_output"},
     {"model.layers.#.post_attention_layernorm", "blk.#.ffn_norm"},
     {"model.layers.#.mlp.gate_proj", "blk.#.ffn_gate"},
@@ -42,7 +44,7 @@ std::string known_gguf_architectures() {
   return out;
 }
 
-std::string gguf_tensor_name(const std::string& name) {
+std::string gguf_tensor_name(const Architecture& architecture, const std::string& name) {
   // the block's number is the one part of a name that is a number
   std::string pattern, number;
   for (size_t begin = 0; begin <= name.size();) {
@@ -54,12 +56,17 @@ std::string gguf_tensor_name(const std::string& name) {
   }
   const auto dot = pattern.rfind('.');
   const std::string stem = pattern.substr(0, dot), suffix = pattern.substr(dot);
-  for (const auto& [ours, theirs] : tensor_names) {
-    if (stem != ours) continue;
-    std::string out(theirs);
-    if (const auto at = out.find('#'); at != std::string::npos) out.replace(at, 1, number);
-    return out + suffix;
-  }
+  const auto find = [&](const auto& names) -> std::string {
+    for (const auto& [ours, theirs] : names) {
+      if (stem != ours) continue;
+      std::string out(theirs);
+      if (const auto at = out.find('#'); at != std::string::npos) out.replace(at, 1, number);
+      return out + suffix;
+    }
+    return {};
+  };
+  for (const std::string& found : {find(architecture.gguf.tensors), find(llama_names)})
+    if (!found.empty()) return found;
   CHECK(!"a tensor name that GGUF has");
   return {};
 }

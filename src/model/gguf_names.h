@@ -12,6 +12,6 @@ const Architecture* find_gguf_architecture(std::string_view name);
 std::string known_gguf_architectures();
 
 // "model.layers.3.self_attn.q_proj.weight" -> "blk.3.attn_q.weight"
-std::string gguf_tensor_name(const std::string& name);
+std::string gguf_tensor_name(const Architecture& architecture, const std::string& name);
 
 }  // namespace farthing

@@ -130,11 +130,20 @@ class Model {
   ModelConfig config_;
 };
 
-// How GGUF files name what an architecture has.
+class GgufTranslation;
+
+// Names of tensors without ".weight" and ".bias", "#" for the block's number: Hugging Face's,
+// GGUF's.
+using TensorNames = std::vector<std::pair<std::string_view, std::string_view>>;
+
+// How GGUF files hold what an architecture has.
 struct GgufNaming {
-  std::string_view architecture;  // general.architecture; empty: GGUF has none
-  // Query and key rows are stored as interleaved pairs (2 j, 2 j + 1); ours are halves.
-  bool interleaved_rope = false;
+  std::string_view architecture = {};  // general.architecture; empty: it has no GGUF files
+  TensorNames tensors = {};            // where they are not those of Llama's blocks
+  bool interleaved_rope = false;       // query and key rows are pairs (2 j, 2 j + 1), ours halves
+  bool qkv_in_blocks = false;          // one linear's rows are all of q, k, v; ours are each head's
+  bool gains_with_one = false;         // the gains of norms are 1 + gain
+  Result<> (*translate)(GgufTranslation&) = nullptr;  // its fields of config.json
 };
 
 // One line of the registry of architectures.

@@ -37,6 +37,28 @@ TEST_P(Family, GivesTheSameBitsInAPromptAndTokenByToken) {
         << piece;
 }
 
+class FamilyAsGguf : public ::testing::TestWithParam<std::string> {};
+
+TEST_P(FamilyAsGguf, GivesTransformersLogits) {
+  ContextOwner owner(2, supported_isas().back());
+  const auto model = testing::load_model(owner.get(), family_path(GetParam()) / "model.gguf");
+  ASSERT_TRUE(model.has_value()) << model.error().text();
+  EXPECT_LE(testing::difference_from(owner.get(), **model,
+                                     family_path(GetParam()) / "golden.safetensors"),
+            1e-4);
+}
+
+std::vector<std::string> families_with_gguf() {
+  auto out = testing::families();
+  std::erase_if(out, [](const std::string& name) {
+    return !std::filesystem::exists(family_path(name) / "model.gguf");
+  });
+  return out;
+}
+
+INSTANTIATE_TEST_SUITE_P(Architectures, FamilyAsGguf, ::testing::ValuesIn(families_with_gguf()),
+                         [](const auto& info) { return info.param; });
+
 INSTANTIATE_TEST_SUITE_P(Architectures, Family, ::testing::ValuesIn(testing::families()),
                          [](const auto& info) { return info.param; });
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "model/architectures/gemma_blocks.h"
+#include "model/gguf_translation.h"
 #include "model/model.h"
 
 namespace farthing {
@@ -33,10 +34,21 @@ Result<ModelConfig> read(const JsonObject& json) {
   return c;
 }
 
+Result<> translate(GgufTranslation& t) {
+  TRY(translate_gemma(t, 62));
+  return t.number("rope.freq_base_swa", "rope_local_base_freq", 1e4);
+}
+
 }  // namespace
 
 Architecture gemma3_architecture() {
-  return {.name = "gemma3_text", .hugging_face = {"Gemma3ForCausalLM"}, .read = read, .gguf = {}};
+  return {.name = "gemma3_text",
+          .hugging_face = {"Gemma3ForCausalLM"},
+          .read = read,
+          .gguf = {.architecture = "gemma3",
+                   .tensors = gemma_norm_names(),
+                   .gains_with_one = true,
+                   .translate = translate}};
 }
 
 }  // namespace farthing

@@ -65,4 +65,22 @@ Result<ModelConfig> gemma_blocks_between_norms(const JsonObject& json, double qu
   return c;
 }
 
+TensorNames gemma_norm_names() {
+  return {{"model.layers.#.post_attention_layernorm", "blk.#.post_attention_norm"},
+          {"model.layers.#.pre_feedforward_layernorm", "blk.#.ffn_norm"},
+          {"model.layers.#.post_feedforward_layernorm", "blk.#.post_ffw_norm"}};
+}
+
+Result<> translate_gemma(GgufTranslation& t, int64_t layers_of_largest) {
+  TRY(t.llama());
+  TRY(t.number("attn_logit_softcapping", "attn_logit_softcapping", 0.0));
+  TRY(t.number("final_logit_softcapping", "final_logit_softcapping", 0.0));
+  TRY(t.integer("attention.sliding_window", "sliding_window"));
+  const int64_t heads = TRY(t.value("attention.head_count"));
+  const bool largest = heads > 0 && TRY(t.value("block_count")) == layers_of_largest;
+  t.json().field("query_pre_attn_scalar", largest ? TRY(t.value("embedding_length")) / heads
+                                                  : TRY(t.value("attention.key_length")));
+  return {};
+}
+
 }  // namespace farthing

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "model/architectures/plain_blocks.h"
+#include "model/gguf_translation.h"
 #include "model/model.h"
 
 namespace farthing {
@@ -47,10 +48,32 @@ Result<ModelConfig> read(const JsonObject& json) {
   return c;
 }
 
+Result<> translate(GgufTranslation& t) {
+  TRY(t.integer("embedding_length", fields.hidden));
+  TRY(t.integer("feed_forward_length", fields.inner));
+  TRY(t.integer("block_count", fields.layers));
+  TRY(t.integer("attention.head_count", fields.heads));
+  TRY(t.integer("context_length", fields.positions));
+  return t.number("attention.layer_norm_epsilon", "layer_norm_epsilon");
+}
+
 }  // namespace
 
 Architecture gpt2_architecture() {
-  return {.name = "gpt2", .hugging_face = {"GPT2LMHeadModel"}, .read = read, .gguf = {}};
+  return {.name = "gpt2",
+          .hugging_face = {"GPT2LMHeadModel"},
+          .read = read,
+          .gguf = {.architecture = "gpt2",
+                   .tensors = {{"transformer.wte", "token_embd"},
+                               {"transformer.wpe", "position_embd"},
+                               {"transformer.h.#.ln_1", "blk.#.attn_norm"},
+                               {"transformer.h.#.attn.c_attn", "blk.#.attn_qkv"},
+                               {"transformer.h.#.attn.c_proj", "blk.#.attn_output"},
+                               {"transformer.h.#.ln_2", "blk.#.ffn_norm"},
+                               {"transformer.h.#.mlp.c_fc", "blk.#.ffn_up"},
+                               {"transformer.h.#.mlp.c_proj", "blk.#.ffn_down"},
+                               {"transformer.ln_f", "output_norm"}},
+                   .translate = translate}};
 }
 
 }  // namespace farthing

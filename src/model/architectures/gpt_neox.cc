@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "model/architectures/plain_blocks.h"
+#include "model/gguf_translation.h"
 #include "model/model.h"
 
 namespace farthing {
@@ -44,10 +45,37 @@ Result<ModelConfig> read(const JsonObject& json) {
   return c;
 }
 
+Result<> translate(GgufTranslation& t) {
+  TRY(t.llama_sizes());
+  TRY(t.rope());
+  TRY(t.number("attention.layer_norm_epsilon", "layer_norm_eps"));
+  const int64_t heads = TRY(t.value("attention.head_count"));
+  const int64_t dim = heads > 0 ? TRY(t.value("embedding_length")) / heads : 0;
+  const int64_t rotated = TRY(t.value("rope.dimension_count"));
+  if (dim > 0)
+    t.json().field("rotary_pct", static_cast<double>(rotated) / static_cast<double>(dim));
+  t.json().field("use_parallel_residual", TRY(t.flag("use_parallel_residual")));
+  return {};
+}
+
 }  // namespace
 
 Architecture gpt_neox_architecture() {
-  return {.name = "gpt_neox", .hugging_face = {"GPTNeoXForCausalLM"}, .read = read, .gguf = {}};
+  return {.name = "gpt_neox",
+          .hugging_face = {"GPTNeoXForCausalLM"},
+          .read = read,
+          .gguf = {.architecture = "gptneox",
+                   .tensors = {{"gpt_neox.embed_in", "token_embd"},
+                               {"gpt_neox.layers.#.input_layernorm", "blk.#.attn_norm"},
+                               {"gpt_neox.layers.#.attention.query_key_value", "blk.#.attn_qkv"},
+                               {"gpt_neox.layers.#.attention.dense", "blk.#.attn_output"},
+                               {"gpt_neox.layers.#.post_attention_layernorm", "blk.#.ffn_norm"},
+                               {"gpt_neox.layers.#.mlp.dense_h_to_4h", "blk.#.ffn_up"},
+                               {"gpt_neox.layers.#.mlp.dense_4h_to_h", "blk.#.ffn_down"},
+                               {"gpt_neox.final_layer_norm", "output_norm"},
+                               {"embed_out", "output"}},
+                   .qkv_in_blocks = true,
+                   .translate = translate}};
 }
 
 }  // namespace farthing

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "model/architectures/llama_blocks.h"
+#include "model/gguf_translation.h"
 #include "model/model.h"
 
 namespace farthing {
@@ -29,10 +30,31 @@ Result<ModelConfig> read(const JsonObject& json) {
   return c;
 }
 
+Result<> translate(GgufTranslation& t) {
+  TRY(t.llama());
+  const int64_t heads = TRY(t.value("attention.head_count"));
+  const int64_t dim = heads > 0 ? TRY(t.value("embedding_length")) / heads : 0;
+  const int64_t rotated =
+      t.has("rope.dimension_count") ? TRY(t.value("rope.dimension_count")) : dim;
+  if (dim > 0)
+    t.json().field("partial_rotary_factor",
+                   static_cast<double>(rotated) / static_cast<double>(dim));
+  const int64_t window =
+      t.has("attention.sliding_window") ? TRY(t.value("attention.sliding_window")) : 0;
+  if (window != 0) t.json().field("sliding_window", window);
+  return {};
+}
+
 }  // namespace
 
 Architecture phi3_architecture() {
-  return {.name = "phi3", .hugging_face = {"Phi3ForCausalLM"}, .read = read, .gguf = {}};
+  return {.name = "phi3",
+          .hugging_face = {"Phi3ForCausalLM"},
+          .read = read,
+          .gguf = {.architecture = "phi3",
+                   .tensors = {{"model.layers.#.self_attn.qkv_proj", "blk.#.attn_qkv"},
+                               {"model.layers.#.mlp.gate_up_proj", "blk.#.ffn_up"}},
+                   .translate = translate}};
 }
 
 }  // namespace farthing

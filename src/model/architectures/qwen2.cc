@@ -1,6 +1,7 @@
 // Qwen 2 and 2.5: Llama's blocks with biases of q, k and v, and a window in the layers from
 // max_window_layers on where use_sliding_window asks for it.
 #include "model/architectures/llama_blocks.h"
+#include "model/gguf_translation.h"
 #include "model/model.h"
 
 namespace farthing {
@@ -21,10 +22,11 @@ Result<ModelConfig> read(const JsonObject& json) {
 }  // namespace
 
 Architecture qwen2_architecture() {
-  return {.name = "qwen2",
-          .hugging_face = {"Qwen2ForCausalLM"},
-          .read = read,
-          .gguf = {.architecture = "qwen2"}};
+  return {
+      .name = "qwen2",
+      .hugging_face = {"Qwen2ForCausalLM"},
+      .read = read,
+      .gguf = {.architecture = "qwen2", .translate = [](GgufTranslation& t) { return t.llama(); }}};
 }
 
 }  // namespace farthing

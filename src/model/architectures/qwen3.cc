@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "model/architectures/llama_blocks.h"
+#include "model/gguf_translation.h"
 #include "model/model.h"
 
 namespace farthing {
@@ -27,10 +28,11 @@ Result<ModelConfig> read(const JsonObject& json) {
 }  // namespace
 
 Architecture qwen3_architecture() {
-  return {.name = "qwen3",
-          .hugging_face = {"Qwen3ForCausalLM"},
-          .read = read,
-          .gguf = {.architecture = "qwen3"}};
+  return {
+      .name = "qwen3",
+      .hugging_face = {"Qwen3ForCausalLM"},
+      .read = read,
+      .gguf = {.architecture = "qwen3", .translate = [](GgufTranslation& t) { return t.llama(); }}};
 }
 
 }  // namespace farthing

@@ -35,10 +35,11 @@ def families() -> dict:
         "qwen3": lambda: t.Qwen3ForCausalLM(sized(t.Qwen3Config, head_dim=16)),
         "gemma": lambda: t.GemmaForCausalLM(sized(t.GemmaConfig, head_dim=16)),
         "gemma2": lambda: t.Gemma2ForCausalLM(sized(
-            t.Gemma2Config, head_dim=16, query_pre_attn_scalar=24, sliding_window=6, layer_types=ALTERNATING,
+            t.Gemma2Config, head_dim=16, query_pre_attn_scalar=16, sliding_window=6, layer_types=ALTERNATING,
             attn_logit_softcapping=2.0, final_logit_softcapping=3.0)),
+        "gemma2_scaled": lambda: t.Gemma2ForCausalLM(sized(t.Gemma2Config, head_dim=16, query_pre_attn_scalar=24)),
         "gemma3": lambda: t.Gemma3ForCausalLM(sized(
-            t.Gemma3TextConfig, head_dim=16, query_pre_attn_scalar=24, sliding_window=6, layer_types=ALTERNATING,
+            t.Gemma3TextConfig, head_dim=16, query_pre_attn_scalar=16, sliding_window=6, num_hidden_layers=6,
             rope_parameters={"full_attention": {"rope_type": "linear", "factor": 2.0, "rope_theta": 1e6},
                              "sliding_attention": {"rope_type": "default", "rope_theta": 1e4}})),
         "phi3": lambda: t.Phi3ForCausalLM(sized(
