@@ -43,7 +43,7 @@ def families() -> dict:
             rope_parameters={"full_attention": {"rope_type": "linear", "factor": 2.0, "rope_theta": 1e6},
                              "sliding_attention": {"rope_type": "default", "rope_theta": 1e4}})),
         "phi3": lambda: t.Phi3ForCausalLM(sized(
-            t.Phi3Config, sliding_window=6, pad_token_id=0,
+            t.Phi3Config, sliding_window=64, pad_token_id=0,
             rope_parameters={"rope_type": "default", "rope_theta": 1e4, "partial_rotary_factor": 0.5})),
         "gpt2": lambda: t.GPT2LMHeadModel(t.GPT2Config(
             vocab_size=48, n_positions=128, n_embd=32, n_layer=2, n_head=4, bos_token_id=1, eos_token_id=2)),

@@ -1,7 +1,7 @@
 """Writes the GGUF file of each tiny model that make_families.py made, with the package gguf's names.
 
-Usage: python make_family_gguf.py FAMILIES
-FAMILIES/NAME/model.gguf is bf16 (vectors f32), without a vocabulary. Names of tensors are the package's; which rows are moved, and
+Usage: python make_family_gguf.py FAMILIES [f32]
+FAMILIES/NAME/model.gguf is bf16 (vectors f32), or all f32, without a vocabulary. Names of tensors are the package's; which rows are moved, and
 which gains have 1 added, is what llama.cpp expects of these architectures.
 """
 import json
@@ -62,7 +62,7 @@ def metadata(writer: gguf.GGUFWriter, c: dict) -> None:
         writer.add_final_logit_softcapping(c["final_logit_softcapping"])
 
 
-def write(folder: Path) -> None:
+def write(folder: Path, f32: bool) -> None:
     c = json.loads((folder / "config.json").read_text())
     arch = ARCHITECTURES[c["model_type"]]
     kind = getattr(gguf.MODEL_ARCH, arch)
@@ -83,8 +83,8 @@ def write(folder: Path) -> None:
         if arch.startswith("GEMMA") and name.endswith("norm.weight"):
             tensor = tensor.float() + 1
         gguf_name = names.get_name(name, try_suffixes=(".weight", ".bias"))
-        if tensor.dim() == 1:
-            writer.add_tensor(gguf_name, tensor.float().numpy())
+        if f32 or tensor.dim() == 1:
+            writer.add_tensor(gguf_name, tensor.float().contiguous().numpy())
         else:
             bits = tensor.contiguous().view(torch.int16).numpy()
             writer.add_tensor(gguf_name, bits.view("uint8"), raw_dtype=gguf.GGMLQuantizationType.BF16)
@@ -98,5 +98,5 @@ if __name__ == "__main__":
     for config in sorted(Path(sys.argv[1]).glob("*/config.json")):
         model_type = json.loads(config.read_text())["model_type"]
         if model_type in ARCHITECTURES and config.parent.name not in LEFT_OUT:
-            write(config.parent)
+            write(config.parent, sys.argv[2:] == ["f32"])
             print(config.parent.name)
