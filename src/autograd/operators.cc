@@ -229,6 +229,30 @@ void softcap_into(Context& context, float cap, const Value& x, const Value& y) {
         [=](Context& c) { ops::softcap_backward(c, x.data, cap, y.gradient, x.gradient); });
 }
 
+Routing route(Context& context, const Value& logits, const ops::RoutingOptions& options) {
+  const int64_t m = logits.data.rows;
+  const auto experts = context.workspace.take_rows<int32_t>(m, options.chosen);
+  const Value weights = new_value(context, m, options.chosen);
+  ops::route_forward(context, logits.data, options, experts, weights.data);
+  show(context, OperatorKind::route, nullptr, weights.data);
+  if (context.tape != nullptr)
+    context.tape->record([=](Context& c) {
+      ops::route_backward(c, logits.data, options, experts, weights.gradient, logits.gradient);
+    });
+  return {ops::group_by_expert(context.workspace, experts, logits.data.columns), weights};
+}
+
+void add_weighted_rows(Context& context, const Value& y, std::span<const int32_t> rows,
+                       std::span<const int32_t> slots, const Value& weights, const Value& out) {
+  ops::add_weighted_rows(context, y.data, rows, slots, weights.data, out.data);
+  show(context, OperatorKind::experts, nullptr, y.data);
+  if (context.tape != nullptr)
+    context.tape->record([=](Context& c) {  // the lists lie in the workspace, as the values do
+      ops::weighted_rows_backward(c, y.data, rows, slots, weights.data, out.gradient, y.gradient,
+                                  weights.gradient);
+    });
+}
+
 Value select_rows(Context& context, const Value& x, std::span<const int32_t> rows) {
   const Value out = new_value(context, static_cast<int64_t>(rows.size()), x.data.columns);
   for (size_t i = 0; i < rows.size(); ++i)

@@ -11,6 +11,7 @@
 #include "autograd/tape.h"
 #include "kernels/activation_functions/activation_functions.h"
 #include "ops/attention/attention.h"
+#include "ops/experts/experts.h"
 #include "ops/rope.h"
 
 namespace farthing::autograd {
@@ -75,6 +76,15 @@ Value multiply(Context& context, const Value& x, const Value& y);
 void scale(Context& context, float factor, const Value& x);
 // y = cap * tanh(x / cap), into the given value; without a tape y may be x.
 void softcap_into(Context& context, float cap, const Value& x, const Value& y);
+// Experts and their weights of each row, from the router's logits; in the workspace.
+struct Routing {
+  ops::ExpertRows rows;
+  Value weights;  // [m, chosen]
+};
+Routing route(Context& context, const Value& logits, const ops::RoutingOptions& options);
+// out[rows[i]] += weights[rows[i]][slots[i]] * y[i]; out is a sum of such rows.
+void add_weighted_rows(Context& context, const Value& y, std::span<const int32_t> rows,
+                       std::span<const int32_t> slots, const Value& weights, const Value& out);
 // The rows `rows` of x.
 Value select_rows(Context& context, const Value& x, std::span<const int32_t> rows);
 

@@ -22,12 +22,15 @@ enum class OperatorKind {
   multiply,
   scale,
   softcap,
+  route,
+  experts,
 };
 
 constexpr std::string_view operator_name(OperatorKind kind) {
-  constexpr std::string_view names[] = {
-      "embedding",   "rms_norm",   "linear", "rope",       "attention", "add",   "swiglu",
-      "select_rows", "layer_norm", "bias",   "activation", "multiply",  "scale", "softcap"};
+  constexpr std::string_view names[] = {"embedding",  "rms_norm", "linear",     "rope",
+                                        "attention",  "add",      "swiglu",     "select_rows",
+                                        "layer_norm", "bias",     "activation", "multiply",
+                                        "scale",      "softcap",  "route",      "experts"};
   return names[static_cast<size_t>(kind)];
 }
 

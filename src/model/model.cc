@@ -6,7 +6,8 @@
 namespace farthing {
 
 LinearSpec spec_of(const LinearPlan& plan) {
-  return {plan.name + ".weight", plan.n, plan.k, plan.to_residual, plan.transposed};
+  return {plan.name + ".weight", plan.n,          plan.k,
+          plan.to_residual,      plan.transposed, plan.keeps_precision};
 }
 
 TensorSpecs tensors_of(const ModelConfig& config) { return tensors_of_plan(config); }

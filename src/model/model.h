@@ -28,8 +28,9 @@ struct StoredLinear {
 struct LinearSpec {
   std::string name;
   int64_t n, k;
-  bool to_residual = false;  // its output is added to the stream between blocks
-  bool transposed = false;   // Hugging Face's files hold the unquantized matrix as [k, n]
+  bool to_residual = false;      // its output is added to the stream between blocks
+  bool transposed = false;       // Hugging Face's files hold the unquantized matrix as [k, n]
+  bool keeps_precision = false;  // quantizing leaves it as it is
 };
 LinearSpec spec_of(const LinearPlan& plan);
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "kernels/activation_functions/activation_functions.h"
+#include "ops/experts/experts.h"
 #include "ops/rope.h"
 
 namespace farthing {
@@ -19,8 +20,9 @@ struct LinearPlan {
   std::string name;
   int64_t n = 0, k = 0;
   bool bias = false;
-  bool to_residual = false;  // its output is added to the stream between blocks
-  bool transposed = false;   // Hugging Face's files hold [k, n]
+  bool to_residual = false;      // its output is added to the stream between blocks
+  bool transposed = false;       // Hugging Face's files hold [k, n]
+  bool keeps_precision = false;  // quantizing leaves it as it is
 };
 
 // One of several results that share a linear, by the linear's outputs: outputs begin + step i + j
@@ -69,12 +71,20 @@ struct MlpPlan {
   LinearPlan down;
 };
 
+// The sum of what a token's chosen experts give, each times its weight.
+struct ExpertsPlan {
+  LinearPlan router;  // [experts, hidden]
+  std::vector<MlpPlan> experts;
+  ops::RoutingOptions routing;
+};
+
 // h = x + after(attention(norm(x))); y = h + after(mlp(norm(h))). Parallel: y = x +
 // attention(norm(x)) + mlp(norm(x)), each with its own norm.
 struct BlockPlan {
   NormPlan attention_norm, after_attention, mlp_norm, after_mlp;
   AttentionPlan attention;
-  MlpPlan mlp;
+  MlpPlan mlp;  // or, where there are any,
+  ExpertsPlan experts;
   bool parallel = false;
 };
 

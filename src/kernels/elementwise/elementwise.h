@@ -25,6 +25,10 @@ struct ElementwiseFunctions {
   void (*multiply)(const float* a, const float* b, int64_t n, float* out) noexcept;
   // sums[i] = fma(a[i], b[i], sums[i])
   void (*add_products)(const float* a, const float* b, int64_t n, float* sums) noexcept;
+  // sums[i] = fma(x[i], factor, sums[i])
+  void (*add_scaled)(const float* x, float factor, int64_t n, float* sums) noexcept;
+  // The sum of a[i] * b[i]: lane i mod 16 by FMA in ascending i, then sum_of_lanes.
+  float (*dot)(const float* a, const float* b, int64_t n) noexcept;
   // out[i] = x[i] * factor. `out` may be `x`.
   void (*scale)(const float* x, float factor, int64_t n, float* out) noexcept;
   // out[i] = cap * tanh(x[i] / cap). `out` may be `x`.

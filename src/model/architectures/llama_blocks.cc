@@ -26,18 +26,18 @@ AttentionPlan attention_of(const DecoderSizes& s, const std::string& prefix) {
   return out;
 }
 
-MlpPlan mlp_of(const DecoderSizes& s, const std::string& prefix) {
+}  // namespace
+
+MlpPlan gated_mlp(int64_t hidden, int64_t inner, const std::string& gate, const std::string& up,
+                  const std::string& down) {
   MlpPlan out;
-  out.inputs = {{prefix + "mlp.gate_proj", s.inner, s.hidden},
-                {prefix + "mlp.up_proj", s.inner, s.hidden}};
-  out.gate = ColumnsPlan::all(0, s.inner);
-  out.up = ColumnsPlan::all(1, s.inner);
-  out.down = {prefix + "mlp.down_proj", s.hidden, s.inner};
+  out.inputs = {{gate, inner, hidden}, {up, inner, hidden}};
+  out.gate = ColumnsPlan::all(0, inner);
+  out.up = ColumnsPlan::all(1, inner);
+  out.down = {down, hidden, inner};
   out.down.to_residual = true;
   return out;
 }
-
-}  // namespace
 
 Result<ModelConfig> llama_blocks(const JsonObject& json, const LlamaDefaults& defaults) {
   const ActivationFunction function =
@@ -58,7 +58,8 @@ Result<ModelConfig> llama_blocks(const JsonObject& json, const LlamaDefaults& de
     block.attention = attention_of(s, prefix);
     for (LinearPlan& linear : block.attention.inputs) linear.bias = attention_bias;
     block.attention.output.bias = attention_bias;
-    block.mlp = mlp_of(s, prefix);
+    block.mlp = gated_mlp(s.hidden, s.inner, prefix + "mlp.gate_proj", prefix + "mlp.up_proj",
+                          prefix + "mlp.down_proj");
     block.mlp.function = function;
     for (LinearPlan& linear : block.mlp.inputs) linear.bias = mlp_bias;
     block.mlp.down.bias = mlp_bias;

@@ -18,4 +18,8 @@ struct LlamaDefaults {
 // rope fields are read; an architecture then changes what it does otherwise.
 Result<ModelConfig> llama_blocks(const JsonObject& json, const LlamaDefaults& defaults = {});
 
+// An MLP with a gate from three linears, whose names these are.
+MlpPlan gated_mlp(int64_t hidden, int64_t inner, const std::string& gate, const std::string& up,
+                  const std::string& down);
+
 }  // namespace farthing

@@ -1,14 +1,13 @@
 // Qwen 3: Llama's blocks with an RMS norm over each head of q and k.
 #include <fmt/format.h>
 
-#include "model/architectures/llama_blocks.h"
+#include "model/architectures/qwen3_blocks.h"
 #include "model/gguf_translation.h"
 #include "model/model.h"
 
 namespace farthing {
-namespace {
 
-Result<ModelConfig> read(const JsonObject& json) {
+Result<ModelConfig> qwen3_blocks(const JsonObject& json) {
   ModelConfig c = TRY(llama_blocks(json));
   const bool slides = TRY(json.boolean("use_sliding_window", false));
   const int64_t first = TRY(json.integer("max_window_layers", 28));
@@ -25,13 +24,11 @@ Result<ModelConfig> read(const JsonObject& json) {
   return c;
 }
 
-}  // namespace
-
 Architecture qwen3_architecture() {
   return {
       .name = "qwen3",
       .hugging_face = {"Qwen3ForCausalLM"},
-      .read = read,
+      .read = qwen3_blocks,
       .gguf = {.architecture = "qwen3", .translate = [](GgufTranslation& t) { return t.llama(); }}};
 }
 

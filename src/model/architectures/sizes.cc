@@ -106,6 +106,10 @@ Result<ModelConfig> config_of_sizes(const JsonObject& json, const DecoderSizes& 
   return c;
 }
 
+Result<int64_t> count_from_json(const JsonObject& json, const char* field, int64_t most) {
+  return bounded(TRY(json.integer(field)), most, field, json.where());
+}
+
 Result<float> epsilon_from_json(const JsonObject& json, const char* field, double otherwise) {
   const double epsilon = TRY(json.number(field, otherwise));
   if (epsilon > 0 && epsilon < 1) return static_cast<float>(epsilon);

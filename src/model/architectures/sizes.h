@@ -35,6 +35,9 @@ Result<DecoderSizes> sizes_from_json(const JsonObject& json, const SizeFields& f
 // A configuration without its plan.
 Result<ModelConfig> config_of_sizes(const JsonObject& json, const DecoderSizes& sizes);
 
+// A count of experts and the like: 1 to `most`.
+Result<int64_t> count_from_json(const JsonObject& json, const char* field, int64_t most);
+
 // Constants, within reason.
 Result<float> epsilon_from_json(const JsonObject& json, const char* field, double otherwise);
 // rope_theta and rope_scaling, or transformers 5's rope_parameters; with `layers`, that one's part

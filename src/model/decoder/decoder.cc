@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "model/batch.h"
+#include "model/decoder/experts.h"
 #include "model/decoder/parts.h"
 
 namespace farthing {
@@ -14,7 +15,8 @@ namespace ag = autograd;
 struct Block {
   Norm attention_norm, after_attention, mlp_norm, after_mlp;
   Attention attention;
-  Mlp mlp;
+  std::optional<Mlp> mlp;
+  std::optional<Experts> experts;
   bool parallel;
 
   explicit Block(const BlockPlan& plan)
@@ -23,15 +25,20 @@ struct Block {
         mlp_norm(plan.mlp_norm),
         after_mlp(plan.after_mlp),
         attention(plan.attention),
-        mlp(plan.mlp),
-        parallel(plan.parallel) {}
+        parallel(plan.parallel) {
+    if (plan.experts.experts.empty()) {
+      mlp.emplace(plan.mlp);
+    } else {
+      experts.emplace(plan.experts);
+    }
+  }
 
   Result<> visit(WeightVisitor& visitor) {
     TRY(attention_norm.visit(visitor));
     TRY(attention.visit(visitor));
     TRY(after_attention.visit(visitor));
     TRY(mlp_norm.visit(visitor));
-    TRY(mlp.visit(visitor));
+    TRY(mlp ? mlp->visit(visitor) : experts->visit(visitor));
     return after_mlp.visit(visitor);
   }
 
@@ -40,12 +47,16 @@ struct Block {
     const ag::Value attended =
         attention.run(context, attention_norm.run(context, x), batch, ropes, layer);
     if (parallel) {
-      const ag::Value inner = mlp.run(context, mlp_norm.run(context, x));
+      const ag::Value inner = run_mlp(context, mlp_norm.run(context, x));
       return ag::add(context, ag::add(context, x, attended), inner);
     }
     const ag::Value h = ag::add(context, x, after_attention.run(context, attended));
-    const ag::Value inner = mlp.run(context, mlp_norm.run(context, h));
+    const ag::Value inner = run_mlp(context, mlp_norm.run(context, h));
     return ag::add(context, h, after_mlp.run(context, inner));
+  }
+
+  ag::Value run_mlp(Context& context, const ag::Value& x) const {
+    return mlp ? mlp->run(context, x) : experts->run(context, x);
   }
 };
 

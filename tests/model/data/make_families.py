@@ -33,6 +33,10 @@ def families() -> dict:
         "qwen2_window": lambda: t.Qwen2ForCausalLM(sized(
             t.Qwen2Config, use_sliding_window=True, sliding_window=5, max_window_layers=1)),
         "qwen3": lambda: t.Qwen3ForCausalLM(sized(t.Qwen3Config, head_dim=16)),
+        "mixtral": lambda: t.MixtralForCausalLM(sized(t.MixtralConfig, num_local_experts=5, num_experts_per_tok=2)),
+        "qwen3_moe": lambda: t.Qwen3MoeForCausalLM(sized(
+            t.Qwen3MoeConfig, head_dim=16, num_experts=6, num_experts_per_tok=3, moe_intermediate_size=32,
+            mlp_only_layers=[1])),
         "gemma": lambda: t.GemmaForCausalLM(sized(t.GemmaConfig, head_dim=16)),
         "gemma2": lambda: t.Gemma2ForCausalLM(sized(
             t.Gemma2Config, head_dim=16, query_pre_attn_scalar=16, sliding_window=6, layer_types=ALTERNATING,
@@ -56,6 +60,23 @@ def families() -> dict:
     }
 
 
+def in_file(model_type: str, name: str, value: torch.Tensor) -> list:
+    """The names and parts under which save_pretrained writes a parameter, where they are not the modules'."""
+    if model_type == "gpt_neox":
+        name = name.replace("lm_head", "embed_out")
+    if model_type == "mixtral":
+        name = name.replace("mlp.", "block_sparse_moe.")
+    names = ("w1", "w3", "w2") if model_type == "mixtral" else ("gate_proj", "up_proj", "down_proj")
+    stem, _, last = name.rpartition(".")
+    if last == "gate_up_proj" and stem.endswith("experts"):
+        half = value.shape[1] // 2
+        return [(f"{stem}.{e}.{names[part]}.weight", value[e, part * half:(part + 1) * half])
+                for e in range(len(value)) for part in (0, 1)]
+    if last == "down_proj" and stem.endswith("experts"):
+        return [(f"{stem}.{e}.{names[2]}.weight", value[e]) for e in range(len(value))]
+    return [(name, value)]
+
+
 def make(name: str, model: torch.nn.Module, out: Path) -> None:
     generator = torch.Generator().manual_seed(len(name) + sum(name.encode()))
     with torch.no_grad():
@@ -74,11 +95,10 @@ def make(name: str, model: torch.nn.Module, out: Path) -> None:
     logits = logits.detach().numpy()
     golden = {"tokens": tokens.astype(np.int32), "logits": np.ascontiguousarray(logits)}
     for parameter_name, parameter in model.named_parameters():
-        gradient = parameter.grad.numpy().astype(np.float64).ravel()
-        product = gradient @ np.cos(np.arange(gradient.size))
-        if model.config.model_type == "gpt_neox":  # its file says otherwise than its modules
-            parameter_name = parameter_name.replace("lm_head", "embed_out")
-        golden["gradient." + parameter_name] = np.array([np.linalg.norm(gradient), product], np.float32)
+        for file_name, gradient in in_file(model.config.model_type, parameter_name, parameter.grad):
+            gradient = gradient.numpy().astype(np.float64).ravel()
+            product = gradient @ np.cos(np.arange(gradient.size))
+            golden["gradient." + file_name] = np.array([np.linalg.norm(gradient), product], np.float32)
     save_file(golden, out / name / "golden.safetensors")
     (out / name / "generation_config.json").unlink(missing_ok=True)
     print(name, "largest logit", float(np.abs(logits).max()))
