@@ -139,7 +139,8 @@ void rope(Context& context, RopeTable& table, std::span<const int32_t> positions
 
 Value attention(Context& context, const Value& q, const Value& k, const Value& v,
                 std::span<const SequenceRows> sequences, int64_t layer,
-                const ops::AttentionOptions& options) {
+                ops::AttentionOptions options, const VectorWeight* sinks) {
+  if (sinks != nullptr) options.sinks = sinks->value.as<float>();
   const Value out = new_value(context, q.data.rows, q.data.columns);
   const Workspace::Mark mark(context.workspace);
   ops::AttentionSequence* of =
@@ -157,8 +158,9 @@ Value attention(Context& context, const Value& q, const Value& k, const Value& v
   if (context.tape != nullptr)
     context.tape->record(
         [=, list = std::vector<ops::AttentionSequence>(of, of + sequences.size())](Context& c) {
-          ops::attention_backward(c, q.data, list, layer, options, out.gradient, q.gradient,
-                                  k.gradient, v.gradient);
+          ops::attention_backward(c, q.data, list, layer, options, out.gradient,
+                                  {q.gradient, k.gradient, v.gradient,
+                                   sinks == nullptr ? nullptr : gradient_of(*sinks)});
         });
   return out;
 }
@@ -188,6 +190,20 @@ Value swiglu(Context& context, const Value& gate, const Value& up) {
   if (context.tape != nullptr)
     context.tape->record([=](Context& c) {
       ops::swiglu_backward(c, gate.data, up.data, out.gradient, gate.gradient, up.gradient);
+    });
+  return out;
+}
+
+Value clamped_swiglu(Context& context, const Value& gate, const Value& up,
+                     ops::ClampedSwiglu options) {
+  const Value out =
+      context.tape == nullptr ? gate : new_value(context, gate.data.rows, gate.data.columns);
+  ops::clamped_swiglu_forward(context, gate.data, up.data, options, out.data);
+  show(context, OperatorKind::swiglu, nullptr, out.data);
+  if (context.tape != nullptr)
+    context.tape->record([=](Context& c) {
+      ops::clamped_swiglu_backward(c, gate.data, up.data, options, out.gradient, gate.gradient,
+                                   up.gradient);
     });
   return out;
 }

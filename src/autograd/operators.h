@@ -11,6 +11,7 @@
 #include "autograd/tape.h"
 #include "kernels/activation_functions/activation_functions.h"
 #include "ops/attention/attention.h"
+#include "ops/elementwise.h"
 #include "ops/experts/experts.h"
 #include "ops/rope.h"
 
@@ -60,14 +61,18 @@ struct SequenceRows {
   KvCache* cache;
   int64_t first_position, rows;
 };
+// `sinks`: a score of each head that no key has, or null.
 Value attention(Context& context, const Value& q, const Value& k, const Value& v,
                 std::span<const SequenceRows> sequences, int64_t layer,
-                const ops::AttentionOptions& options);
+                ops::AttentionOptions options, const VectorWeight* sinks = nullptr);
 
 // x + y; without a tape in x's memory.
 Value add(Context& context, const Value& x, const Value& y);
 // silu(gate) * up; without a tape in gate's memory.
 Value swiglu(Context& context, const Value& gate, const Value& up);
+// gpt-oss's; without a tape in gate's memory.
+Value clamped_swiglu(Context& context, const Value& gate, const Value& up,
+                     ops::ClampedSwiglu options);
 // f(x); without a tape in x's memory.
 Value activation(Context& context, ActivationFunction f, const Value& x);
 // x * y; without a tape in x's memory.

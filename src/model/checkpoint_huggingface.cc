@@ -67,7 +67,9 @@ class HuggingFaceCheckpoint : public Checkpoint {
   Result<StoredLinear> table(const LinearSpec& spec) override { return linear(spec); }
 
   Result<Tensor> vector(const VectorSpec& spec) override {
-    Tensor tensor = TRY(float_tensor(name_in_file(spec.name)));
+    const std::string name = name_in_file(spec.name);
+    if (directory_.find(name) == nullptr && !spec.stack.empty()) return row_of(spec);
+    Tensor tensor = TRY(float_tensor(name));
     if (tensor.shape() != Shape{spec.size})
       return fail(shape_error(spec.name, tensor.shape(), {spec.size}));
     Tensor out = to_f32(tensor);
@@ -176,6 +178,28 @@ class HuggingFaceCheckpoint : public Checkpoint {
     return directory_.find(bare) != nullptr ? bare : name;
   }
 
+  Result<Tensor> part_of(const Tensor& stack, const std::string& name, int64_t index) const {
+    if (stack.shape().rank() == 3 && index < stack.shape()[0]) return stack.part(index);
+    return fail({.what = "a tensor has the wrong shape",
+                 .where = fmt::format("{}, tensor {}", path_.string(), name),
+                 .got = stack.shape().text(),
+                 .wanted = fmt::format("three dimensions, the first at least {}", index + 1),
+                 .remedy = "config.json and the weights are of different models, or one of them is "
+                           "damaged"});
+  }
+
+  // Row in_stack of a matrix.
+  Result<Tensor> row_of(const VectorSpec& spec) const {
+    const Tensor stack = TRY(float_tensor(spec.stack));
+    if (stack.shape().rank() != 2 || stack.shape()[0] <= spec.in_stack ||
+        stack.shape()[1] != spec.size)
+      return fail(shape_error(spec.stack, stack.shape(), {spec.in_stack + 1, spec.size}));
+    const Tensor as_stack = stack.reshaped({stack.shape()[0], 1, spec.size});
+    Tensor out = to_f32(as_stack.part(spec.in_stack).reshaped({spec.size}));
+    TRY(check_finite(out, spec.stack));
+    return out;
+  }
+
   Error shape_error(const std::string& name, const Shape& got, const Shape& wanted) const {
     return {
         .what = "a tensor has the wrong shape",
@@ -247,8 +271,11 @@ class HuggingFaceCheckpoint : public Checkpoint {
       out.input = TRY(stored_input(spec.name, out.activations));
     }
     if (found == schemes_.end() || found->second.weights->plain) {
-      const std::string name = name_in_file(spec.name);
+      std::string name = name_in_file(spec.name);
+      const bool stacked = directory_.find(name) == nullptr && !spec.stack.empty();
+      if (stacked) name = spec.stack;
       Tensor tensor = TRY(float_tensor(name));
+      if (stacked) tensor = TRY(part_of(tensor, name, spec.in_stack));
       const Shape stored = spec.transposed ? Shape{spec.k, spec.n} : Shape{spec.n, spec.k};
       if (tensor.shape() != stored) return fail(shape_error(name, tensor.shape(), stored));
       if (spec.transposed) tensor = transposed(tensor);

@@ -6,8 +6,8 @@
 namespace farthing {
 
 LinearSpec spec_of(const LinearPlan& plan) {
-  return {plan.name + ".weight", plan.n,          plan.k,
-          plan.to_residual,      plan.transposed, plan.keeps_precision};
+  return {plan.name + ".weight", plan.n,     plan.k,       plan.to_residual, plan.transposed,
+          plan.keeps_precision,  plan.stack, plan.in_stack};
 }
 
 TensorSpecs tensors_of(const ModelConfig& config) { return tensors_of_plan(config); }

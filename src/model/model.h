@@ -31,6 +31,8 @@ struct LinearSpec {
   bool to_residual = false;      // its output is added to the stream between blocks
   bool transposed = false;       // Hugging Face's files hold the unquantized matrix as [k, n]
   bool keeps_precision = false;  // quantizing leaves it as it is
+  std::string stack = {};        // Hugging Face's files may hold it as the in_stack-th part of this
+  int64_t in_stack = 0;
 };
 LinearSpec spec_of(const LinearPlan& plan);
 
@@ -38,7 +40,9 @@ LinearSpec spec_of(const LinearPlan& plan);
 struct VectorSpec {
   std::string name;
   int64_t size;
-  float initial = 1;  // where training begins from nothing
+  float initial = 1;       // where training begins from nothing
+  std::string stack = {};  // Hugging Face's files may hold it as row in_stack of this
+  int64_t in_stack = 0;
 };
 
 // Every tensor of a model. Linears stand in the order in which the model runs them; tables are the

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "kernels/activation_functions/activation_functions.h"
+#include "ops/elementwise.h"
 #include "ops/experts/experts.h"
 #include "ops/rope.h"
 
@@ -23,6 +24,9 @@ struct LinearPlan {
   bool to_residual = false;      // its output is added to the stream between blocks
   bool transposed = false;       // Hugging Face's files hold [k, n]
   bool keeps_precision = false;  // quantizing leaves it as it is
+  // Hugging Face's files hold it as the i-th of a stack [count, n, k], its bias of stack_bias.
+  std::string stack = {}, stack_bias = {};
+  int64_t in_stack = 0;
 };
 
 // One of several results that share a linear, by the linear's outputs: outputs begin + step i + j
@@ -61,6 +65,7 @@ struct AttentionPlan {
   float scale = 0;     // of the scores
   float softcap = 0;   // of the scaled scores; 0: none
   int64_t window = 0;  // keys that a token sees, itself the last; 0: all
+  std::string sinks;   // a vector [heads]: a score of each head that no key has
 };
 
 // down(f(gate(x)) * up(x)); without `up` (its count is 0) down(f(gate(x))).
@@ -68,6 +73,7 @@ struct MlpPlan {
   std::vector<LinearPlan> inputs;
   ColumnsPlan gate, up;
   ActivationFunction function = ActivationFunction::silu;
+  ops::ClampedSwiglu clamped{0, 0};  // with a limit: in place of both
   LinearPlan down;
 };
 

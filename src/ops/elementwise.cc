@@ -42,6 +42,29 @@ void swiglu_backward(Context& context, View<const float, 2> gate, View<const flo
   });
 }
 
+void clamped_swiglu_forward(Context& context, View<const float, 2> gate, View<const float, 2> up,
+                            ClampedSwiglu options, View<float, 2> out) {
+  CHECK(same_shape(gate, up) && same_shape(gate, out));
+  const ElementwiseKernel& kernel = choose_elementwise_kernel(context.isa);
+  for_each_row(context, gate.rows, gate.columns, [&](int64_t r) {
+    kernel->clamped_swiglu(gate.row(r), up.row(r), options.alpha, options.limit, gate.columns,
+                           out.row(r));
+  });
+}
+
+void clamped_swiglu_backward(Context& context, View<const float, 2> gate, View<const float, 2> up,
+                             ClampedSwiglu options, View<const float, 2> out_gradient,
+                             View<float, 2> gate_gradient, View<float, 2> up_gradient) {
+  CHECK(same_shape(gate, up) && same_shape(gate, out_gradient));
+  CHECK(same_shape(gate, gate_gradient) && same_shape(gate, up_gradient));
+  const ElementwiseKernel& kernel = choose_elementwise_kernel(context.isa);
+  for_each_row(context, gate.rows, gate.columns, [&](int64_t r) {
+    kernel->clamped_swiglu_backward(gate.row(r), up.row(r), options.alpha, options.limit,
+                                    out_gradient.row(r), gate.columns, gate_gradient.row(r),
+                                    up_gradient.row(r));
+  });
+}
+
 void bias_forward(Context& context, View<float, 2> x, const Tensor& bias) {
   CHECK(bias.dtype() == DType::f32 && bias.shape() == Shape({x.columns}));
   const ElementwiseKernel& kernel = choose_elementwise_kernel(context.isa);

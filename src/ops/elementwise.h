@@ -21,6 +21,18 @@ void swiglu_backward(Context& context, View<const float, 2> gate, View<const flo
                      View<const float, 2> out_gradient, View<float, 2> gate_gradient,
                      View<float, 2> up_gradient);
 
+// out = (u + 1) * g / (1 + e^(-alpha g)), g = min(gate, limit), u = up clamped to +-limit, all [m,
+// n]: the MLP of gpt-oss. `out` may be `gate` or `up`. fixed_order.
+struct ClampedSwiglu {
+  float alpha, limit;
+};
+void clamped_swiglu_forward(Context& context, View<const float, 2> gate, View<const float, 2> up,
+                            ClampedSwiglu options, View<float, 2> out);
+// Adds its gradients, as swiglu_backward does.
+void clamped_swiglu_backward(Context& context, View<const float, 2> gate, View<const float, 2> up,
+                             ClampedSwiglu options, View<const float, 2> out_gradient,
+                             View<float, 2> gate_gradient, View<float, 2> up_gradient);
+
 // x += bias, row by row; x [m, n], bias f32 [n]. fixed_order.
 void bias_forward(Context& context, View<float, 2> x, const Tensor& bias);
 // bias_gradient (f32 [n]) += the sums of the columns of out_gradient [m, n] over ascending rows.

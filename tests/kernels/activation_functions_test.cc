@@ -57,6 +57,18 @@ TEST(ElementwiseKernels, ProductsScalesAndSoftCapsGiveThePortableBits) {
       expect("add_products",
              [&](const auto& k, float* out) { k->add_products(a.data(), b.data(), n, out); });
       expect("scale", [&](const auto& k, float* out) { k->scale(a.data(), 0.7f, n, out); });
+      expect("add_scaled",
+             [&](const auto& k, float* out) { k->add_scaled(a.data(), 0.7f, n, out); });
+      expect("dot", [&](const auto& k, float* out) { out[0] = k->dot(b.data(), rows.data(), n); });
+      expect("clamped_swiglu", [&](const auto& k, float* out) {
+        k->clamped_swiglu(a.data(), b.data(), 1.702f, 7.0f, n, out);
+      });
+      expect("clamped_swiglu_backward", [&](const auto& k, float* out) {
+        std::vector<float> of_up = random_row(n, 4);
+        k->clamped_swiglu_backward(a.data(), b.data(), 1.702f, 7.0f, rows.data(), n, out,
+                                   of_up.data());
+        for (int64_t i = 0; i < n; ++i) out[i] += of_up[static_cast<size_t>(i)];
+      });
       expect("softcap", [&](const auto& k, float* out) { k->softcap(a.data(), 30.0f, n, out); });
       expect("softcap_backward", [&](const auto& k, float* out) {
         k->softcap_backward(a.data(), 30.0f, b.data(), n, out);

@@ -119,10 +119,10 @@ TEST(AttentionBackward, AgreesWithFiniteDifferences) {
     cache.append(context, 0, 0, rows_of(k, kv_heads * d), rows_of(v, kv_heads * d));
     std::vector<float> dq(q.size()), dk(k.size()), dv(v.size());
     const ops::AttentionSequence sequence{&cache, 0, tokens};
-    ops::attention_backward(context, rows_of(q, heads * d), {&sequence, 1}, 0,
-                            {1.0f / std::sqrt(static_cast<float>(d)), softcap, window},
-                            rows_of(dout, heads * d), rows_of(dq, heads * d),
-                            rows_of(dk, kv_heads * d), rows_of(dv, kv_heads * d));
+    ops::attention_backward(
+        context, rows_of(q, heads * d), {&sequence, 1}, 0,
+        {1.0f / std::sqrt(static_cast<float>(d)), softcap, window}, rows_of(dout, heads * d),
+        {rows_of(dq, heads * d), rows_of(dk, kv_heads * d), rows_of(dv, kv_heads * d)});
     AttentionInDouble reference{tokens, heads, kv_heads, d, {}, {}, {}};
     reference.softcap = softcap;
     if (window != 0) reference.window = window;

@@ -75,10 +75,10 @@ struct AttentionFunctions {
   // -infinity the partition is taken as it is.
   void (*merge)(const PartialAttention& to, const PartialAttention& next, int64_t row, int64_t rows,
                 int64_t head_dim) noexcept;
-  // Replaces raw scores [count] by exp(score * scale - max), as attend() does, and those before
-  // `first` by 0; returns their sum. Writes up to 15 floats past the last.
-  float (*weights)(float* scores, int64_t first, int64_t count, float scale,
-                   float softcap) noexcept;
+  // Replaces raw scores [count] by their softmax, those before `first` by 0; returns what is left
+  // for the sink (null: none), 0 without. Writes up to 15 floats past the last.
+  float (*weights)(float* scores, int64_t first, int64_t count, float scale, float softcap,
+                   const float* sink) noexcept;
   // out[i] = 1 - tanh(score * scale / softcap)^2: what the soft cap makes of a raw score's
   // gradient. Writes up to 15 floats past the last.
   void (*softcap_slopes)(const float* scores, int64_t count, float scale, float softcap,
@@ -89,8 +89,10 @@ struct AttentionFunctions {
                       float* out) noexcept;
   void (*decode_values)(const KvPages& from, int64_t page, int64_t head_dim, int64_t positions,
                         float* out) noexcept;
-  // out[d] = from.out / from.sum of one row, d < head_dim.
-  void (*finish)(const PartialAttention& from, int64_t row, int64_t head_dim, float* out) noexcept;
+  // out[d] = from.out / from.sum of one row, d < head_dim. With a sink (null: none) M = max(max,
+  // sink), a = exp(max - M), out[d] = (from.out * a) / fma(from.sum, a, exp(sink - M)).
+  void (*finish)(const PartialAttention& from, int64_t row, int64_t head_dim, const float* sink,
+                 float* out) noexcept;
 };
 
 using AttentionKernel = Kernel<AttentionFunctions>;

@@ -21,6 +21,14 @@ struct ElementwiseFunctions {
   // fma(out_gradient * up, slope, gate_gradient). Finite for every finite gate.
   void (*swiglu_backward)(const float* gate, const float* up, const float* out_gradient, int64_t n,
                           float* gate_gradient, float* up_gradient) noexcept;
+  // out[i] = (u + 1) * (g s), g = min(gate, limit), u = up clamped to +-limit, s = 1 / (1 +
+  // e^(-alpha g)): gpt-oss. `out` may be `gate` or `up`.
+  void (*clamped_swiglu)(const float* gate, const float* up, float alpha, float limit, int64_t n,
+                         float* out) noexcept;
+  // Adds its gradients, which are 0 for what is beyond the limits.
+  void (*clamped_swiglu_backward)(const float* gate, const float* up, float alpha, float limit,
+                                  const float* out_gradient, int64_t n, float* gate_gradient,
+                                  float* up_gradient) noexcept;
   // out[i] = a[i] * b[i]. `out` may be `a` or `b`.
   void (*multiply)(const float* a, const float* b, int64_t n, float* out) noexcept;
   // sums[i] = fma(a[i], b[i], sums[i])

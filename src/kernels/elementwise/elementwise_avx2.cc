@@ -9,6 +9,8 @@ extern const ElementwiseFunctions elementwise_avx2;
 const ElementwiseFunctions elementwise_avx2{.add = add_rows,
                                             .swiglu = swiglu_rows,
                                             .swiglu_backward = swiglu_backward,
+                                            .clamped_swiglu = clamped_swiglu,
+                                            .clamped_swiglu_backward = clamped_swiglu_backward,
                                             .multiply = multiply_rows,
                                             .add_products = add_products,
                                             .add_scaled = add_scaled,

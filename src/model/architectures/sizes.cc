@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include "kernels/scalar_math.h"
+
 namespace farthing {
 namespace {
 
@@ -56,6 +58,37 @@ Result<> check_rope(const RopeParameters& rope, const std::string& where) {
            rope.low_freq_factor, rope.high_freq_factor, rope.original_max_positions),
        .wanted = "positive numbers, low_freq_factor below high_freq_factor",
        .remedy = "check rope_scaling"});
+}
+
+// 0.1 m ln(factor) + 1, as YaRN's paper has it for m = 1.
+double yarn_scale(double factor, double m) {
+  return factor <= 1 ? 1.0 : 0.1 * m * fixed_log(factor) + 1.0;
+}
+
+Result<> read_yarn(const JsonObject& json, const std::string& at, RopeParameters& rope) {
+  const auto number = [&](const char* field, double otherwise) {
+    return json.number(fmt::format("{}.{}", at, field), otherwise);
+  };
+  rope.scaling = RopeScaling::yarn;
+  rope.factor = TRY(json.number(at + ".factor"));
+  rope.beta_fast = TRY(number("beta_fast", 32.0));
+  rope.beta_slow = TRY(number("beta_slow", 1.0));
+  rope.truncate = TRY(json.boolean(at + ".truncate", true));
+  const std::string original = at + ".original_max_position_embeddings";
+  rope.original_max_positions =
+      TRY(json.integer(original, TRY(json.integer("max_position_embeddings", 2048))));
+  const double mscale = TRY(number("mscale", 0.0)), all = TRY(number("mscale_all_dim", 0.0));
+  const double own = mscale != 0 && all != 0
+                         ? yarn_scale(rope.factor, mscale) / yarn_scale(rope.factor, all)
+                         : yarn_scale(rope.factor, 1.0);
+  rope.attention_factor = TRY(number("attention_factor", own));
+  if (rope.beta_fast > rope.beta_slow && rope.beta_slow > 0 && rope.attention_factor > 0) return {};
+  return fail({.what = "the rope scaling in the model's configuration makes no sense",
+               .where = fmt::format("{}, field {}", json.where(), at),
+               .got = fmt::format("beta_fast {}, beta_slow {}, attention_factor {}", rope.beta_fast,
+                                  rope.beta_slow, rope.attention_factor),
+               .wanted = "positive numbers, beta_slow below beta_fast",
+               .remedy = "check these fields"});
 }
 
 }  // namespace
@@ -145,11 +178,13 @@ Result<RopeParameters> rope_from_json(const JsonObject& json, double otherwise_t
       rope.low_freq_factor = TRY(number("low_freq_factor"));
       rope.high_freq_factor = TRY(number("high_freq_factor"));
       rope.original_max_positions = TRY(json.integer(at + ".original_max_position_embeddings"));
+    } else if (type == "yarn") {
+      TRY(read_yarn(json, at, rope));
     } else if (type != "default") {
       return fail({.what = "unknown kind of rope scaling",
                    .where = fmt::format("{}, field {}.rope_type", json.where(), at),
                    .got = type,
-                   .wanted = "default, linear or llama3",
+                   .wanted = "default, linear, llama3 or yarn",
                    .remedy = "use a model with one of these"});
     }
   }

@@ -10,6 +10,9 @@ namespace ag = autograd;
 namespace {
 
 VectorSpec bias_of(const std::string& name, int64_t size) { return {name + ".bias", size, 0.0f}; }
+VectorSpec bias_of(const LinearPlan& plan) {
+  return {plan.name + ".bias", plan.n, 0.0f, plan.stack_bias, plan.in_stack};
+}
 
 bool is_all(const ColumnsPlan& columns, const LinearPlan& of) {
   return columns.begin == 0 && columns.count == of.n && columns.width == columns.step;
@@ -45,7 +48,7 @@ Linears::Linears(std::vector<LinearPlan> plans)
 Result<> Linears::visit(WeightVisitor& visitor) {
   for (size_t i = 0; i < plans_.size(); ++i) {
     TRY(visitor.linear(spec_of(plans_[i]), weights_[i]));
-    if (plans_[i].bias) TRY(visitor.vector(bias_of(plans_[i].name, plans_[i].n), biases_[i]));
+    if (plans_[i].bias) TRY(visitor.vector(bias_of(plans_[i]), biases_[i]));
   }
   return {};
 }
@@ -87,6 +90,7 @@ Result<> Attention::visit(WeightVisitor& visitor) {
   TRY(inputs_.visit(visitor));
   TRY(q_norm_.visit(visitor));
   TRY(k_norm_.visit(visitor));
+  if (!plan_.sinks.empty()) TRY(visitor.vector({plan_.sinks, plan_.heads, 0.0f}, sinks_));
   return output_.visit(visitor);
 }
 
@@ -102,8 +106,8 @@ ag::Value Attention::run(Context& context, const ag::Value& x, const Batch& batc
     ag::rope(context, rope, batch.positions, plan_.head_dim, k);
   }
   const ops::AttentionOptions options{plan_.scale, plan_.softcap, plan_.window};
-  return output_.run(context,
-                     ag::attention(context, q, k, qkv[2], batch.sequences, layer, options));
+  return output_.run(context, ag::attention(context, q, k, qkv[2], batch.sequences, layer, options,
+                                            plan_.sinks.empty() ? nullptr : &sinks_));
 }
 
 Mlp::Mlp(const MlpPlan& plan) : plan_(plan), inputs_(plan.inputs), down_({plan.down}) {}
@@ -119,6 +123,8 @@ ag::Value Mlp::run(Context& context, const ag::Value& x) const {
   std::array<ag::Value, 2> y;
   inputs_.run(context, x, std::array{plan_.gate, plan_.up}, y);
   const auto& [gate, up] = y;
+  if (plan_.clamped.limit != 0)
+    return down_.run(context, ag::clamped_swiglu(context, gate, up, plan_.clamped));
   if (plan_.function == ActivationFunction::silu)
     return down_.run(context, ag::swiglu(context, gate, up));
   return down_.run(context,

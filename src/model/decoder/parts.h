@@ -53,6 +53,7 @@ class Attention {
   AttentionPlan plan_;
   Linears inputs_, output_;
   Norm q_norm_, k_norm_;
+  VectorWeight sinks_;
 };
 
 class Mlp {

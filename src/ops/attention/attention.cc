@@ -90,7 +90,8 @@ void finish(const Plan& plan, const Item& item, const AttentionRows& rows,
             const PartialAttention& total) {
   for (int64_t r = 0; r < rows.rows; ++r) {
     const int64_t head = item.kv_head * plan.group + r % plan.group;
-    plan.kernel->finish(total, r, rows.head_dim,
+    const float* const sink = plan.options.sinks == nullptr ? nullptr : plan.options.sinks + head;
+    plan.kernel->finish(total, r, rows.head_dim, sink,
                         plan.out.row(item.first_token + r / plan.group) + head * rows.head_dim);
   }
 }

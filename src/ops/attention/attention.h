@@ -17,6 +17,14 @@ struct AttentionOptions {
   float scale;         // of the scores, mostly 1 / sqrt(head_dim)
   float softcap = 0;   // scaled scores become softcap * tanh(score / softcap); 0: they stay
   int64_t window = 0;  // a row sees so many keys, its own the last; 0: all
+  // [heads]: a score in each head's softmax that no key has; null: none
+  const float* sinks = nullptr;
+};
+
+// Where attention_backward adds to.
+struct AttentionGradients {
+  View<float, 2> q, k, v;
+  Tensor* sinks = nullptr;  // f32 [heads]
 };
 
 // out[r] = softmax(q[r] K^T * scale) V for each head; q and out [m, heads * head_dim], m
@@ -36,7 +44,6 @@ void attention_forward(Context& context, View<const float, 2> q,
 void attention_backward(Context& context, View<const float, 2> q,
                         std::span<const AttentionSequence> sequences, int64_t layer,
                         const AttentionOptions& options, View<const float, 2> out_gradient,
-                        View<float, 2> q_gradient, View<float, 2> k_gradient,
-                        View<float, 2> v_gradient);
+                        const AttentionGradients& to);
 
 }  // namespace farthing::ops

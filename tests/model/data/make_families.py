@@ -18,6 +18,8 @@ SIZES = dict(vocab_size=48, hidden_size=32, intermediate_size=48, num_hidden_lay
 LINEAR = {"rope_type": "linear", "factor": 2.0, "rope_theta": 10000.0}
 LLAMA3 = {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
           "original_max_position_embeddings": 16, "rope_theta": 500.0}
+YARN = {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 16, "rope_theta": 1000.0,
+        "beta_fast": 4.0, "beta_slow": 1.0}
 ALTERNATING = ["sliding_attention", "full_attention"]
 
 
@@ -37,6 +39,10 @@ def families() -> dict:
         "qwen3_moe": lambda: t.Qwen3MoeForCausalLM(sized(
             t.Qwen3MoeConfig, head_dim=16, num_experts=6, num_experts_per_tok=3, moe_intermediate_size=32,
             mlp_only_layers=[1])),
+        "gpt_oss": lambda: t.GptOssForCausalLM(sized(
+            t.GptOssConfig, head_dim=16, num_local_experts=5, num_experts_per_tok=2, sliding_window=6,
+            rope_parameters={**YARN, "truncate": False})),
+        "qwen2_yarn": lambda: t.Qwen2ForCausalLM(sized(t.Qwen2Config, rope_parameters=YARN)),
         "gemma": lambda: t.GemmaForCausalLM(sized(t.GemmaConfig, head_dim=16)),
         "gemma2": lambda: t.Gemma2ForCausalLM(sized(
             t.Gemma2Config, head_dim=16, query_pre_attn_scalar=16, sliding_window=6, layer_types=ALTERNATING,
@@ -68,6 +74,9 @@ def in_file(model_type: str, name: str, value: torch.Tensor) -> list:
         name = name.replace("mlp.", "block_sparse_moe.")
     names = ("w1", "w3", "w2") if model_type == "mixtral" else ("gate_proj", "up_proj", "down_proj")
     stem, _, last = name.rpartition(".")
+    if model_type == "gpt_oss" and stem.endswith("experts"):  # matrices are [k, n] in the file, and here too
+        kind = "bias" if last.endswith("_bias") else "weight"
+        return [(f"{stem}.{e}.{last.removesuffix('_bias')}.{kind}", value[e]) for e in range(len(value))]
     if last == "gate_up_proj" and stem.endswith("experts"):
         half = value.shape[1] // 2
         return [(f"{stem}.{e}.{names[part]}.weight", value[e, part * half:(part + 1) * half])
