@@ -66,7 +66,9 @@ class HuggingFaceCheckpoint : public Checkpoint {
   Result<StoredLinear> table(const LinearSpec& spec) override { return linear(spec); }
 
   Result<Tensor> vector(const VectorSpec& spec) override {
-    Tensor tensor = TRY(float_tensor(spec.name));
+    const std::string name = name_in_file(spec.name);
+    if (directory_.find(name) == nullptr && !spec.stack.empty()) return row_of(spec);
+    Tensor tensor = TRY(float_tensor(name));
     if (tensor.shape() != Shape{spec.size})
       return fail(shape_error(spec.name, tensor.shape(), {spec.size}));
     Tensor out = to_f32(tensor);
@@ -166,12 +168,37 @@ class HuggingFaceCheckpoint : public Checkpoint {
     return {};
   }
 
-  // A tied model's one table may be stored under the head's name.
+  // A tied model's one table may be stored under the head's name; and what a base model wrote has
+  // no "model." or "transformer." before its names.
   std::string name_in_file(const std::string& name) const {
-    const bool head = config_.tied_embeddings && name == "model.embed_tokens.weight" &&
-                      directory_.find(name) == nullptr &&
-                      directory_.find("lm_head.weight") != nullptr;
-    return head ? "lm_head.weight" : name;
+    if (directory_.find(name) != nullptr) return name;
+    const bool table = name == config_.plan.embedding.name + ".weight";
+    if (config_.tied_embeddings() && table && directory_.find("lm_head.weight") != nullptr)
+      return "lm_head.weight";
+    std::string bare = name.substr(name.find('.') + 1);
+    return directory_.find(bare) != nullptr ? bare : name;
+  }
+
+  Result<Tensor> part_of(const Tensor& stack, const std::string& name, int64_t index) const {
+    if (stack.shape().rank() == 3 && index < stack.shape()[0]) return stack.part(index);
+    return fail({.what = "a tensor has the wrong shape",
+                 .where = fmt::format("{}, tensor {}", path_.string(), name),
+                 .got = stack.shape().text(),
+                 .wanted = fmt::format("three dimensions, the first at least {}", index + 1),
+                 .remedy = "config.json and the weights are of different models, or one of them is "
+                           "damaged"});
+  }
+
+  // Row in_stack of a matrix.
+  Result<Tensor> row_of(const VectorSpec& spec) const {
+    const Tensor stack = TRY(float_tensor(spec.stack));
+    if (stack.shape().rank() != 2 || stack.shape()[0] <= spec.in_stack ||
+        stack.shape()[1] != spec.size)
+      return fail(shape_error(spec.stack, stack.shape(), {spec.in_stack + 1, spec.size}));
+    const Tensor as_stack = stack.reshaped({stack.shape()[0], 1, spec.size});
+    Tensor out = to_f32(as_stack.part(spec.in_stack).reshaped({spec.size}));
+    TRY(check_finite(out, spec.stack));
+    return out;
   }
 
   Error shape_error(const std::string& name, const Shape& got, const Shape& wanted) const {
@@ -245,10 +272,14 @@ class HuggingFaceCheckpoint : public Checkpoint {
       out.input = TRY(stored_input(spec.name, out.activations));
     }
     if (found == schemes_.end() || found->second.weights->plain) {
-      const std::string name = name_in_file(spec.name);
+      std::string name = name_in_file(spec.name);
+      const bool stacked = directory_.find(name) == nullptr && !spec.stack.empty();
+      if (stacked) name = spec.stack;
       Tensor tensor = TRY(float_tensor(name));
-      if (tensor.shape() != Shape{spec.n, spec.k})
-        return fail(shape_error(name, tensor.shape(), {spec.n, spec.k}));
+      if (stacked) tensor = TRY(part_of(tensor, name, spec.in_stack));
+      const Shape stored = spec.transposed ? Shape{spec.k, spec.n} : Shape{spec.n, spec.k};
+      if (tensor.shape() != stored) return fail(shape_error(name, tensor.shape(), stored));
+      if (spec.transposed) tensor = transposed(tensor);
       for (const Format& format : all_formats())
         if (format.plain == tensor.dtype()) out.weight.format = &format;
       out.weight.planes.push_back(std::move(tensor));

@@ -78,8 +78,8 @@ void write_config(JsonWriter& json, const ModelConfig& c) {
   json.field("kv_heads", c.kv_heads)
       .field("head_dim", c.head_dim)
       .field("vocabulary_size", c.vocabulary_size);
-  json.field("max_positions", c.max_positions).field("norm_epsilon", c.norm_epsilon);
-  json.field("tied_embeddings", c.tied_embeddings).end_object();
+  json.field("max_positions", c.max_positions).field("norm_epsilon", c.plan.final_norm.epsilon);
+  json.field("tied_embeddings", c.tied_embeddings()).end_object();
 }
 
 Result<std::string> json_text(const Checkpoint& checkpoint, const Report& report,
@@ -127,7 +127,7 @@ std::string summary_text(const Checkpoint& checkpoint, const Report& report) {
        {std::to_string(c.hidden_size), std::to_string(c.layers),
         std::to_string(c.intermediate_size), std::to_string(c.heads), std::to_string(c.kv_heads),
         std::to_string(c.head_dim), std::to_string(c.vocabulary_size),
-        std::to_string(c.max_positions), c.tied_embeddings ? "yes" : "no"}});
+        std::to_string(c.max_positions), c.tied_embeddings() ? "yes" : "no"}});
   // One line for each format that tensors are stored in.
   std::vector<std::vector<std::string>> rows{{"stored as", "tensors", "parameters", "bytes"}};
   std::vector<std::string> formats;
