@@ -8,6 +8,7 @@
 #include "ops/embedding.h"
 #include "ops/linear/linear.h"
 #include "ops/norm.h"
+#include "ops/rows.h"
 
 namespace farthing::autograd {
 namespace {
@@ -114,6 +115,22 @@ Value columns(Context& context, const Value& x, int64_t begin, int64_t width, in
     context.tape->record([=](Context&) {
       for (int64_t r = 0; r < out.gradient.rows; ++r)
         for (int64_t i = 0; i < count; ++i) x.gradient.row(r)[from(i)] += out.gradient.row(r)[i];
+    });
+  return out;
+}
+
+Value select_columns(Context& context, const Value& x, std::span<const int32_t> from) {
+  const Value out = new_value(context, x.data.rows, static_cast<int64_t>(from.size()));
+  ops::for_each_row(context, out.data.rows, out.data.columns, [&](int64_t r) {
+    for (size_t i = 0; i < from.size(); ++i)
+      out.data.row(r)[i] = from[i] < 0 ? 0.0f : x.data.row(r)[from[i]];
+  });
+  if (context.tape != nullptr)
+    context.tape->record([=](Context& c) {
+      ops::for_each_row(c, out.gradient.rows, out.gradient.columns, [&](int64_t r) {
+        for (size_t i = 0; i < from.size(); ++i)
+          if (from[i] >= 0) x.gradient.row(r)[from[i]] += out.gradient.row(r)[i];
+      });
     });
   return out;
 }
@@ -245,7 +262,9 @@ void softcap_into(Context& context, float cap, const Value& x, const Value& y) {
         [=](Context& c) { ops::softcap_backward(c, x.data, cap, y.gradient, x.gradient); });
 }
 
-Routing route(Context& context, const Value& logits, const ops::RoutingOptions& options) {
+Routing route(Context& context, const Value& logits, ops::RoutingOptions options,
+              const VectorWeight* choice_bias) {
+  if (choice_bias != nullptr) options.choice_bias = choice_bias->value.as<float>();
   const int64_t m = logits.data.rows;
   const auto experts = context.workspace.take_rows<int32_t>(m, options.chosen);
   const Value weights = new_value(context, m, options.chosen);

@@ -49,6 +49,9 @@ void add_bias(Context& context, const VectorWeight& bias, const Value& x);
 // The columns begin + step i + j of x, j < width, i ascending, `count` of them in all.
 Value columns(Context& context, const Value& x, int64_t begin, int64_t width, int64_t step,
               int64_t count);
+// Column i of the result is column from[i] of x, or 0 where that is negative. `from` outlives the
+// tape.
+Value select_columns(Context& context, const Value& x, std::span<const int32_t> from);
 // The same memory as rows of `columns` elements, such as a head each.
 Value as_rows_of(const Value& x, int64_t columns);
 
@@ -86,7 +89,9 @@ struct Routing {
   ops::ExpertRows rows;
   Value weights;  // [m, chosen]
 };
-Routing route(Context& context, const Value& logits, const ops::RoutingOptions& options);
+// `choice_bias`: a number of each expert, added to its score where experts are chosen, or null.
+Routing route(Context& context, const Value& logits, ops::RoutingOptions options,
+              const VectorWeight* choice_bias = nullptr);
 // out[rows[i]] += weights[rows[i]][slots[i]] * y[i]; out is a sum of such rows.
 void add_weighted_rows(Context& context, const Value& y, std::span<const int32_t> rows,
                        std::span<const int32_t> slots, const Value& weights, const Value& out);

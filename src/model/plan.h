@@ -68,6 +68,24 @@ struct AttentionPlan {
   std::string sinks;   // a vector [heads]: a score of each head that no key has
 };
 
+// DeepSeek's multi-head latent attention. Keys and values come from a latent vector, and the
+// rotated part of a key, of which all heads have the same, from beside it: with c, r =
+// kv_latent(x), head h has the key [key_h(norm(c)), rope(r)] and the value value_h(norm(c)).
+struct LatentAttentionPlan {
+  LinearPlan query_latent;  // [rank, hidden]; without a name queries come from x
+  NormPlan query_norm;
+  LinearPlan query;      // [heads * (plain_dim + rotary_dim), rank or hidden]
+  LinearPlan kv_latent;  // [kv_rank + rotary_dim, hidden]
+  NormPlan kv_norm;
+  LinearPlan key_value;  // [heads * (plain_dim + value_dim), kv_rank]
+  LinearPlan output;     // [hidden, heads * value_dim]
+  int64_t heads = 0, kv_rank = 0, plain_dim = 0, rotary_dim = 0, value_dim = 0;
+  bool interleaved_rope = false;  // rotated pairs are neighbours, in queries and keys
+  float scale = 0;                // of the scores
+
+  int64_t head_dim() const { return plain_dim + rotary_dim; }  // of keys; values are no longer
+};
+
 // down(f(gate(x)) * up(x)); without `up` (its count is 0) down(f(gate(x))).
 struct MlpPlan {
   std::vector<LinearPlan> inputs;
@@ -77,19 +95,23 @@ struct MlpPlan {
   LinearPlan down;
 };
 
-// The sum of what a token's chosen experts give, each times its weight.
+// The sum of what a token's chosen experts give, each times its weight, and what the shared one
+// gives.
 struct ExpertsPlan {
   LinearPlan router;  // [experts, hidden]
   std::vector<MlpPlan> experts;
   ops::RoutingOptions routing;
+  std::string choice_bias;  // a vector [experts], added to the scores where experts are chosen
+  MlpPlan shared;           // every token's; without inputs there is none
 };
 
 // h = x + after(attention(norm(x))); y = h + after(mlp(norm(h))). Parallel: y = x +
 // attention(norm(x)) + mlp(norm(x)), each with its own norm.
 struct BlockPlan {
   NormPlan attention_norm, after_attention, mlp_norm, after_mlp;
-  AttentionPlan attention;
-  MlpPlan mlp;  // or, where there are any,
+  AttentionPlan attention;     // or, where it has heads,
+  LatentAttentionPlan latent;  // this
+  MlpPlan mlp;                 // or, where there are any,
   ExpertsPlan experts;
   bool parallel = false;
 };

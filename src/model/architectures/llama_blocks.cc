@@ -44,7 +44,7 @@ Result<ModelConfig> llama_blocks(const JsonObject& json, const LlamaDefaults& de
       TRY(activation_function_from_json(json, defaults.activation_field, defaults.activation));
   const bool attention_bias = TRY(json.boolean("attention_bias", false));
   const bool mlp_bias = TRY(json.boolean("mlp_bias", false));
-  const DecoderSizes s = TRY(sizes_from_json(json));
+  const DecoderSizes s = TRY(sizes_from_json(json, defaults.sizes));
   ModelConfig c = TRY(config_of_sizes(json, s));
   const float epsilon = TRY(epsilon_from_json(json, "rms_norm_eps", 1e-6));
   DecoderPlan& plan = c.plan;

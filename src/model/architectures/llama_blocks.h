@@ -12,6 +12,7 @@ struct LlamaDefaults {
   const char* activation_field = "hidden_act";
   bool tied = false;
   double theta = 10000.0;
+  SizeFields sizes = {};
 };
 
 // config.json's sizes, rms_norm_eps, activation, attention_bias, mlp_bias, tie_word_embeddings and

@@ -40,6 +40,13 @@ Result<std::optional<int32_t>> token_from_json(const JsonObject& json, const std
   return token_id(several.front(), field, json.where());
 }
 
+// transformers 5 writes rope_parameters with rope_theta inside; earlier ones rope_theta beside
+// rope_scaling.
+std::string rope_field(const JsonObject& json, std::string_view layers) {
+  if (!json.has("rope_parameters") || json.is_null("rope_parameters")) return "rope_scaling";
+  return layers.empty() ? "rope_parameters" : fmt::format("rope_parameters.{}", layers);
+}
+
 Result<> check_rope(const RopeParameters& rope, const std::string& where) {
   if (!(rope.theta >= 1 && rope.theta <= 1e12))
     return fail({.what = "a constant in the model's configuration makes no sense",
@@ -156,11 +163,7 @@ Result<float> epsilon_from_json(const JsonObject& json, const char* field, doubl
 Result<RopeParameters> rope_from_json(const JsonObject& json, double otherwise_theta,
                                       std::string_view layers) {
   RopeParameters rope;
-  // transformers 5 writes rope_parameters with rope_theta inside; earlier ones rope_theta beside
-  // rope_scaling.
-  std::string at = "rope_scaling";
-  if (json.has("rope_parameters") && !json.is_null("rope_parameters"))
-    at = layers.empty() ? "rope_parameters" : fmt::format("rope_parameters.{}", layers);
+  const std::string at = rope_field(json, layers);
   rope.theta = TRY(json.number("rope_theta", otherwise_theta));
   if (json.has(at) && !json.is_null(at)) {
     rope.theta = TRY(json.number(at + ".rope_theta", rope.theta));
@@ -190,6 +193,17 @@ Result<RopeParameters> rope_from_json(const JsonObject& json, double otherwise_t
   }
   TRY(check_rope(rope, json.where()));
   return rope;
+}
+
+Result<double> yarn_score_factor_from_json(const JsonObject& json) {
+  const std::string at = rope_field(json, {});
+  if (!json.has(at) || json.is_null(at)) return 1.0;
+  const double all = TRY(json.number(at + ".mscale_all_dim", 0.0));
+  const std::string type =
+      TRY(json.string(at + ".rope_type", TRY(json.string(at + ".type", "default"))));
+  if (all == 0 || type == "default") return 1.0;
+  const double mscale = yarn_scale(TRY(json.number(at + ".factor")), all);
+  return mscale * mscale;
 }
 
 Result<int64_t> rotary_dim_from_json(const JsonObject& json, int64_t head_dim, const char* field) {

@@ -44,6 +44,9 @@ Result<float> epsilon_from_json(const JsonObject& json, const char* field, doubl
 // of it ("sliding_attention").
 Result<RopeParameters> rope_from_json(const JsonObject& json, double otherwise_theta = 10000.0,
                                       std::string_view layers = {});
+// DeepSeek's factor of the scores where YaRN stretches positions: mscale squared, mscale of
+// mscale_all_dim; else 1.
+Result<double> yarn_score_factor_from_json(const JsonObject& json);
 // Of each head: partial_rotary_factor, there or under `field`.
 Result<int64_t> rotary_dim_from_json(const JsonObject& json, int64_t head_dim,
                                      const char* field = "partial_rotary_factor");

@@ -5,6 +5,7 @@
 
 #include "model/batch.h"
 #include "model/decoder/experts.h"
+#include "model/decoder/latent_attention.h"
 #include "model/decoder/parts.h"
 
 namespace farthing {
@@ -14,7 +15,8 @@ namespace ag = autograd;
 
 struct Block {
   Norm attention_norm, after_attention, mlp_norm, after_mlp;
-  Attention attention;
+  std::optional<Attention> attention;
+  std::optional<LatentAttention> latent;
   std::optional<Mlp> mlp;
   std::optional<Experts> experts;
   bool parallel;
@@ -24,8 +26,12 @@ struct Block {
         after_attention(plan.after_attention),
         mlp_norm(plan.mlp_norm),
         after_mlp(plan.after_mlp),
-        attention(plan.attention),
         parallel(plan.parallel) {
+    if (plan.latent.heads == 0) {
+      attention.emplace(plan.attention);
+    } else {
+      latent.emplace(plan.latent);
+    }
     if (plan.experts.experts.empty()) {
       mlp.emplace(plan.mlp);
     } else {
@@ -35,7 +41,7 @@ struct Block {
 
   Result<> visit(WeightVisitor& visitor) {
     TRY(attention_norm.visit(visitor));
-    TRY(attention.visit(visitor));
+    TRY(attention ? attention->visit(visitor) : latent->visit(visitor));
     TRY(after_attention.visit(visitor));
     TRY(mlp_norm.visit(visitor));
     TRY(mlp ? mlp->visit(visitor) : experts->visit(visitor));
@@ -44,8 +50,9 @@ struct Block {
 
   ag::Value run(Context& context, const ag::Value& x, const Batch& batch,
                 std::span<RopeTable> ropes, int64_t layer) const {
-    const ag::Value attended =
-        attention.run(context, attention_norm.run(context, x), batch, ropes, layer);
+    const ag::Value normed = attention_norm.run(context, x);
+    const ag::Value attended = attention ? attention->run(context, normed, batch, ropes, layer)
+                                         : latent->run(context, normed, batch, ropes[0], layer);
     if (parallel) {
       const ag::Value inner = run_mlp(context, mlp_norm.run(context, x));
       return ag::add(context, ag::add(context, x, attended), inner);

@@ -1,6 +1,7 @@
 // The experts of a block, and the router that sends each token to some of them.
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "model/decoder/parts.h"
@@ -17,6 +18,8 @@ class Experts {
   ExpertsPlan plan_;
   Linears router_;
   std::vector<Mlp> experts_;
+  std::optional<Mlp> shared_;
+  VectorWeight choice_bias_;
 };
 
 }  // namespace farthing

@@ -8,10 +8,19 @@
 
 namespace farthing::ops {
 
+// What a router's logits are made into, for each expert.
+enum class ExpertScores { softmax, sigmoid };
+
 // How a row's experts and their weights come from the router's logits.
 struct RoutingOptions {
   int64_t chosen = 1;        // experts that a row goes to
-  bool renormalize = false;  // the weights of the chosen ones add up to 1
+  bool renormalize = false;  // the weights of the chosen ones add up to `factor`
+  ExpertScores scores = ExpertScores::softmax;
+  float factor = 1;  // of the weights
+  // Experts come from the best groups of consecutive ones alone; a group is as good as its best
+  // experts, `best_of_group` of them, together.
+  int64_t groups = 1, chosen_groups = 1, best_of_group = 1;
+  const float* choice_bias = nullptr;  // [experts]: added to scores where experts are chosen
 };
 
 // The rows of a batch by expert: expert e has entries [begin[e], begin[e + 1]) of `rows` and
@@ -20,10 +29,11 @@ struct ExpertRows {
   std::span<const int32_t> begin, rows, slots;
 };
 
-// Of each row the `chosen` largest logits [m, experts], the lower index where two are equal, in the
-// order of their index, to experts [m, chosen]; and the softmax over all experts at these, divided
-// by its sum where `renormalize` asks for it, to weights [m, chosen]. Sums in ascending order of
-// the experts. fixed_order.
+// Of each row the experts of the `chosen` largest logits [m, experts], or of the largest scores +
+// bias where there is one or sums of them choose groups, the lower index where two are equal, in
+// the order of their index, to experts [m, chosen]; and their scores, divided by their sum where
+// `renormalize` asks for it, times `factor`, to weights [m, chosen]. Sums in ascending order of the
+// experts. fixed_order.
 void route_forward(Context& context, View<const float, 2> logits, const RoutingOptions& options,
                    View<int32_t, 2> experts, View<float, 2> weights);
 

@@ -20,6 +20,8 @@ LLAMA3 = {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_fr
           "original_max_position_embeddings": 16, "rope_theta": 500.0}
 YARN = {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 16, "rope_theta": 1000.0,
         "beta_fast": 4.0, "beta_slow": 1.0}
+LATENT = dict(num_key_value_heads=4, kv_lora_rank=16, qk_nope_head_dim=6, qk_rope_head_dim=4, v_head_dim=8,
+              moe_intermediate_size=16, num_experts_per_tok=3)
 ALTERNATING = ["sliding_attention", "full_attention"]
 
 
@@ -42,6 +44,16 @@ def families() -> dict:
         "gpt_oss": lambda: t.GptOssForCausalLM(sized(
             t.GptOssConfig, head_dim=16, num_local_experts=5, num_experts_per_tok=2, sliding_window=6,
             rope_parameters={**YARN, "truncate": False})),
+        "deepseek_v2": lambda: t.DeepseekV2ForCausalLM(sized(
+            t.DeepseekV2Config, **LATENT, q_lora_rank=24, n_routed_experts=8, n_shared_experts=2, n_group=4, topk_group=2,
+            topk_method="group_limited_greedy", routed_scaling_factor=1.5,
+            rope_parameters={**YARN, "mscale": 0.7, "mscale_all_dim": 0.9})),
+        "deepseek_v2_lite": lambda: t.DeepseekV2ForCausalLM(sized(
+            t.DeepseekV2Config, **LATENT, q_lora_rank=None, n_routed_experts=5, n_shared_experts=1, topk_method="greedy",
+            first_k_dense_replace=1)),
+        "deepseek_v3": lambda: t.DeepseekV3ForCausalLM(sized(
+            t.DeepseekV3Config, **LATENT, q_lora_rank=24, n_routed_experts=8, n_shared_experts=1, n_group=4, topk_group=2,
+            first_k_dense_replace=1, attention_bias=True)),
         "qwen2_yarn": lambda: t.Qwen2ForCausalLM(sized(t.Qwen2Config, rope_parameters=YARN)),
         "gemma": lambda: t.GemmaForCausalLM(sized(t.GemmaConfig, head_dim=16)),
         "gemma2": lambda: t.Gemma2ForCausalLM(sized(
@@ -95,6 +107,9 @@ def make(name: str, model: torch.nn.Module, out: Path) -> None:
                 parameter.copy_(noise * 0.25)
             else:  # gains and biases
                 parameter.copy_((parameter.round() + 0.2 * noise))
+        for buffer_name, buffer in model.named_buffers():
+            if buffer_name.endswith("correction_bias"):
+                buffer.copy_(0.2 * torch.randn(buffer.shape, generator=generator))
     model.to(torch.bfloat16).save_pretrained(out / name)
     model = type(model).from_pretrained(out / name, dtype=torch.float32, attn_implementation="eager").eval()
     tokens = np.random.default_rng(5).integers(3, 48, 24)
@@ -108,6 +123,9 @@ def make(name: str, model: torch.nn.Module, out: Path) -> None:
             gradient = gradient.numpy().astype(np.float64).ravel()
             product = gradient @ np.cos(np.arange(gradient.size))
             golden["gradient." + file_name] = np.array([np.linalg.norm(gradient), product], np.float32)
+    for buffer_name, _ in model.named_buffers():  # it moves a choice, which has no gradient
+        if buffer_name.endswith("correction_bias"):
+            golden["gradient." + buffer_name] = np.zeros(2, np.float32)
     save_file(golden, out / name / "golden.safetensors")
     (out / name / "generation_config.json").unlink(missing_ok=True)
     print(name, "largest logit", float(np.abs(logits).max()))
