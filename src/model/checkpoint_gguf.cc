@@ -36,14 +36,22 @@ class GgufCheckpoint : public Checkpoint {
 
   Result<Tensor> values(const std::string& name) const override {
     const GgufFile::Entry* entry = file_.find(name);
-    if (entry != nullptr && entry->shape.rank() != 2) return to_f32(TRY(file_.plain(name)));
-    const Shape shape = entry != nullptr ? entry->shape : Shape{0, 0};
-    return TRY(matrix(name, shape)).decode();
+    const int64_t rank = entry == nullptr ? 2 : entry->shape.rank();
+    if (rank != 2 && rank != 3) return to_f32(TRY(file_.plain(name)));
+    if (rank == 2)
+      return TRY(matrix({name, {}}, entry == nullptr ? Shape{0, 0} : entry->shape)).decode();
+    const Shape all = entry->shape;  // of experts
+    Tensor out(DType::f32, all);
+    for (int64_t e = 0; e < all[0]; ++e) {
+      const Tensor part = TRY(matrix({name, e}, {all[1], all[2]})).decode();
+      std::memcpy(out.data() + e * part.bytes(), part.data(), static_cast<size_t>(part.bytes()));
+    }
+    return out;
   }
 
   Result<StoredLinear> linear(const LinearSpec& spec) override {
     StoredLinear out;
-    out.weight = TRY(matrix(name_in_file(spec.name), {spec.n, spec.k}));
+    out.weight = TRY(matrix(place_of(spec.name), {spec.n, spec.k}));
     out.activations = out.weight.format->default_activations;
     out.weight.planes[0] = rows_in_order(out.weight.planes[0], spec.name, spec.n);
     TRY(check_finite(out.weight, spec.name));
@@ -52,7 +60,7 @@ class GgufCheckpoint : public Checkpoint {
   Result<StoredLinear> table(const LinearSpec& spec) override { return linear(spec); }
 
   Result<Tensor> vector(const VectorSpec& spec) override {
-    const std::string name = name_in_file(spec.name);
+    const std::string name = place_of(spec.name).name;
     const Tensor tensor = TRY(file_.plain(name));
     if (tensor.shape() != Shape{spec.size})
       return fail(shape_error(name, tensor.shape(), {spec.size}));
@@ -135,10 +143,15 @@ class GgufCheckpoint : public Checkpoint {
             .remedy = "the file's metadata and tensors contradict each other: take another file"};
   }
 
-  Result<QuantizedTensor> matrix(const std::string& name, const Shape& shape) const {
+  Result<QuantizedTensor> matrix(const GgufPlace& place, const Shape& shape) const {
+    const std::string& name = place.name;
     Tensor bytes = TRY(file_.bytes(name));
     const GgufFile::Entry& entry = *file_.find(name);
-    if (entry.shape != shape) return fail(shape_error(name, entry.shape, shape));
+    const bool of_expert = place.expert.has_value();
+    const int64_t experts = of_expert && entry.shape.rank() == 3 ? entry.shape[0] : 1;
+    const Shape wanted = of_expert ? Shape{experts, shape[0], shape[1]} : shape;
+    if (entry.shape != wanted || (of_expert && *place.expert >= experts))
+      return fail(shape_error(name, entry.shape, wanted));
     QuantizedTensor out;
     out.format = find_format_of_gguf_type(static_cast<int>(entry.type->id));
     if (out.format == nullptr) {
@@ -159,16 +172,19 @@ class GgufCheckpoint : public Checkpoint {
     out.k = shape[1];
     out.scale_dtype = out.format->scale_dtype;
     if (out.format->plain) {
-      out.planes.push_back(TRY(file_.plain(name)));
+      const Tensor all = TRY(file_.plain(name));
+      out.planes.push_back(of_expert ? all.part(*place.expert) : all);
     } else {
+      if (of_expert)
+        bytes = bytes.reshaped({experts, 1, bytes.bytes() / experts}).part(*place.expert);
       out.planes.push_back(
           bytes.reshaped(out.format->planes(out.n, out.k, out.scale_dtype).front().shape));
     }
     return out;
   }
 
-  std::string name_in_file(const std::string& name) const {
-    return gguf_tensor_name(architecture_of(config_), name);
+  GgufPlace place_of(const std::string& name) const {
+    return gguf_place(architecture_of(config_), name);
   }
 
   // The `rows` of a tensor, each taken from where `source` says.

@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <array>
+
 namespace farthing {
 namespace {
 
@@ -22,6 +24,10 @@ constexpr std::pair<std::string_view, std::string_view> llama_names[] = {
     {"model.layers.#.mlp.gate_proj", "blk.#.ffn_gate"},
     {"model.layers.#.mlp.up_proj", "blk.#.ffn_up"},
     {"model.layers.#.mlp.down_proj", "blk.#.ffn_down"},
+    {"model.layers.#.mlp.gate", "blk.#.ffn_gate_inp"},
+    {"model.layers.#.mlp.experts.#.gate_proj", "blk.#.ffn_gate_exps"},
+    {"model.layers.#.mlp.experts.#.up_proj", "blk.#.ffn_up_exps"},
+    {"model.layers.#.mlp.experts.#.down_proj", "blk.#.ffn_down_exps"},
 };
 
 bool is_number(std::string_view text) {
@@ -30,9 +36,12 @@ bool is_number(std::string_view text) {
 
 }  // namespace
 
-const Architecture* find_gguf_architecture(std::string_view name) {
-  for (const Architecture& architecture : all_architectures())
-    if (!name.empty() && architecture.gguf.architecture == name) return &architecture;
+const Architecture* find_gguf_architecture(std::string_view name, bool experts) {
+  for (const Architecture& architecture : all_architectures()) {
+    const GgufNaming& naming = architecture.gguf;
+    if (!name.empty() && naming.architecture == name && naming.experts == experts)
+      return &architecture;
+  }
   return nullptr;
 }
 
@@ -40,17 +49,19 @@ std::string known_gguf_architectures() {
   std::string out;
   for (const Architecture& architecture : all_architectures())
     if (const std::string_view name = architecture.gguf.architecture; !name.empty())
-      out += (out.empty() ? "" : ", ") + std::string(name);
+      out += fmt::format("{}{}{}", out.empty() ? "" : ", ", name,
+                         architecture.gguf.experts ? " with experts" : "");
   return out;
 }
 
-std::string gguf_tensor_name(const Architecture& architecture, const std::string& name) {
-  // the block's number is the one part of a name that is a number
-  std::string pattern, number;
+GgufPlace gguf_place(const Architecture& architecture, const std::string& name) {
+  // the numbers in a name: the block's and the expert's
+  std::string pattern;
+  std::vector<std::string> numbers;
   for (size_t begin = 0; begin <= name.size();) {
     const size_t end = std::min(name.find('.', begin), name.size());
     const std::string part = name.substr(begin, end - begin);
-    if (number.empty() && is_number(part)) number = part;
+    if (is_number(part)) numbers.push_back(part);
     pattern += (begin == 0 ? "" : ".") + (is_number(part) ? "#" : part);
     begin = end + 1;
   }
@@ -60,13 +71,16 @@ std::string gguf_tensor_name(const Architecture& architecture, const std::string
     for (const auto& [ours, theirs] : names) {
       if (stem != ours) continue;
       std::string out(theirs);
-      if (const auto at = out.find('#'); at != std::string::npos) out.replace(at, 1, number);
+      if (const auto at = out.find('#'); at != std::string::npos) out.replace(at, 1, numbers[0]);
       return out + suffix;
     }
     return {};
   };
-  for (const std::string& found : {find(architecture.gguf.tensors), find(llama_names)})
-    if (!found.empty()) return found;
+  for (std::string& found : std::array{find(architecture.gguf.tensors), find(llama_names)}) {
+    if (found.empty()) continue;
+    if (numbers.size() < 2) return {std::move(found), std::nullopt};
+    return {std::move(found), std::stoll(numbers[1])};
+  }
   CHECK(!"a tensor name that GGUF has");
   return {};
 }

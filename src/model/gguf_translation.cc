@@ -88,6 +88,11 @@ Result<> GgufTranslation::llama() {
   return number("attention.layer_norm_rms_epsilon", "rms_norm_eps");
 }
 
+Result<> GgufTranslation::experts(const char* field) {
+  TRY(integer("expert_count", field));
+  return integer("expert_used_count", "num_experts_per_tok");
+}
+
 Result<std::string> GgufTranslation::text() {
   const GgufMetadata& meta = file_.metadata();
   const GgufFile::Entry* embedding = file_.find("token_embd.weight");
@@ -105,11 +110,14 @@ Result<std::string> GgufTranslation::text() {
 
 Result<std::string> config_json_from_gguf(const GgufFile& file) {
   const std::string name = TRY(file.metadata().string("general.architecture"));
-  const Architecture* architecture = find_gguf_architecture(name);
+  const std::string experts = name + ".expert_count";
+  const bool has_experts =
+      file.metadata().has(experts) && TRY(file.metadata().integer(experts)) > 0;
+  const Architecture* architecture = find_gguf_architecture(name, has_experts);
   if (architecture == nullptr) {
     return fail({.what = "unknown model architecture",
                  .where = file.where() + ", key general.architecture",
-                 .got = name,
+                 .got = name + (has_experts ? " with experts" : ""),
                  .wanted = "one of " + known_gguf_architectures(),
                  .remedy = "use a model of one of these"});
   }

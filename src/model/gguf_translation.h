@@ -32,6 +32,8 @@ class GgufTranslation {
   Result<> rope();
   // llama_sizes, rope and rms_norm_eps.
   Result<> llama();
+  // How many experts there are, as `field` of config.json, and how many a token goes to.
+  Result<> experts(const char* field);
 
   bool has(std::string_view key) const;
   bool has_tensor(std::string_view name) const;

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "model/architectures/llama_blocks.h"
+#include "model/gguf_translation.h"
 #include "model/model.h"
 
 namespace farthing {
@@ -32,10 +33,26 @@ Result<ModelConfig> read(const JsonObject& json) {
   return c;
 }
 
+Result<> translate(GgufTranslation& t) {
+  TRY(t.llama());
+  return t.experts("num_local_experts");
+}
+
 }  // namespace
 
 Architecture mixtral_architecture() {
-  return {.name = "mixtral", .hugging_face = {"MixtralForCausalLM"}, .read = read, .gguf = {}};
+  return {
+      .name = "mixtral",
+      .hugging_face = {"MixtralForCausalLM"},
+      .read = read,
+      .gguf = {.architecture = "llama",
+               .experts = true,
+               .tensors = {{"model.layers.#.block_sparse_moe.gate", "blk.#.ffn_gate_inp"},
+                           {"model.layers.#.block_sparse_moe.experts.#.w1", "blk.#.ffn_gate_exps"},
+                           {"model.layers.#.block_sparse_moe.experts.#.w2", "blk.#.ffn_down_exps"},
+                           {"model.layers.#.block_sparse_moe.experts.#.w3", "blk.#.ffn_up_exps"}},
+               .interleaved_rope = true,
+               .translate = translate}};
 }
 
 }  // namespace farthing

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "model/architectures/qwen3_blocks.h"
+#include "model/gguf_translation.h"
 #include "model/model.h"
 
 namespace farthing {
@@ -44,10 +45,21 @@ Result<ModelConfig> read(const JsonObject& json) {
   return c;
 }
 
+// The key of norm_topk_prob is missing in GGUF: llama.cpp renormalizes, as all released models do.
+Result<> translate(GgufTranslation& t) {
+  TRY(t.llama());
+  TRY(t.experts("num_experts"));
+  t.json().field("norm_topk_prob", true);
+  return t.integer("expert_feed_forward_length", "moe_intermediate_size");
+}
+
 }  // namespace
 
 Architecture qwen3_moe_architecture() {
-  return {.name = "qwen3_moe", .hugging_face = {"Qwen3MoeForCausalLM"}, .read = read, .gguf = {}};
+  return {.name = "qwen3_moe",
+          .hugging_face = {"Qwen3MoeForCausalLM"},
+          .read = read,
+          .gguf = {.architecture = "qwen3moe", .experts = true, .translate = translate}};
 }
 
 }  // namespace farthing

@@ -41,6 +41,9 @@ def families() -> dict:
         "qwen3_moe": lambda: t.Qwen3MoeForCausalLM(sized(
             t.Qwen3MoeConfig, head_dim=16, num_experts=6, num_experts_per_tok=3, moe_intermediate_size=32,
             mlp_only_layers=[1])),
+        "qwen3_moe_all": lambda: t.Qwen3MoeForCausalLM(sized(
+            t.Qwen3MoeConfig, head_dim=16, num_experts=4, num_experts_per_tok=2, moe_intermediate_size=32,
+            norm_topk_prob=True)),
         "gpt_oss": lambda: t.GptOssForCausalLM(sized(
             t.GptOssConfig, head_dim=16, num_local_experts=5, num_experts_per_tok=2, sliding_window=6,
             rope_parameters={**YARN, "truncate": False})),

@@ -5,6 +5,7 @@ FAMILIES/NAME/model.gguf is bf16 (vectors f32), or all f32, without a vocabulary
 which gains have 1 added, is what llama.cpp expects of these architectures.
 """
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -13,9 +14,10 @@ import torch
 from safetensors.torch import load_file
 
 ARCHITECTURES = {"llama": "LLAMA", "qwen2": "QWEN2", "qwen3": "QWEN3", "gemma": "GEMMA", "gemma2": "GEMMA2",
-                 "gemma3_text": "GEMMA3", "phi3": "PHI3", "gpt2": "GPT2", "gpt_neox": "GPTNEOX"}
-# Nothing in GGUF says these: rope factors other than as a tensor, windows of single layers, the scale of scores.
-LEFT_OUT = ("llama", "qwen2_window", "gemma2_scaled")
+                 "gemma3_text": "GEMMA3", "mixtral": "LLAMA", "qwen3_moe": "QWEN3MOE", "phi3": "PHI3", "gpt2": "GPT2", "gpt_neox": "GPTNEOX"}
+# Nothing in GGUF says these: rope factors other than as a tensor, windows of single layers, the scale of scores, layers
+# without experts.
+LEFT_OUT = ("llama", "qwen2_window", "qwen2_yarn", "gemma2_scaled", "qwen3_moe")
 
 
 def interleaved(weight: torch.Tensor, heads: int) -> torch.Tensor:
@@ -24,6 +26,18 @@ def interleaved(weight: torch.Tensor, heads: int) -> torch.Tensor:
 
 def in_blocks(tensor: torch.Tensor, heads: int) -> torch.Tensor:
     return tensor.reshape(heads, 3, -1, *tensor.shape[1:]).swapaxes(0, 1).reshape(tensor.shape)
+
+
+def with_stacked_experts(tensors: dict) -> dict:
+    """GGUF holds all experts of a layer in one tensor."""
+    stacks, out = {}, {}
+    for name, tensor in tensors.items():
+        found = re.fullmatch(r"(.*\.experts)\.(\d+)(\..*)", name)
+        if found:
+            stacks.setdefault(found[1] + found[3], {})[int(found[2])] = tensor
+        else:
+            out[name] = tensor
+    return out | {name: torch.stack([parts[e] for e in range(len(parts))]) for name, parts in stacks.items()}
 
 
 def metadata(writer: gguf.GGUFWriter, c: dict) -> None:
@@ -57,6 +71,11 @@ def metadata(writer: gguf.GGUFWriter, c: dict) -> None:
         writer.add_parallel_residual(c["use_parallel_residual"])
     if arch in ("gemma2", "gemma3", "phi3"):
         writer.add_sliding_window(c["sliding_window"])
+    if experts := c.get("num_local_experts") or c.get("num_experts"):
+        writer.add_expert_count(experts)
+        writer.add_expert_used_count(c["num_experts_per_tok"])
+        if arch == "qwen3moe":
+            writer.add_expert_feed_forward_length(c["moe_intermediate_size"])
     if arch == "gemma2":
         writer.add_attn_logit_softcapping(c["attn_logit_softcapping"])
         writer.add_final_logit_softcapping(c["final_logit_softcapping"])
@@ -71,7 +90,7 @@ def write(folder: Path, f32: bool) -> None:
     writer = gguf.GGUFWriter(folder / "model.gguf", gguf.MODEL_ARCH_NAMES[kind])
     writer.add_tokenizer_model("none")
     metadata(writer, c)
-    for name, tensor in load_file(folder / "model.safetensors").items():
+    for name, tensor in with_stacked_experts(load_file(folder / "model.safetensors")).items():
         if arch == "LLAMA" and name.endswith(("q_proj.weight", "q_proj.bias")):
             tensor = interleaved(tensor, heads)
         if arch == "LLAMA" and name.endswith(("k_proj.weight", "k_proj.bias")):
@@ -83,7 +102,7 @@ def write(folder: Path, f32: bool) -> None:
         if arch.startswith("GEMMA") and name.endswith("norm.weight"):
             tensor = tensor.float() + 1
         gguf_name = names.get_name(name, try_suffixes=(".weight", ".bias"))
-        if f32 or tensor.dim() == 1:
+        if f32 or tensor.dim() == 1 or "ffn_gate_inp" in gguf_name:
             writer.add_tensor(gguf_name, tensor.float().contiguous().numpy())
         else:
             bits = tensor.contiguous().view(torch.int16).numpy()
