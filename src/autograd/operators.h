@@ -9,7 +9,10 @@
 #include "autograd/parameter.h"
 #include "autograd/probe.h"
 #include "autograd/tape.h"
+#include "kernels/activation_functions/activation_functions.h"
 #include "ops/attention/attention.h"
+#include "ops/elementwise.h"
+#include "ops/experts/experts.h"
 #include "ops/rope.h"
 
 namespace farthing::autograd {
@@ -24,7 +27,11 @@ struct Value {
 Value new_value(Context& context, int64_t rows, int64_t columns);
 
 Value embedding(Context& context, const TableWeight& table, std::span<const int32_t> tokens);
-Value rms_norm(Context& context, const Value& x, const VectorWeight& gain, float epsilon);
+// x / rms(x) * (gain + offset) and layer norm, row by row, into new memory.
+Value rms_norm(Context& context, const Value& x, const VectorWeight& gain, float offset,
+               float epsilon);
+Value layer_norm(Context& context, const Value& x, const VectorWeight& gain,
+                 const VectorWeight& bias, float epsilon);
 
 // y[i] = x weights[i]^T, into the given values, or into new ones.
 void linear_into(Context& context, const Value& x, std::span<const LinearWeight* const> weights,
@@ -37,7 +44,18 @@ auto linear(Context& context, const Value& x, const Weights&... weights) {
   return y;
 }
 
-// In place: nobody else reads x.
+// x += bias, in place: nobody else has read x.
+void add_bias(Context& context, const VectorWeight& bias, const Value& x);
+// The columns begin + step i + j of x, j < width, i ascending, `count` of them in all.
+Value columns(Context& context, const Value& x, int64_t begin, int64_t width, int64_t step,
+              int64_t count);
+// Column i of the result is column from[i] of x, or 0 where that is negative. `from` outlives the
+// tape.
+Value select_columns(Context& context, const Value& x, std::span<const int32_t> from);
+// The same memory as rows of `columns` elements, such as a head each.
+Value as_rows_of(const Value& x, int64_t columns);
+
+// In place: nobody else reads x. Turns the first table.head_dim() elements of each head.
 void rope(Context& context, RopeTable& table, std::span<const int32_t> positions, int64_t head_dim,
           const Value& x);
 
@@ -46,13 +64,37 @@ struct SequenceRows {
   KvCache* cache;
   int64_t first_position, rows;
 };
+// `sinks`: a score of each head that no key has, or null.
 Value attention(Context& context, const Value& q, const Value& k, const Value& v,
-                std::span<const SequenceRows> sequences, int64_t layer);
+                std::span<const SequenceRows> sequences, int64_t layer,
+                ops::AttentionOptions options, const VectorWeight* sinks = nullptr);
 
 // x + y; without a tape in x's memory.
 Value add(Context& context, const Value& x, const Value& y);
 // silu(gate) * up; without a tape in gate's memory.
 Value swiglu(Context& context, const Value& gate, const Value& up);
+// gpt-oss's; without a tape in gate's memory.
+Value clamped_swiglu(Context& context, const Value& gate, const Value& up,
+                     ops::ClampedSwiglu options);
+// f(x); without a tape in x's memory.
+Value activation(Context& context, ActivationFunction f, const Value& x);
+// x * y; without a tape in x's memory.
+Value multiply(Context& context, const Value& x, const Value& y);
+// x *= factor, in place: nobody else has read x.
+void scale(Context& context, float factor, const Value& x);
+// y = cap * tanh(x / cap), into the given value; without a tape y may be x.
+void softcap_into(Context& context, float cap, const Value& x, const Value& y);
+// Experts and their weights of each row, from the router's logits; in the workspace.
+struct Routing {
+  ops::ExpertRows rows;
+  Value weights;  // [m, chosen]
+};
+// `choice_bias`: a number of each expert, added to its score where experts are chosen, or null.
+Routing route(Context& context, const Value& logits, ops::RoutingOptions options,
+              const VectorWeight* choice_bias = nullptr);
+// out[rows[i]] += weights[rows[i]][slots[i]] * y[i]; out is a sum of such rows.
+void add_weighted_rows(Context& context, const Value& y, std::span<const int32_t> rows,
+                       std::span<const int32_t> slots, const Value& weights, const Value& out);
 // The rows `rows` of x.
 Value select_rows(Context& context, const Value& x, std::span<const int32_t> rows);
 

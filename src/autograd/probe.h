@@ -7,11 +7,30 @@
 
 namespace farthing {
 
-enum class OperatorKind { embedding, rms_norm, linear, rope, attention, add, swiglu, select_rows };
+enum class OperatorKind {
+  embedding,
+  rms_norm,
+  linear,
+  rope,
+  attention,
+  add,
+  swiglu,
+  select_rows,
+  layer_norm,
+  bias,
+  activation,
+  multiply,
+  scale,
+  softcap,
+  route,
+  experts,
+};
 
 constexpr std::string_view operator_name(OperatorKind kind) {
-  constexpr std::string_view names[] = {"embedding", "rms_norm", "linear", "rope",
-                                        "attention", "add",      "swiglu", "select_rows"};
+  constexpr std::string_view names[] = {"embedding",  "rms_norm", "linear",     "rope",
+                                        "attention",  "add",      "swiglu",     "select_rows",
+                                        "layer_norm", "bias",     "activation", "multiply",
+                                        "scale",      "softcap",  "route",      "experts"};
   return names[static_cast<size_t>(kind)];
 }
 

@@ -17,7 +17,8 @@ struct Error {
   std::string wanted;  // "an end of at most 2000"
   std::string remedy;  // "download the file again"
 
-  // One paragraph for a person; empty parts are left out.
+  // One paragraph for a person; empty parts are left out. Parts may quote a file: of each, what a
+  // terminal would obey is written as \uNNNN, and what lies beyond 4000 bytes is counted.
   std::string text() const;
 };
 

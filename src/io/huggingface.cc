@@ -5,6 +5,7 @@
 
 #include "base/file.h"
 #include "io/json.h"
+#include "io/model_folder.h"
 
 namespace farthing {
 namespace fs = std::filesystem;
@@ -31,13 +32,16 @@ bool is_there(const fs::path& path) {
 Result<HuggingFaceDirectory> HuggingFaceDirectory::open(const fs::path& path) {
   HuggingFaceDirectory directory;
   directory.path_ = path;
-  directory.config_text_ = TRY(read_text_file(path / "config.json", config_limit_bytes));
-  if (const fs::path tokenizer = path / "tokenizer.json"; is_there(tokenizer))
+  directory.config_text_ =
+      TRY(read_text_file(TRY(file_of_model(path, "config.json")), config_limit_bytes));
+  if (const fs::path tokenizer = TRY(file_of_model(path, "tokenizer.json")); is_there(tokenizer))
     directory.tokenizer_text_ = TRY(read_text_file(tokenizer, tokenizer_limit_bytes));
-  if (is_there(path / single_name)) {
-    TRY(directory.open_single(path / single_name));
-  } else if (is_there(path / index_name)) {
-    TRY(directory.open_sharded(path / index_name));
+  const fs::path single = TRY(file_of_model(path, single_name)),
+                 index = TRY(file_of_model(path, index_name));
+  if (is_there(single)) {
+    TRY(directory.open_single(single));
+  } else if (is_there(index)) {
+    TRY(directory.open_sharded(index));
   } else {
     return fail(
         {.what = "the folder holds no weights",
@@ -81,7 +85,16 @@ Result<> HuggingFaceDirectory::open_sharded(const fs::path& index) {
                  .remedy = "download the model again"});
   }
   for (const auto& [shard, tensors] : tensors_of) {
-    shards_.push_back(TRY(SafetensorsFile::open(path_ / shard)));
+    const fs::path file = TRY(file_of_model(path_, shard));
+    if (!is_there(file)) {
+      return fail({.what = "a shard that the index names is missing",
+                   .where = file.string(),
+                   .got = "no such file",
+                   .wanted = fmt::format("the file of {} tensors, {} the first", tensors.size(),
+                                         tensors.front()),
+                   .remedy = "the download may be incomplete: download the model again"});
+    }
+    shards_.push_back(TRY(SafetensorsFile::open(file)));
     for (const std::string& tensor : tensors) {
       const auto* entry = shards_.back().find(tensor);
       if (entry == nullptr) {
@@ -93,6 +106,25 @@ Result<> HuggingFaceDirectory::open_sharded(const fs::path& index) {
       }
       places_[tensor] = {shards_.size() - 1, entries_.size()};
       entries_.push_back(*entry);
+    }
+  }
+  std::vector<std::string> names;
+  for (const auto& [shard, tensors] : tensors_of) names.push_back(shard);
+  return check_each_tensor_once(names);
+}
+
+Result<> HuggingFaceDirectory::check_each_tensor_once(const std::vector<std::string>& names) const {
+  std::map<std::string_view, size_t> shard_of;
+  for (size_t i = 0; i < shards_.size(); ++i) {
+    for (const auto& entry : shards_[i].entries()) {
+      const auto [at, is_first] = shard_of.emplace(entry.name, i);
+      if (is_first) continue;
+      return fail(
+          {.what = "two shards hold a tensor of the same name",
+           .where = fmt::format("{}, tensor {}", (path_ / names[i]).string(), entry.name),
+           .got = fmt::format("a tensor that {} holds too", names[at->second]),
+           .wanted = "each tensor in one shard",
+           .remedy = "shards of different downloads may be mixed: download the model again"});
     }
   }
   return {};
@@ -129,8 +161,9 @@ Result<> copy_companion_files(const fs::path& from, const fs::path& into) {
                                    "LICENSE.txt",
                                    "NOTICE"};
   for (const char* name : names) {
-    if (!is_there(from / name)) continue;
-    const auto file = TRY(MappedFile::open(from / name));
+    const fs::path source = TRY(file_of_model(from, name));
+    if (!is_there(source)) continue;
+    const auto file = TRY(MappedFile::open(source));
     auto copy = TRY(AtomicFile::create(into / name));
     TRY(copy.write(file->bytes()));
     TRY(copy.commit());

@@ -16,8 +16,9 @@ namespace farthing {
 
 class HuggingFaceDirectory {
  public:
-  // Opens every shard; a missing shard, or a tensor that the index names and its shard lacks, is an
-  // error.
+  // Opens every shard. A missing shard, a tensor that the index names and its shard lacks or that
+  // two shards hold, and a link that leaves the folder (io/model_folder.h) are errors. What the
+  // index says of sizes is not read: the shards' headers say it, and are checked.
   static Result<HuggingFaceDirectory> open(const std::filesystem::path& path);
 
   const std::filesystem::path& path() const { return path_; }
@@ -40,6 +41,8 @@ class HuggingFaceDirectory {
   HuggingFaceDirectory() = default;
   Result<> open_single(const std::filesystem::path& file);
   Result<> open_sharded(const std::filesystem::path& index);
+  // `names` are the shards'.
+  Result<> check_each_tensor_once(const std::vector<std::string>& names) const;
 
   std::filesystem::path path_;
   std::string config_text_;

@@ -11,6 +11,7 @@ namespace {
 using nlohmann::json;
 
 constexpr size_t max_depth = 64;
+constexpr size_t max_values = 8'000'000;
 constexpr const char* remedy = "correct the file or fetch it again";
 
 // Builds the document; refuses duplicate keys and deep nesting, which the library's own builder
@@ -48,6 +49,10 @@ class StrictBuilder : public nlohmann::json_sax<json> {
 
  private:
   json* put(json value) {
+    if (++values_ > max_values) {
+      problem = fmt::format("more than {} values", max_values);
+      return nullptr;
+    }
     if (open_.empty()) {
       root = std::move(value);
       return &root;
@@ -64,8 +69,9 @@ class StrictBuilder : public nlohmann::json_sax<json> {
       problem = fmt::format("more than {} levels of nesting", max_depth);
       return false;
     }
-    open_.push_back(put(std::move(empty)));
-    return true;
+    json* made = put(std::move(empty));
+    if (made != nullptr) open_.push_back(made);
+    return made != nullptr;
   }
   bool ascend() {
     open_.pop_back();
@@ -74,6 +80,7 @@ class StrictBuilder : public nlohmann::json_sax<json> {
 
   std::vector<json*> open_;  // the objects and arrays around the current place
   json* member_ = nullptr;   // where the value of the last key goes
+  size_t values_ = 0;
 };
 
 Result<json> parse_strict(std::string_view text, const std::string& where) {
@@ -93,7 +100,8 @@ Result<json> parse_strict(std::string_view text, const std::string& where) {
                     ? where
                     : fmt::format("{}, line {}", where, 1 + std::count(text.begin(), end, '\n')),
        .got = builder.problem,
-       .wanted = fmt::format("JSON (RFC 8259) with unique keys and at most {} levels", max_depth),
+       .wanted = fmt::format("JSON (RFC 8259) with unique keys, at most {} levels and {} values",
+                             max_depth, max_values),
        .remedy = remedy});
 }
 

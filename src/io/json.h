@@ -11,8 +11,9 @@
 
 namespace farthing {
 
-// A JSON object, read strictly: valid UTF-8, no duplicate keys, at most 64 levels. A copy shares
-// the document.
+// A JSON object, read strictly: valid UTF-8, no duplicate keys, at most 64 levels
+// and 8 million values (which take gigabytes if they are empty objects, and are more than any
+// vocabulary has). A copy shares the document.
 //
 // A `path` names a member, and members of members by dots: "rope_scaling.type". Errors name the
 // file and the path. The getters with `otherwise` return it where the member is absent or null; a

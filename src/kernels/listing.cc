@@ -1,6 +1,7 @@
 // The listing of kernels: one line for each operation.
 #include "kernels/listing.h"
 
+#include "kernels/activation_functions/activation_functions.h"
 #include "kernels/adamw/adamw.h"
 #include "kernels/attention/attention.h"
 #include "kernels/elementwise/elementwise.h"
@@ -17,6 +18,7 @@ std::vector<ListedKernel> list_kernels() {
   const auto add = [&](std::string_view operation, const auto& kernels) {
     for (const auto& kernel : kernels) listed.push_back({operation, kernel});
   };
+  add("activation_functions", activation_function_kernels());
   add("adamw", adamw_kernels());
   add("attention", attention_kernels());
   add("elementwise", elementwise_kernels());

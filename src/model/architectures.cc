@@ -26,11 +26,4 @@ const Architecture& architecture_of(const ModelConfig& config) {
   std::abort();
 }
 
-std::string architecture_names() {
-  std::string out;
-  for (const Architecture& architecture : all_architectures())
-    out += (out.empty() ? "" : ", ") + std::string(architecture.hugging_face);
-  return out;
-}
-
 }  // namespace farthing

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <cstring>
 #include <system_error>
 
 namespace farthing {
@@ -69,6 +70,16 @@ Result<> Checkpoint::check_finite(const Tensor& f32, const std::string& name) co
   const int64_t count = count_nonfinite<float>(f32, [](float x) { return x; });
   if (count == 0) return {};
   return fail(not_finite(count, name));
+}
+
+Tensor transposed(const Tensor& matrix) {
+  const int64_t k = matrix.shape()[0], n = matrix.shape()[1], size = dtype_bytes(matrix.dtype());
+  Tensor out(matrix.dtype(), {n, k});
+  for (int64_t row = 0; row < n; ++row)
+    for (int64_t column = 0; column < k; ++column)
+      std::memcpy(out.data() + (row * k + column) * size, matrix.data() + (column * n + row) * size,
+                  static_cast<size_t>(size));
+  return out;
 }
 
 std::string plane_tensor_name(const std::string& name, std::string_view plane) {

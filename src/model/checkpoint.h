@@ -32,8 +32,8 @@ class Checkpoint : public WeightSource {
   // A dense or quantized tensor of the file by its name there, as f32.
   virtual Result<Tensor> values(const std::string& name) const = 0;
   virtual Result<Tokenizer> tokenizer() const = 0;
-  // The chat template, or empty.
-  virtual std::string chat_template() const = 0;
+  // The chat template, or empty where the model has none.
+  virtual Result<std::string> chat_template() const = 0;
 
   // What a Hugging Face directory of this model holds beside the weights: config.json's text
   // without quantization.
@@ -51,6 +51,9 @@ class Checkpoint : public WeightSource {
 
 Result<std::unique_ptr<Checkpoint>> open_hugging_face(const std::filesystem::path& path);
 Result<std::unique_ptr<Checkpoint>> open_gguf(const std::filesystem::path& path);
+
+// A matrix [k, n] as [n, k].
+Tensor transposed(const Tensor& matrix);
 
 // The safetensors name of a plane of a quantized matrix: "NAME.codes"; a format with one plane
 // "weight" uses NAME itself.

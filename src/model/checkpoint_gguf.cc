@@ -2,46 +2,24 @@
 #include <fmt/format.h>
 
 #include <cstring>
-#include <optional>
 
 #include "base/json_writer.h"
 #include "io/gguf/gguf.h"
+#include "io/json.h"
 #include "model/checkpoint.h"
-#include "text/tokenizer_gguf.h"
+#include "model/gguf_names.h"
+#include "model/gguf_vocabulary.h"
 #include "text/tokenizer_json.h"
 
 namespace farthing {
 namespace {
 
-// model.layers.3.self_attn.q_proj.weight -> blk.3.attn_q.weight
-std::string gguf_name(const std::string& name) {
-  static constexpr std::pair<std::string_view, std::string_view> tops[] = {
-      {"model.embed_tokens.weight", "token_embd.weight"},
-      {"model.norm.weight", "output_norm.weight"},
-      {"lm_head.weight", "output.weight"}};
-  static constexpr std::pair<std::string_view, std::string_view> parts[] = {
-      {"self_attn.q_proj", "attn_q"},          {"self_attn.k_proj", "attn_k"},
-      {"self_attn.v_proj", "attn_v"},          {"self_attn.o_proj", "attn_output"},
-      {"mlp.gate_proj", "ffn_gate"},           {"mlp.up_proj", "ffn_up"},
-      {"mlp.down_proj", "ffn_down"},           {"input_layernorm", "attn_norm"},
-      {"post_attention_layernorm", "ffn_norm"}};
-  for (const auto& [ours, theirs] : tops)
-    if (name == ours) return std::string(theirs);
-  constexpr std::string_view prefix = "model.layers.";
-  const auto dot = name.find('.', prefix.size());
-  const std::string layer = name.substr(prefix.size(), dot - prefix.size());
-  for (const auto& [ours, theirs] : parts)
-    if (name.compare(dot + 1, std::string::npos, fmt::format("{}.weight", ours)) == 0)
-      return fmt::format("blk.{}.{}.weight", layer, theirs);
-  CHECK(!"a tensor name of the architecture");
-  return {};
-}
-
 class GgufCheckpoint : public Checkpoint {
  public:
   static Result<std::unique_ptr<Checkpoint>> open(const std::filesystem::path& path) {
     auto out = std::unique_ptr<GgufCheckpoint>(new GgufCheckpoint(TRY(GgufFile::open(path)), path));
-    out->config_ = TRY(config_from_gguf(out->file_));
+    out->config_json_ = TRY(config_json_from_gguf(out->file_));
+    out->config_ = TRY(config_from_json(TRY(JsonObject::parse(out->config_json_, path.string()))));
     return out;
   }
 
@@ -57,99 +35,51 @@ class GgufCheckpoint : public Checkpoint {
 
   Result<Tensor> values(const std::string& name) const override {
     const GgufFile::Entry* entry = file_.find(name);
-    if (entry != nullptr && entry->shape.rank() != 2) return to_f32(TRY(file_.plain(name)));
-    const Shape shape = entry != nullptr ? entry->shape : Shape{0, 0};
-    return TRY(matrix(name, shape)).decode();
+    const int64_t rank = entry == nullptr ? 2 : entry->shape.rank();
+    if (rank != 2 && rank != 3) return to_f32(TRY(file_.plain(name)));
+    if (rank == 2)
+      return TRY(matrix({name, {}}, entry == nullptr ? Shape{0, 0} : entry->shape)).decode();
+    const Shape all = entry->shape;  // of experts
+    Tensor out(DType::f32, all);
+    for (int64_t e = 0; e < all[0]; ++e) {
+      const Tensor part = TRY(matrix({name, e}, {all[1], all[2]})).decode();
+      std::memcpy(out.data() + e * part.bytes(), part.data(), static_cast<size_t>(part.bytes()));
+    }
+    return out;
   }
 
   Result<StoredLinear> linear(const LinearSpec& spec) override {
     StoredLinear out;
-    out.weight = TRY(matrix(gguf_name(spec.name), {spec.n, spec.k}));
+    out.weight = TRY(matrix(place_of(spec.name), {spec.n, spec.k}));
     out.activations = out.weight.format->default_activations;
-    const bool query = spec.name.ends_with("q_proj.weight"),
-               key = spec.name.ends_with("k_proj.weight");
-    if (query || key) reorder_rows(out.weight, query ? config_.heads : config_.kv_heads);
+    out.weight.planes[0] = rows_in_order(out.weight.planes[0], spec.name, spec.n);
     TRY(check_finite(out.weight, spec.name));
     return out;
   }
   Result<StoredLinear> table(const LinearSpec& spec) override { return linear(spec); }
 
   Result<Tensor> vector(const VectorSpec& spec) override {
-    const std::string name = gguf_name(spec.name);
+    const std::string name = place_of(spec.name).name;
     const Tensor tensor = TRY(file_.plain(name));
     if (tensor.shape() != Shape{spec.size})
       return fail(shape_error(name, tensor.shape(), {spec.size}));
     Tensor out = to_f32(tensor);
     TRY(check_finite(out, name));
-    return out;
+    const GgufNaming& naming = architecture_of(config_).gguf;
+    if (naming.gains_with_one && spec.name.ends_with("norm.weight")) return less_one(out);
+    return rows_in_order(out, spec.name, spec.size);
   }
 
   Result<Tokenizer> tokenizer() const override {
-    const GgufMetadata& meta = file_.metadata();
-    GgufVocabulary v;
-    v.model = TRY(meta.string("tokenizer.ggml.model"));
-    v.pre = TRY(meta.string("tokenizer.ggml.pre", ""));
-    v.tokens = TRY(meta.strings("tokenizer.ggml.tokens"));
-    if (meta.has("tokenizer.ggml.scores"))
-      for (double score : TRY(meta.numbers("tokenizer.ggml.scores")))
-        v.scores.push_back(static_cast<float>(score));
-    if (meta.has("tokenizer.ggml.token_type"))
-      for (int64_t type : TRY(meta.integers("tokenizer.ggml.token_type")))
-        v.types.push_back(static_cast<int32_t>(type));
-    if (meta.has("tokenizer.ggml.merges")) v.merges = TRY(meta.strings("tokenizer.ggml.merges"));
-    const auto id = [&](std::string_view key) -> Result<std::optional<int32_t>> {
-      if (!meta.has(key)) return std::nullopt;
-      return static_cast<int32_t>(TRY(meta.integer(key)));
-    };
-    const auto flag = [&](std::string_view key) -> Result<std::optional<bool>> {
-      if (!meta.has(key)) return std::nullopt;
-      return TRY(meta.boolean(key));
-    };
-    v.bos = TRY(id("tokenizer.ggml.bos_token_id"));
-    v.eos = TRY(id("tokenizer.ggml.eos_token_id"));
-    v.unknown = TRY(id("tokenizer.ggml.unknown_token_id"));
-    v.add_bos = TRY(flag("tokenizer.ggml.add_bos_token"));
-    v.add_eos = TRY(flag("tokenizer.ggml.add_eos_token"));
-    v.add_space_prefix = TRY(flag("tokenizer.ggml.add_space_prefix"));
-    v.remove_extra_spaces = TRY(flag("tokenizer.ggml.remove_extra_whitespaces"));
-    v.cls = TRY(id("tokenizer.ggml.cls_token_id"));
-    v.separator = TRY(id("tokenizer.ggml.seperator_token_id"));  // spelled so in the files
-    if (meta.has("tokenizer.ggml.precompiled_charsmap"))
-      for (int64_t byte : TRY(meta.integers("tokenizer.ggml.precompiled_charsmap")))
-        v.charsmap.push_back(static_cast<char>(byte));
-    return tokenizer_from_gguf(v, path_.string());
+    return tokenizer_from_gguf(TRY(gguf_vocabulary(file_.metadata(), path_.string())),
+                               path_.string());
   }
 
-  std::string chat_template() const override {
-    return file_.metadata().string("tokenizer.chat_template", "").value_or("");
+  Result<std::string> chat_template() const override {
+    return file_.metadata().string("tokenizer.chat_template", "");
   }
 
-  Result<std::string> config_json() const override {
-    const ModelConfig& c = config_;
-    JsonWriter json(true);
-    json.begin_object();
-    json.key("architectures").begin_array().value(architecture_of(c).hugging_face).end_array();
-    json.field("model_type", c.architecture).field("hidden_act", "silu");
-    json.field("attention_bias", false).field("mlp_bias", false);
-    json.field("hidden_size", c.hidden_size).field("intermediate_size", c.intermediate_size);
-    json.field("num_hidden_layers", c.layers).field("num_attention_heads", c.heads);
-    json.field("num_key_value_heads", c.kv_heads).field("head_dim", c.head_dim);
-    json.field("vocab_size", c.vocabulary_size).field("max_position_embeddings", c.max_positions);
-    json.field("rms_norm_eps", c.norm_epsilon).field("rope_theta", c.rope.theta);
-    if (c.rope.scaling == RopeScaling::linear) {
-      json.key("rope_scaling")
-          .begin_object()
-          .field("rope_type", "linear")
-          .field("factor", c.rope.factor)
-          .end_object();
-    }
-    json.field("tie_word_embeddings", c.tied_embeddings);
-    if (c.bos_token) json.field("bos_token_id", *c.bos_token);
-    if (c.eos_token) json.field("eos_token_id", *c.eos_token);
-    json.field("torch_dtype", "float32");
-    json.end_object();
-    return json.take();
-  }
+  Result<std::string> config_json() const override { return config_json_; }
 
   Result<> write_companions(const std::filesystem::path& folder) const override {
     const Tokenizer vocabulary = TRY(tokenizer());
@@ -158,7 +88,8 @@ class GgufCheckpoint : public Checkpoint {
     json.begin_object().field("tokenizer_class", "PreTrainedTokenizerFast");
     if (config_.bos_token) json.field("bos_token", vocabulary.token_text(*config_.bos_token));
     if (config_.eos_token) json.field("eos_token", vocabulary.token_text(*config_.eos_token));
-    if (const std::string chat = chat_template(); !chat.empty()) json.field("chat_template", chat);
+    if (const std::string chat = TRY(chat_template()); !chat.empty())
+      json.field("chat_template", chat);
     json.end_object();
     return write_text_file(folder / "tokenizer_config.json", json.take());
   }
@@ -176,10 +107,15 @@ class GgufCheckpoint : public Checkpoint {
             .remedy = "the file's metadata and tensors contradict each other: take another file"};
   }
 
-  Result<QuantizedTensor> matrix(const std::string& name, const Shape& shape) const {
+  Result<QuantizedTensor> matrix(const GgufPlace& place, const Shape& shape) const {
+    const std::string& name = place.name;
     Tensor bytes = TRY(file_.bytes(name));
     const GgufFile::Entry& entry = *file_.find(name);
-    if (entry.shape != shape) return fail(shape_error(name, entry.shape, shape));
+    const bool of_expert = place.expert.has_value();
+    const int64_t experts = of_expert && entry.shape.rank() == 3 ? entry.shape[0] : 1;
+    const Shape wanted = of_expert ? Shape{experts, shape[0], shape[1]} : shape;
+    if (entry.shape != wanted || (of_expert && *place.expert >= experts))
+      return fail(shape_error(name, entry.shape, wanted));
     QuantizedTensor out;
     out.format = find_format_of_gguf_type(static_cast<int>(entry.type->id));
     if (out.format == nullptr) {
@@ -200,29 +136,59 @@ class GgufCheckpoint : public Checkpoint {
     out.k = shape[1];
     out.scale_dtype = out.format->scale_dtype;
     if (out.format->plain) {
-      out.planes.push_back(TRY(file_.plain(name)));
+      const Tensor all = TRY(file_.plain(name));
+      out.planes.push_back(of_expert ? all.part(*place.expert) : all);
     } else {
+      if (of_expert)
+        bytes = bytes.reshaped({experts, 1, bytes.bytes() / experts}).part(*place.expert);
       out.planes.push_back(
           bytes.reshaped(out.format->planes(out.n, out.k, out.scale_dtype).front().shape));
     }
     return out;
   }
 
-  // GGUF stores the query and key rows of a Llama as interleaved pairs (2 j, 2 j + 1); ours, as
-  // Hugging Face's, are halves (j, j + half).
-  void reorder_rows(QuantizedTensor& q, int64_t heads) const {
-    const Tensor from = q.planes[0];
+  GgufPlace place_of(const std::string& name) const {
+    return gguf_place(architecture_of(config_), name);
+  }
+
+  // The `rows` of a tensor, each taken from where `source` says.
+  template <class Source>
+  static Tensor reordered(const Tensor& from, int64_t rows, const Source& source) {
     Tensor to(from.dtype(), from.shape());
-    const int64_t row = from.bytes() / q.n, dim = q.n / heads;
-    for (int64_t n = 0; n < q.n; ++n) {
-      const int64_t head = n / dim, j = n % dim;
-      const int64_t source = head * dim + (j < dim / 2 ? 2 * j : 2 * (j - dim / 2) + 1);
-      std::memcpy(to.data() + n * row, from.data() + source * row, static_cast<size_t>(row));
-    }
-    q.planes[0] = std::move(to);
+    const int64_t row = from.bytes() / rows;
+    for (int64_t n = 0; n < rows; ++n)
+      std::memcpy(to.data() + n * row, from.data() + source(n) * row, static_cast<size_t>(row));
+    return to;
+  }
+
+  static Tensor less_one(const Tensor& gains) {
+    Tensor out(DType::f32, gains.shape());  // the file's is mapped
+    for (int64_t i = 0; i < gains.shape().elements(); ++i)
+      out.as<float>()[i] = gains.as<float>()[i] - 1.0f;
+    return out;
+  }
+
+  // A weight [rows, k] or a bias [rows] with its rows as Hugging Face orders them.
+  Tensor rows_in_order(const Tensor& from, const std::string& name, int64_t rows) const {
+    const GgufNaming& naming = architecture_of(config_).gguf;
+    const int64_t dim = config_.head_dim;
+    const auto is = [&](std::string_view part) { return name.find(part) != std::string::npos; };
+    if (naming.interleaved_rope && (is("q_proj.") || is("k_proj.")))
+      return reordered(from, rows, [&](int64_t row) {
+        const int64_t j = row % dim;
+        return row - j + (j < dim / 2 ? 2 * j : 2 * (j - dim / 2) + 1);
+      });
+    if (naming.qkv_in_blocks && is("query_key_value."))
+      return reordered(from, rows,
+                       [&](int64_t row) {  // ours (head, part, j), theirs (part, head, j)
+                         const int64_t head = row / (3 * dim), part = row / dim % 3;
+                         return (part * config_.heads + head) * dim + row % dim;
+                       });
+    return from;
   }
 
   GgufFile file_;
+  std::string config_json_;
 };
 
 }  // namespace

@@ -6,6 +6,7 @@
 
 #include "io/huggingface.h"
 #include "io/json.h"
+#include "io/model_folder.h"
 #include "model/checkpoint.h"
 #include "text/tokenizer_json.h"
 
@@ -13,6 +14,7 @@ namespace farthing {
 namespace {
 
 constexpr int64_t scheme_version = 1;
+constexpr size_t companion_limit_bytes = size_t{64} << 20;
 
 class HuggingFaceCheckpoint : public Checkpoint {
  public:
@@ -37,8 +39,8 @@ class HuggingFaceCheckpoint : public Checkpoint {
       if (const auto found = quantized.find(entry.name); found != quantized.end()) {
         const Scheme& scheme = schemes_.at(found->second);
         StoredTensorInfo info{found->second, std::string(scheme.weights->name), entry.shape, 0};
-        for (const LinearSpec& spec : linears_)
-          if (spec.name == found->second) info.shape = {spec.n, spec.k};
+        const LinearSpec& spec = linears_.at(found->second);
+        info.shape = {spec.n, spec.k};
         for (const auto& plane : scheme.weights->planes(info.shape[0], info.shape[1], DType::f16))
           if (const auto* e = directory_.find(plane_tensor_name(found->second, plane.name)))
             info.bytes += e->end - e->begin;
@@ -52,10 +54,7 @@ class HuggingFaceCheckpoint : public Checkpoint {
   }
 
   Result<Tensor> values(const std::string& name) const override {
-    if (const auto scheme = schemes_.find(name); scheme != schemes_.end()) {
-      for (const LinearSpec& spec : linears_)
-        if (spec.name == name) return TRY(stored_matrix(spec)).weight.decode();
-    }
+    if (schemes_.contains(name)) return TRY(stored_matrix(linears_.at(name))).weight.decode();
     return to_f32(TRY(float_tensor(name)));
   }
 
@@ -67,7 +66,9 @@ class HuggingFaceCheckpoint : public Checkpoint {
   Result<StoredLinear> table(const LinearSpec& spec) override { return linear(spec); }
 
   Result<Tensor> vector(const VectorSpec& spec) override {
-    Tensor tensor = TRY(float_tensor(spec.name));
+    const std::string name = name_in_file(spec.name);
+    if (directory_.find(name) == nullptr && !spec.stack.empty()) return row_of(spec);
+    Tensor tensor = TRY(float_tensor(name));
     if (tensor.shape() != Shape{spec.size})
       return fail(shape_error(spec.name, tensor.shape(), {spec.size}));
     Tensor out = to_f32(tensor);
@@ -87,9 +88,12 @@ class HuggingFaceCheckpoint : public Checkpoint {
                                TRY(tokenizer_config()));
   }
 
-  std::string chat_template() const override {
-    const auto config = tokenizer_config();
-    return config ? config->chat_template.value_or("") : "";
+  Result<std::string> chat_template() const override {
+    // As in transformers, a file of its own goes before the field of tokenizer_config.json.
+    const auto file = TRY(file_of_model(path_, "chat_template.jinja"));
+    std::error_code code;
+    if (std::filesystem::exists(file, code)) return read_text_file(file, companion_limit_bytes);
+    return TRY(tokenizer_config()).chat_template.value_or("");
   }
 
   Result<std::string> config_json() const override {
@@ -120,16 +124,17 @@ class HuggingFaceCheckpoint : public Checkpoint {
   }
 
   Result<TokenizerConfig> tokenizer_config() const {
-    const auto file = path_ / "tokenizer_config.json";
+    const auto file = TRY(file_of_model(path_, "tokenizer_config.json"));
     std::error_code code;
     if (!std::filesystem::exists(file, code)) return TokenizerConfig{};
-    return tokenizer_config_from_json(TRY(read_text_file(file)), file.string());
+    return tokenizer_config_from_json(TRY(read_text_file(file, companion_limit_bytes)),
+                                      file.string());
   }
 
   Result<> read_schemes(const JsonObject& json) {
     const TensorSpecs tensors = tensors_of(config_);
-    linears_ = tensors.tables;
-    linears_.insert(linears_.end(), tensors.linears.begin(), tensors.linears.end());
+    for (const auto* specs : {&tensors.tables, &tensors.linears})
+      for (const LinearSpec& spec : *specs) linears_.emplace(spec.name, spec);
     for (const char* field : {"quantization_config", "compression_config"}) {
       if (!json.has(field) || json.is_null(field)) continue;
       const auto section = TRY(json.object(field));
@@ -149,9 +154,7 @@ class HuggingFaceCheckpoint : public Checkpoint {
           scheme.error().where = fmt::format("{}, {}.linears, {}", json.where(), field, name);
           return fail(std::move(scheme.error()));
         }
-        bool known = false;
-        for (const LinearSpec& spec : linears_) known |= spec.name == name;
-        if (!known) {
+        if (!linears_.contains(name)) {
           return fail(
               {.what = "the quantization section names a linear that the model does not have",
                .where = fmt::format("{}, field {}.linears", json.where(), field),
@@ -165,12 +168,37 @@ class HuggingFaceCheckpoint : public Checkpoint {
     return {};
   }
 
-  // A tied model's one table may be stored under the head's name.
+  // A tied model's one table may be stored under the head's name; and what a base model wrote has
+  // no "model." or "transformer." before its names.
   std::string name_in_file(const std::string& name) const {
-    const bool head = config_.tied_embeddings && name == "model.embed_tokens.weight" &&
-                      directory_.find(name) == nullptr &&
-                      directory_.find("lm_head.weight") != nullptr;
-    return head ? "lm_head.weight" : name;
+    if (directory_.find(name) != nullptr) return name;
+    const bool table = name == config_.plan.embedding.name + ".weight";
+    if (config_.tied_embeddings() && table && directory_.find("lm_head.weight") != nullptr)
+      return "lm_head.weight";
+    std::string bare = name.substr(name.find('.') + 1);
+    return directory_.find(bare) != nullptr ? bare : name;
+  }
+
+  Result<Tensor> part_of(const Tensor& stack, const std::string& name, int64_t index) const {
+    if (stack.shape().rank() == 3 && index < stack.shape()[0]) return stack.part(index);
+    return fail({.what = "a tensor has the wrong shape",
+                 .where = fmt::format("{}, tensor {}", path_.string(), name),
+                 .got = stack.shape().text(),
+                 .wanted = fmt::format("three dimensions, the first at least {}", index + 1),
+                 .remedy = "config.json and the weights are of different models, or one of them is "
+                           "damaged"});
+  }
+
+  // Row in_stack of a matrix.
+  Result<Tensor> row_of(const VectorSpec& spec) const {
+    const Tensor stack = TRY(float_tensor(spec.stack));
+    if (stack.shape().rank() != 2 || stack.shape()[0] <= spec.in_stack ||
+        stack.shape()[1] != spec.size)
+      return fail(shape_error(spec.stack, stack.shape(), {spec.in_stack + 1, spec.size}));
+    const Tensor as_stack = stack.reshaped({stack.shape()[0], 1, spec.size});
+    Tensor out = to_f32(as_stack.part(spec.in_stack).reshaped({spec.size}));
+    TRY(check_finite(out, spec.stack));
+    return out;
   }
 
   Error shape_error(const std::string& name, const Shape& got, const Shape& wanted) const {
@@ -244,10 +272,14 @@ class HuggingFaceCheckpoint : public Checkpoint {
       out.input = TRY(stored_input(spec.name, out.activations));
     }
     if (found == schemes_.end() || found->second.weights->plain) {
-      const std::string name = name_in_file(spec.name);
+      std::string name = name_in_file(spec.name);
+      const bool stacked = directory_.find(name) == nullptr && !spec.stack.empty();
+      if (stacked) name = spec.stack;
       Tensor tensor = TRY(float_tensor(name));
-      if (tensor.shape() != Shape{spec.n, spec.k})
-        return fail(shape_error(name, tensor.shape(), {spec.n, spec.k}));
+      if (stacked) tensor = TRY(part_of(tensor, name, spec.in_stack));
+      const Shape stored = spec.transposed ? Shape{spec.k, spec.n} : Shape{spec.n, spec.k};
+      if (tensor.shape() != stored) return fail(shape_error(name, tensor.shape(), stored));
+      if (spec.transposed) tensor = transposed(tensor);
       for (const Format& format : all_formats())
         if (format.plain == tensor.dtype()) out.weight.format = &format;
       out.weight.planes.push_back(std::move(tensor));
@@ -281,7 +313,7 @@ class HuggingFaceCheckpoint : public Checkpoint {
 
   HuggingFaceDirectory directory_;
   std::map<std::string, Scheme> schemes_;
-  std::vector<LinearSpec> linears_;  // tables too
+  std::map<std::string, LinearSpec> linears_;  // tables too; by name, as a file may name thousands
 };
 
 }  // namespace

@@ -27,11 +27,11 @@ class Writer {
     double done = 0;
     for (const LinearSpec& spec : specs.tables) {
       progress_.update(done++, total, spec.name);
-      TRY(put(file, spec.name, TRY(what_.source.table(spec))));
+      TRY(put(file, spec, TRY(what_.source.table(spec))));
     }
     for (const LinearSpec& spec : specs.linears) {
       progress_.update(done++, total, spec.name);
-      TRY(put(file, spec.name, TRY(what_.source.linear(spec))));
+      TRY(put(file, spec, TRY(what_.source.linear(spec))));
     }
     for (const VectorSpec& spec : specs.vectors)
       TRY(file.write(spec.name, TRY(what_.source.vector(spec)).span()));
@@ -55,6 +55,7 @@ class Writer {
       auto planes = format.planes(spec.n, spec.k, format.scale_dtype);
       for (const PlaneSpec& plane : static_input_planes(scheme.activations))
         planes.push_back(plane);
+      if (spec.transposed && format.plain) planes.front().shape = {spec.k, spec.n};
       for (const PlaneSpec& plane : planes)
         out.push_back({plane_tensor_name(spec.name, plane.name), plane.dtype, plane.shape});
     };
@@ -65,7 +66,10 @@ class Writer {
     return out;
   }
 
-  Result<> put(SafetensorsWriter& file, const std::string& name, StoredLinear linear) {
+  Result<> put(SafetensorsWriter& file, const LinearSpec& spec, StoredLinear linear) {
+    const std::string& name = spec.name;
+    if (spec.transposed && linear.weight.format->plain)
+      linear.weight.planes[0] = transposed(linear.weight.planes[0]);
     const auto specs =
         linear.weight.format->planes(linear.weight.n, linear.weight.k, linear.weight.scale_dtype);
     for (size_t i = 0; i < specs.size(); ++i)

@@ -1,7 +1,21 @@
 // What every model answers from its weights' slots.
 #include "model/model.h"
 
+#include "model/decoder/decoder.h"
+
 namespace farthing {
+
+LinearSpec spec_of(const LinearPlan& plan) {
+  return {plan.name + ".weight", plan.n,     plan.k,       plan.to_residual, plan.transposed,
+          plan.keeps_precision,  plan.stack, plan.in_stack};
+}
+
+TensorSpecs tensors_of(const ModelConfig& config) { return tensors_of_plan(config); }
+
+Result<std::unique_ptr<Model>> build_model(Context& context, const ModelConfig& config,
+                                           WeightSource& source, Progress& progress) {
+  return build_decoder(context, config, source, progress);
+}
 
 std::vector<LinearInfo> Model::linears() const {
   std::vector<LinearInfo> out;

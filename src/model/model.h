@@ -28,12 +28,21 @@ struct StoredLinear {
 struct LinearSpec {
   std::string name;
   int64_t n, k;
+  bool to_residual = false;      // its output is added to the stream between blocks
+  bool transposed = false;       // Hugging Face's files hold the unquantized matrix as [k, n]
+  bool keeps_precision = false;  // quantizing leaves it as it is
+  std::string stack = {};        // Hugging Face's files may hold it as the in_stack-th part of this
+  int64_t in_stack = 0;
 };
+LinearSpec spec_of(const LinearPlan& plan);
 
 // A vector of f32 beside the matrices, such as a norm's gain.
 struct VectorSpec {
   std::string name;
   int64_t size;
+  float initial = 1;       // where training begins from nothing
+  std::string stack = {};  // Hugging Face's files may hold it as row in_stack of this
+  int64_t in_stack = 0;
 };
 
 // Every tensor of a model. Linears stand in the order in which the model runs them; tables are the
@@ -126,25 +135,36 @@ class Model {
   ModelConfig config_;
 };
 
+class GgufTranslation;
+
+// Names of tensors without ".weight" and ".bias", "#" for the block's number: Hugging Face's,
+// GGUF's.
+using TensorNames = std::vector<std::pair<std::string_view, std::string_view>>;
+
+// How GGUF files hold what an architecture has.
+struct GgufNaming {
+  std::string_view architecture = {};  // general.architecture; empty: it has no GGUF files
+  bool experts = false;                // and has an expert_count
+  TensorNames tensors = {};            // where they are not those of Llama's blocks
+  bool interleaved_rope = false;       // query and key rows are pairs (2 j, 2 j + 1), ours halves
+  bool qkv_in_blocks = false;          // one linear's rows are all of q, k, v; ours are each head's
+  bool gains_with_one = false;         // the gains of norms are 1 + gain
+  Result<> (*translate)(GgufTranslation&) = nullptr;  // its fields of config.json
+};
+
 // One line of the registry of architectures.
 struct Architecture {
-  std::string_view name;          // also GGUF's general.architecture
-  std::string_view hugging_face;  // config.json architectures[0]
-  TensorSpecs (*tensors)(const ModelConfig&);
-  Result<std::unique_ptr<Model>> (*build)(Context&, ModelConfig, WeightSource&, Progress&);
+  std::string_view name;                           // config.json's model_type
+  std::vector<std::string_view> hugging_face;      // config.json's architectures[0]
+  Result<ModelConfig> (*read)(const JsonObject&);  // all but `architecture`
+  GgufNaming gguf;
 };
 std::span<const Architecture> all_architectures();
 // The registry's entry for a configuration's architecture.
 const Architecture& architecture_of(const ModelConfig& config);
-std::string architecture_names();
 
-inline TensorSpecs tensors_of(const ModelConfig& config) {
-  return architecture_of(config).tensors(config);
-}
-
-inline Result<std::unique_ptr<Model>> build_model(Context& context, const ModelConfig& config,
-                                                  WeightSource& source, Progress& progress) {
-  return architecture_of(config).build(context, config, source, progress);
-}
+TensorSpecs tensors_of(const ModelConfig& config);
+Result<std::unique_ptr<Model>> build_model(Context& context, const ModelConfig& config,
+                                           WeightSource& source, Progress& progress);
 
 }  // namespace farthing

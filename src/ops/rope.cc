@@ -2,6 +2,7 @@
 #include "ops/rope.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "kernels/rope/rope.h"
 #include "kernels/scalar_math.h"
@@ -26,6 +27,30 @@ float llama3_frequency(float frequency, const RopeParameters& p) {
   return (1.0f - smooth) * frequency / factor + smooth * frequency;
 }
 
+// YaRN (arXiv 2309.00071), in the steps of transformers' _compute_yarn_parameters: fast pairs stay,
+// slow ones are divided by `factor`, and a ramp over the pairs blends those between.
+float yarn_frequency(int64_t pair, int64_t dim, float power, const RopeParameters& p) {
+  constexpr double pi = 3.14159265358979323846;
+  const auto pair_of_turns = [&](double turns) {
+    const double length = static_cast<double>(p.original_max_positions);
+    return static_cast<double>(dim) * fixed_log(length / (turns * 2 * pi)) /
+           (2 * fixed_log(p.theta));
+  };
+  double low = pair_of_turns(p.beta_fast), high = pair_of_turns(p.beta_slow);
+  if (p.truncate) {
+    low = std::floor(low);
+    high = std::ceil(high);
+  }
+  low = std::max(low, 0.0);
+  high = std::min(high, static_cast<double>(dim - 1));
+  if (low == high) high += 0.001;
+  const float position =
+      (static_cast<float>(pair) - static_cast<float>(low)) / static_cast<float>(high - low);
+  const float kept = 1.0f - std::min(std::max(position, 0.0f), 1.0f);
+  const float slow = 1.0f / (static_cast<float>(p.factor) * power), fast = 1.0f / power;
+  return slow * (1.0f - kept) + fast * kept;
+}
+
 float scaled_frequency(float frequency, const RopeParameters& p) {
   switch (p.scaling) {
     case RopeScaling::none:
@@ -34,19 +59,24 @@ float scaled_frequency(float frequency, const RopeParameters& p) {
       return frequency / static_cast<float>(p.factor);
     case RopeScaling::llama3:
       return llama3_frequency(frequency, p);
+    case RopeScaling::yarn:
+      break;  // has its own
   }
   return frequency;
 }
 
 }  // namespace
 
-RopeTable::RopeTable(const RopeParameters& parameters, int64_t head_dim) : head_dim_(head_dim) {
+RopeTable::RopeTable(const RopeParameters& parameters, int64_t head_dim)
+    : head_dim_(head_dim), attention_factor_(static_cast<float>(parameters.attention_factor)) {
   CHECK(head_dim >= 2 && head_dim % 2 == 0);
   CHECK(parameters.theta >= 1.0 && parameters.factor > 0.0);
   for (int64_t i = 0; i < head_dim / 2; ++i) {
     const float exponent = static_cast<float>(2 * i) / static_cast<float>(head_dim);
-    const float frequency = 1.0f / static_cast<float>(fixed_pow(parameters.theta, exponent));
-    frequencies_.push_back(scaled_frequency(frequency, parameters));
+    const float power = static_cast<float>(fixed_pow(parameters.theta, exponent));
+    frequencies_.push_back(parameters.scaling == RopeScaling::yarn
+                               ? yarn_frequency(i, head_dim, power, parameters)
+                               : scaled_frequency(1.0f / power, parameters));
   }
 }
 
@@ -60,8 +90,8 @@ void RopeTable::reserve(int64_t positions) {
     for (const float frequency : frequencies_) {
       const float angle = static_cast<float>(positions_) * frequency;
       const SineCosine of_angle = fixed_sin_cos(angle);
-      cos_.push_back(static_cast<float>(of_angle.cos));
-      sin_.push_back(static_cast<float>(of_angle.sin));
+      cos_.push_back(static_cast<float>(of_angle.cos) * attention_factor_);
+      sin_.push_back(static_cast<float>(of_angle.sin) * attention_factor_);
     }
 }
 
@@ -72,7 +102,7 @@ namespace {
 // Checks the arguments of both directions, and makes the table long enough.
 void prepare(RopeTable& table, std::span<const int32_t> positions, int64_t head_dim,
              View<const float, 2> x) {
-  CHECK(head_dim == table.head_dim() && x.columns % head_dim == 0);
+  CHECK(table.head_dim() <= head_dim && x.columns % head_dim == 0);
   CHECK(static_cast<int64_t>(positions.size()) == x.rows);
   int64_t end = 0;
   for (const int32_t position : positions) {
@@ -91,7 +121,7 @@ void rope_forward(Context& context, RopeTable& table, std::span<const int32_t> p
   const RopeKernel& kernel = choose_rope_kernel(context.isa);
   for_each_row(context, x.rows, x.columns, [&](int64_t r) {
     const int64_t position = positions[r];
-    kernel->rotate(x.row(r), x.columns / head_dim, head_dim, table.cos(position),
+    kernel->rotate(x.row(r), x.columns / head_dim, head_dim, table.head_dim(), table.cos(position),
                    table.sin(position));
   });
 }
@@ -102,8 +132,8 @@ void rope_backward(Context& context, RopeTable& table, std::span<const int32_t> 
   const RopeKernel& kernel = choose_rope_kernel(context.isa);
   for_each_row(context, gradient.rows, gradient.columns, [&](int64_t r) {
     const int64_t position = positions[r];
-    kernel->rotate_back(gradient.row(r), gradient.columns / head_dim, head_dim, table.cos(position),
-                        table.sin(position));
+    kernel->rotate_back(gradient.row(r), gradient.columns / head_dim, head_dim, table.head_dim(),
+                        table.cos(position), table.sin(position));
   });
 }
 

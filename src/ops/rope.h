@@ -11,15 +11,19 @@
 namespace farthing {
 
 // How frequencies are stretched beyond the length that a model was first trained on.
-enum class RopeScaling { none, linear, llama3 };
+enum class RopeScaling { none, linear, llama3, yarn };
 
 struct RopeParameters {
   double theta = 10000.0;
   RopeScaling scaling = RopeScaling::none;
-  double factor = 1.0;           // linear, llama3
+  double factor = 1.0;           // linear, llama3, yarn
   double low_freq_factor = 1.0;  // llama3, as the two below
   double high_freq_factor = 4.0;
-  int64_t original_max_positions = 8192;
+  int64_t original_max_positions = 8192;  // llama3, yarn
+  double beta_fast = 32.0,
+         beta_slow = 1.0;         // yarn: turns over the original length, as the blend's ends
+  bool truncate = true;           // yarn: the ends are whole pairs
+  double attention_factor = 1.0;  // cosine and sine are multiplied by it
 };
 
 // Cosine and sine of each (position, pair) in f32.
@@ -44,14 +48,15 @@ class RopeTable {
 
  private:
   int64_t head_dim_, positions_ = 0;
+  float attention_factor_;
   std::vector<float> frequencies_, cos_, sin_;
 };
 
 namespace ops {
 
-// Rotates each head of x [m, heads * head_dim] in place; row r is at positions[r], in [0,
-// RopeTable::most_positions). A table that is too short grows to twice its size: reserve() first
-// where nothing may be allocated. fixed_order, as the function below.
+// Rotates the first table.head_dim() elements of each head of x [m, heads * head_dim] in place; row
+// r is at positions[r], in [0, RopeTable::most_positions). A table that is too short grows to twice
+// its size: reserve() first where nothing may be allocated. fixed_order, as the function below.
 void rope_forward(Context& context, RopeTable& table, std::span<const int32_t> positions,
                   int64_t head_dim, View<float, 2> x);
 

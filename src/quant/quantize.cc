@@ -146,7 +146,8 @@ Result<StoredLinear> QuantizingSource::quantize(const LinearSpec& spec, StoredLi
 }
 
 Result<StoredLinear> QuantizingSource::linear(const LinearSpec& spec) {
-  auto out = TRY(quantize(spec, TRY(base_.linear(spec)), options_.scheme));
+  auto out = TRY(base_.linear(spec));
+  if (!spec.keeps_precision) out = TRY(quantize(spec, std::move(out), options_.scheme));
   bytes_ += out.weight.bytes();
   return out;
 }

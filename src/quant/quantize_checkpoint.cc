@@ -45,11 +45,12 @@ Result<std::vector<LayerReport>> quantize_checkpoint(Context& context, Checkpoin
       .scheme = options.scheme,
       .scale_rule = options.scale_rule,
       .scheme_of = [&](const LinearSpec& spec, bool is_table) -> Result<Scheme> {
-        if (!is_table) return scheme_that_holds(options.scheme, spec.k);
-        if (options.tables)
+        if (!is_table && !spec.keeps_precision) return scheme_that_holds(options.scheme, spec.k);
+        if (is_table && options.tables)
           return scheme_that_holds(
               scheme_of_table(*options.tables, spec.name, options.calibration.get()), spec.k);
-        const StoredLinear stored = TRY(from.table(spec));  // stays as it is
+        // stays as it is
+        const StoredLinear stored = TRY(is_table ? from.table(spec) : from.linear(spec));
         return Scheme{stored.weight.format, stored.activations};
       },
       .manifest = [&] { return manifest(options, source.reports()); }};

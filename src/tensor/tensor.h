@@ -117,6 +117,11 @@ class Tensor {
     CHECK(shape.elements() == shape_.elements());
     return {storage_, offset_, dtype_, shape};
   }
+  // The i-th of those that lie one after another along the first dimension; rank 3.
+  Tensor part(int64_t i) const {
+    CHECK(shape_.rank() == 3 && i >= 0 && i < shape_[0]);
+    return {storage_, offset_ + i * (bytes() / shape_[0]), dtype_, {shape_[1], shape_[2]}};
+  }
   std::span<const std::byte> span() const { return {data(), static_cast<size_t>(bytes())}; }
 
   template <class T>

@@ -171,8 +171,8 @@ Result<ChatRendering> ChatTemplate::render_with_spans(const ChatInput& input,
   jinja::Interpreter interpreter(*tree_, input.now ? &*input.now : nullptr);
   ChatRendering found;
   found.text = TRY(interpreter.render(TRY(jinja::variables_of(input, tree_->where))));
-  if (interpreter.hidden_generation() > 0) {
-    return unclear(fmt::format("{}, line {}", tree_->where, interpreter.hidden_generation()),
+  if (const auto hidden = interpreter.hidden_generation()) {
+    return unclear(fmt::format("{}, {}", tree_->where, hidden->text()),
                    "{% generation %} inside a macro, a set block, a filter or another generation",
                    "{% generation %} whose text goes to the rendering directly");
   }

@@ -64,7 +64,7 @@ enum class ChatSpans { kAllMessages, kLastMessage };
 class ChatTemplate {
  public:
   // Fails on what is not Jinja, and on constructs outside the subset of docs/chat_templates.md,
-  // naming the construct and its line in `where`.
+  // naming the construct, its line and its column.
   static Result<ChatTemplate> parse(std::string_view source, std::string_view where);
 
   // What transformers' apply_chat_template gives, byte for byte. Fails where the template refuses

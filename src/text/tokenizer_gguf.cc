@@ -60,7 +60,7 @@ Result<Tokenizer> tokenizer_from_gguf(const GgufVocabulary& vocabulary, std::str
   if (vocabulary.tokens.empty()) return gguf_misfit(where, "tokens", "none", "at least one token");
   if (!vocabulary.types.empty() && vocabulary.types.size() != vocabulary.tokens.size()) {
     return gguf_misfit(where, "token_type", fmt::format("{} types", vocabulary.types.size()),
-                  fmt::format("one for each of {} tokens", vocabulary.tokens.size()));
+                       fmt::format("one for each of {} tokens", vocabulary.tokens.size()));
   }
   Spec spec;
   spec.tokens = vocabulary.tokens;

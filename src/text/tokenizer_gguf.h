@@ -14,19 +14,19 @@ namespace farthing {
 
 // The metadata tokenizer.ggml.*; what a file leaves out is left empty here.
 struct GgufVocabulary {
-  std::string model;                // "gpt2": byte-level BPE, "llama": SentencePiece's BPE, "t5": its
-                                    // unigram, "bert": WordPiece
-  std::string pre;                  // pre-tokenizer, of "gpt2" only
+  std::string model;  // "gpt2": byte-level BPE, "llama": SentencePiece's BPE, "t5": its
+                      // unigram, "bert": WordPiece
+  std::string pre;    // pre-tokenizer, of "gpt2" only
   std::vector<std::string> tokens;  // spelled bytes (gpt2), or with U+2581 for spaces (llama)
   std::vector<float> scores;        // llama: higher is merged first
   std::vector<std::int32_t> types;  // token_type; empty: all normal
   std::vector<std::string> merges;  // gpt2: "left right"
   std::optional<std::int32_t> bos, eos, unknown;
   std::optional<bool> add_bos, add_eos;
-  std::optional<bool> add_space_prefix;              // llama and t5
-  std::optional<bool> remove_extra_spaces;           // t5
-  std::string charsmap;                              // t5: precompiled_charsmap
-  std::optional<std::int32_t> cls, separator;        // bert
+  std::optional<bool> add_space_prefix;        // llama and t5
+  std::optional<bool> remove_extra_spaces;     // t5
+  std::string charsmap;                        // t5: precompiled_charsmap
+  std::optional<std::int32_t> cls, separator;  // bert
 };
 
 // Fails on a model or pre-tokenizer that is not known (the error lists those that are) and on lists

@@ -35,7 +35,7 @@ class FreshCheckpoint : public Checkpoint {
                  .remedy = "check the name"});
   }
   Result<Tokenizer> tokenizer() const override { return from_.tokenizer(); }
-  std::string chat_template() const override { return from_.chat_template(); }
+  Result<std::string> chat_template() const override { return from_.chat_template(); }
   Result<std::string> config_json() const override { return config_text_; }
   Result<> write_companions(const std::filesystem::path& folder) const override {
     return from_.write_companions(folder);
@@ -48,16 +48,14 @@ class FreshCheckpoint : public Checkpoint {
   Result<StoredLinear> table(const LinearSpec& spec) override { return linear(spec); }
   Result<Tensor> vector(const VectorSpec& spec) override {
     Tensor out(DType::f32, {spec.size});
-    std::fill_n(out.as<float>(), spec.size, 1.0f);
+    std::fill_n(out.as<float>(), spec.size, spec.initial);
     return out;
   }
 
  private:
   Tensor random(const LinearSpec& spec) const {
-    const bool to_residual =
-        spec.name.ends_with("o_proj.weight") || spec.name.ends_with("down_proj.weight");
     const double deviation =
-        to_residual ? 0.02 / std::sqrt(2.0 * static_cast<double>(config_.layers)) : 0.02;
+        spec.to_residual ? 0.02 / std::sqrt(2.0 * static_cast<double>(config_.layers)) : 0.02;
     const uint64_t stream = XXH3_64bits(spec.name.data(), spec.name.size());
     Tensor out(DType::f32, {spec.n, spec.k});
     for (int64_t i = 0; i < spec.n * spec.k; ++i)

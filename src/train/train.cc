@@ -74,12 +74,12 @@ class Run {
     NoProgress quiet;
     const Tokenizer tokenizer = TRY(from_.tokenizer());
     const int64_t vocabulary = from_.config().vocabulary_size;
+    const std::string chat = TRY(from_.chat_template());
     identity_ = recipe_.settings();
     std::vector<std::vector<Document>> sources;
     std::vector<double> weights;
     for (const DataSource& source : recipe_.data) {
-      Documents read =
-          TRY(read_documents(source, tokenizer, vocabulary, from_.chat_template(), quiet));
+      Documents read = TRY(read_documents(source, tokenizer, vocabulary, chat, quiet));
       identity_ += fmt::format("data.source = {}, weight {}, digest {}\n", source.kind,
                                source.weight, read.digest);
       sources.push_back(std::move(read.documents));
@@ -102,9 +102,8 @@ class Run {
             ? "jsonl"
             : "text",
         1};
-    Batches held_out(
-        {TRY(read_documents(text, tokenizer, vocabulary, from_.chat_template(), quiet)).documents},
-        {1.0}, {recipe_.context, tokens, recipe_.seed});
+    Batches held_out({TRY(read_documents(text, tokenizer, vocabulary, chat, quiet)).documents},
+                     {1.0}, {recipe_.context, tokens, recipe_.seed});
     const int64_t most = std::min(recipe_.evaluation_tokens, held_out.epoch_tokens());
     for (int64_t seen = 0; seen < most;) {
       evaluation_.push_back(held_out.next());

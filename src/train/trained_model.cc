@@ -101,9 +101,11 @@ Result<> TrainedModel::attach(Context& context, Checkpoint& from) {
   }
   // A linear whose k the format cannot hold is trained as quantizing it would store it.
   for (const LinearSpec& spec : specs.linears) {
-    const Scheme scheme = scheme_that_holds(precision_.linears, spec.k);
-    inputs_.push_back(TRY(input_of(spec.name, scheme)));
-    add(spec.name, TRY(from.linear(spec)).weight.decode(), scheme);
+    const StoredLinear stored = TRY(from.linear(spec));
+    const Scheme scheme = spec.keeps_precision ? Scheme{stored.weight.format, stored.activations}
+                                               : scheme_that_holds(precision_.linears, spec.k);
+    inputs_.push_back(spec.keeps_precision ? stored.input : TRY(input_of(spec.name, scheme)));
+    add(spec.name, stored.weight.decode(), scheme);
   }
   const size_t matrices = parameters_.size();
   for (const VectorSpec& spec : specs.vectors)

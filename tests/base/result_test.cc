@@ -26,5 +26,18 @@ TEST(Error, TextNamesEveryPartThatIsThere) {
   EXPECT_EQ((Error{"w", {}, {}, {}, "r"}).text(), "w\n  to do:  r");
 }
 
+TEST(Error, TextShowsWhatATerminalWouldObey) {
+  const std::string part = std::string("a\x1b[2J\r\x7f\u0085\n\u00fc", 12) + '\0';
+  EXPECT_EQ((Error{"w", {}, part, {}, {}}).text(),
+            "w\n  got:    a\\u001b[2J\\u000d\\u007f\\u0085\n\u00fc\\u0000");
+}
+
+TEST(Error, TextCountsWhatIsTooLongToShow) {
+  std::string part(3999, 'x');
+  part += "\u6771" + std::string(1000, 'y');
+  EXPECT_EQ((Error{"w", part, {}, {}, {}}).text(),
+            "w\n  where:  " + std::string(3999, 'x') + "... and 1003 bytes more");
+}
+
 }  // namespace
 }  // namespace farthing

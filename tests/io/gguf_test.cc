@@ -6,6 +6,7 @@
 #include <fstream>
 
 #include "base/support/disk_trouble.h"
+#include "base/support/resident_memory.h"
 #include "base/support/scratch_folder.h"
 #include "io/support/bytes.h"
 
@@ -225,6 +226,21 @@ const std::string small_file = gguf_bytes(
      gguf_pair("n", array, raw(array) + raw(uint64_t{1}) + raw(u32) + raw(uint64_t{1}) + raw(7))},
     {gguf_tensor("q", {32, 2}, q4_0_tensor, 0), gguf_tensor("f", {2}, f32_tensor, 64)},
     std::string(72, 'x'));
+
+// A file of 4 GiB, nearly all of it a hole: what is read lies in the memory of this process.
+TEST(Gguf, OpeningAFileReadsItsDescriptionsAndNotItsData) {
+  ScratchFolder folder;
+  const uint64_t elements = uint64_t{1} << 30;
+  const std::string bytes = gguf_bytes({}, {gguf_tensor("t", {elements}, f32_tensor, 0)}, "");
+  write_all(folder / "large.gguf", bytes);
+  std::filesystem::resize_file(folder / "large.gguf", bytes.size() + 4 * elements);
+  const int64_t before = resident_bytes();
+  const auto file = GgufFile::open(folder / "large.gguf");
+  ASSERT_TRUE(file) << file.error().text();
+  const Tensor tensor = file->plain("t").value();
+  EXPECT_EQ(tensor.as<float>()[elements - 1], 0);
+  EXPECT_LT(resident_bytes() - before, 64 << 20);
+}
 
 TEST(Gguf, EveryTruncationIsRefused) {
   ASSERT_TRUE(parse(small_file));

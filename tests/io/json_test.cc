@@ -86,6 +86,16 @@ TEST(JsonObject, DuplicateKeysAreRefusedOnlyWithinOneObject) {
   EXPECT_TRUE(JsonObject::parse(R"({"a":1,"b":{"a":1}})", "here"));
 }
 
+TEST(JsonObject, MoreValuesThanAVocabularyHasAreRefused) {
+  std::string zeros = "{\"a\":[0";
+  for (int i = 1; i < 8'000'000 - 2; ++i) zeros += ",0";
+  EXPECT_TRUE(JsonObject::parse(zeros + "]}", "file"));
+  const auto more = JsonObject::parse(zeros + ",0]}", "file");
+  ASSERT_FALSE(more);
+  EXPECT_EQ(more.error().where, "file");
+  EXPECT_EQ(more.error().got, "more than 8000000 values");
+}
+
 TEST(JsonObject, NestingBeyond64LevelsIsRefused) {
   const auto nested = [](int arrays) {
     const auto n = static_cast<size_t>(arrays);

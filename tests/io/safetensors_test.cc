@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "base/support/disk_trouble.h"
+#include "base/support/resident_memory.h"
 #include "base/support/scratch_folder.h"
 #include "io/support/bytes.h"
 
@@ -101,6 +102,43 @@ TEST(Safetensors, HeaderBeyondTheLimitIsRefusedUnread) {
   const auto file = SafetensorsFile::parse(storage, "file");
   ASSERT_FALSE(file);
   EXPECT_EQ(file.error().got, "a header of 100000001 bytes");
+}
+
+TEST(Safetensors, AHeaderOfAGigabyteInASmallFileIsRefused) {
+  ScratchFolder folder;
+  write_all(folder / "small.safetensors", raw<uint64_t>(uint64_t{1} << 30) + "{}      ");
+  const auto file = SafetensorsFile::open(folder / "small.safetensors");
+  ASSERT_FALSE(file);
+  EXPECT_EQ(file.error().where, (folder / "small.safetensors").string());
+  EXPECT_EQ(file.error().got, "a header of 1073741824 bytes");
+  EXPECT_EQ(file.error().wanted, "8 bytes with a length of 2 to 8, then the header");
+}
+
+// A file of 4 GiB, nearly all of it a hole: what is read lies in the memory of this process.
+TEST(Safetensors, OpeningAFileReadsItsHeaderAndNotItsData) {
+  ScratchFolder folder;
+  const int64_t data_bytes = int64_t{4} << 30;
+  const std::string header = R"({"t":{"dtype":"U8","shape":[4294967296],"data_offsets":[0,)" +
+                             std::to_string(data_bytes) + "]}}";
+  write_all(folder / "large.safetensors", safetensors_bytes(header, ""));
+  std::filesystem::resize_file(
+      folder / "large.safetensors",
+      static_cast<uintmax_t>(8 + static_cast<int64_t>(header.size()) + data_bytes));
+  const int64_t before = resident_bytes();
+  const auto file = SafetensorsFile::open(folder / "large.safetensors");
+  ASSERT_TRUE(file) << file.error().text();
+  const Tensor tensor = file->tensor("t").value();
+  EXPECT_EQ(tensor.bytes(), data_bytes);
+  EXPECT_EQ(tensor.span()[static_cast<size_t>(data_bytes - 1)], std::byte{0});
+  EXPECT_LT(resident_bytes() - before, 64 << 20);
+}
+
+TEST(Safetensors, AListOfOffsetsWithoutEndIsCountedAndNotShown) {
+  std::string offsets = "0";
+  for (int i = 1; i < 1000; ++i) offsets += ",0";
+  const Error error = error_of(R"({"dtype":"U8","shape":[8],"data_offsets":[)" + offsets + "]}");
+  EXPECT_EQ(error.where, "file, tensor t");
+  EXPECT_EQ(error.got, "data_offsets of 1000 numbers");
 }
 
 TEST(Safetensors, AFileWithoutRoomForALengthIsRefused) {

@@ -35,13 +35,15 @@ TEST(GradientKernels, NormGivesThePortableBits) {
       expect_same_bits(kernel, portable, "row", n, [&](const NormKernel& k) {
         auto out = sums_of(n, 4);
         const float r = k->inverse_rms(x.data(), 1e-5f, n);
-        k->rms_norm_backward(x.data(), gain.data(), r, gradient.data(), n, out.data());
+        k->rms_norm_backward(x.data(), gain.data(), 0.0f, r, gradient.data(), n, out.data());
         out.push_back(r);
         return out;
       });
       const int64_t rows = 5, x_stride = n + 3, out_stride = n + 1;
       const auto many = random_row(rows * x_stride, 5), from = random_row(rows * out_stride, 6);
-      const auto r = random_row(rows, 7);
+      const auto inverses = random_row(rows, 7), means = random_row(rows, 9);
+      std::vector<NormMoments> r;
+      for (int64_t i = 0; i < rows; ++i) r.push_back({means[i], inverses[i]});
       expect_same_bits(kernel, portable, "gain", n, [&](const NormKernel& k) {
         auto out = sums_of(n, 8);
         k->gain_backward(many.data(), x_stride, r.data(), from.data(), out_stride, rows, n,
@@ -73,7 +75,7 @@ TEST(GradientKernels, RopeGivesThePortableBits) {
       const auto cos = random_row(head_dim / 2, 2), sin = random_row(head_dim / 2, 3);
       expect_same_bits(kernel, portable, "rope", head_dim, [&](const RopeKernel& k) {
         auto out = sums_of(3 * head_dim, 1);
-        k->rotate_back(out.data(), 3, head_dim, cos.data(), sin.data());
+        k->rotate_back(out.data(), 3, head_dim, head_dim, cos.data(), sin.data());
         return out;
       });
     }

@@ -3,6 +3,7 @@
 
 #include <map>
 
+#include "kernels/activation_functions/activation_functions.h"
 #include "kernels/adamw/adamw.h"
 #include "kernels/elementwise/elementwise.h"
 #include "kernels/norm/norm.h"
@@ -17,6 +18,12 @@ namespace {
 
 constexpr int64_t n = 5003;
 
+const std::map<std::string, ActivationFunction> activation_functions = {
+    {"silu", ActivationFunction::silu},
+    {"gelu", ActivationFunction::gelu},
+    {"gelu_tanh", ActivationFunction::gelu_tanh},
+    {"relu", ActivationFunction::relu}};
+
 // The gradients with respect to x of each operation, and an optimizer's step.
 void add_gradients(Isa isa, const std::vector<float>& x, const std::vector<float>& y,
                    std::map<std::string, std::vector<float>>& out) {
@@ -26,8 +33,10 @@ void add_gradients(Isa isa, const std::vector<float>& x, const std::vector<float
     return out[name].data();
   };
   const NormKernel& norm = choose_norm_kernel(isa);
-  const float r = norm->inverse_rms(x.data(), 1e-5f, n), rows[] = {r, 2 * r, 3 * r};
-  norm->rms_norm_backward(x.data(), gain.data(), r, from.data(), n, sums("rms_norm_backward", 7));
+  const float r = norm->inverse_rms(x.data(), 1e-5f, n), middle = 0.0f;
+  const NormMoments rows[] = {{middle, r}, {middle, 2 * r}, {middle, 3 * r}};
+  norm->rms_norm_backward(x.data(), gain.data(), 0.0f, r, from.data(), n,
+                          sums("rms_norm_backward", 7));
   norm->gain_backward(x.data(), 1000, rows, from.data(), 900, 3, 850, sums("gain_backward", 8));
   choose_elementwise_kernel(isa)->swiglu_backward(x.data(), y.data(), from.data(), n,
                                                   sums("swiglu_backward_gate", 9),
@@ -40,6 +49,16 @@ void add_gradients(Isa isa, const std::vector<float>& x, const std::vector<float
   choose_adamw_kernel(isa)->step({0.999f, 0.1f, 0.95f, 0.05f, 3e-3f, 0.3f, 1e-8f, 0.7f},
                                  from.data(), n, sums("adamw_step", 14), m.data(), v.data());
   const double squares = choose_adamw_kernel(isa)->sum_of_squares(x.data(), n);
+  const NormMoments of = norm->moments(x.data(), 1e-5f, n);
+  out["moments"] = {of.mean, of.inverse};
+  norm->layer_norm_backward(x.data(), gain.data(), of, from.data(), n,
+                            sums("layer_norm_backward", 15));
+  choose_elementwise_kernel(isa)->softcap_backward(x.data(), 2.0f, from.data(), n,
+                                                   sums("softcap_backward", 16));
+  choose_elementwise_kernel(isa)->column_sums(x.data(), 1000, 4, 900, sums("column_sums", 17));
+  for (const auto& [name, f] : activation_functions)
+    choose_activation_function_kernel(isa)->backward(f, x.data(), from.data(), n,
+                                                     sums(name + "_backward", 18));
   out["sum_of_squares"].resize(2);
   std::memcpy(out["sum_of_squares"].data(), &squares, sizeof squares);
 }
@@ -52,8 +71,12 @@ std::map<std::string, std::vector<float>> outputs(Isa isa) {
     out[name].resize(n);
     return out[name].data();
   };
-  choose_norm_kernel(isa)->rms_norm(x.data(), y.data(), 1e-5f, n, row("rms_norm"));
+  choose_norm_kernel(isa)->rms_norm(x.data(), y.data(), 0.0f, 1e-5f, n, row("rms_norm"));
+  choose_norm_kernel(isa)->layer_norm(x.data(), y.data(), x.data(), 1e-5f, n, row("layer_norm"));
+  for (const auto& [name, f] : activation_functions)
+    choose_activation_function_kernel(isa)->apply(f, x.data(), n, row(name));
   const ElementwiseKernel& elementwise = choose_elementwise_kernel(isa);
+  elementwise->softcap(x.data(), 2.0f, n, row("softcap"));
   elementwise->exp(random_row(n, 3, 30.0f).data(), n, row("exp"));
   elementwise->swiglu(x.data(), y.data(), n, row("swiglu"));
   const SoftmaxKernel& softmax = choose_softmax_kernel(isa);
@@ -69,9 +92,9 @@ std::map<std::string, std::vector<float>> outputs(Isa isa) {
     cos.push_back(static_cast<float>(fixed_sin_cos(1000.3 * i).cos));
     sin.push_back(static_cast<float>(fixed_sin_cos(1000.3 * i).sin));
   }
-  choose_rope_kernel(isa)->rotate(rotated.data(), 6, 64, cos.data(), sin.data());
+  choose_rope_kernel(isa)->rotate(rotated.data(), 6, 64, 64, cos.data(), sin.data());
   out["rope"] = rotated;
-  choose_rope_kernel(isa)->rotate_back(rotated.data(), 6, 64, cos.data(), sin.data());
+  choose_rope_kernel(isa)->rotate_back(rotated.data(), 6, 64, 64, cos.data(), sin.data());
   out["rope_backward"] = rotated;
   add_gradients(isa, x, y, out);
   const int64_t blocks = blocks_of_32(n);

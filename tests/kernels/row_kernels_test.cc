@@ -23,8 +23,8 @@ TEST(NormKernels, EveryInstructionSetGivesThePortableBits) {
     for (int64_t n : row_lengths()) {
       const auto x = random_row(n, 1), gain = random_row(n, 2);
       std::vector<float> out(n + 1, canary), expected(n + 1, canary);
-      kernel->rms_norm(x.data(), gain.data(), 1e-5f, n, out.data());
-      portable->rms_norm(x.data(), gain.data(), 1e-5f, n, expected.data());
+      kernel->rms_norm(x.data(), gain.data(), 0.0f, 1e-5f, n, out.data());
+      portable->rms_norm(x.data(), gain.data(), 0.0f, 1e-5f, n, expected.data());
       EXPECT_TRUE(same_bits(out, expected)) << n;
     }
   });
@@ -58,8 +58,8 @@ TEST(RopeKernels, EveryInstructionSetGivesThePortableBits) {
       x.push_back(canary);
       auto expected = x;
       const auto cos = random_row(head_dim / 2, 2), sin = random_row(head_dim / 2, 3);
-      kernel->rotate(x.data(), heads, head_dim, cos.data(), sin.data());
-      portable->rotate(expected.data(), heads, head_dim, cos.data(), sin.data());
+      kernel->rotate(x.data(), heads, head_dim, head_dim, cos.data(), sin.data());
+      portable->rotate(expected.data(), heads, head_dim, head_dim, cos.data(), sin.data());
       EXPECT_TRUE(same_bits(x, expected)) << head_dim;
     }
   });

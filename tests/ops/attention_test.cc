@@ -38,13 +38,15 @@ struct Inputs {
 
 // One sequence's rows.
 void attend(Context& context, View<const float, 2> q, const KvCache& cache, int64_t layer,
-            int64_t first_position, View<float, 2> out) {
+            int64_t first_position, View<float, 2> out, float softcap = 0, int64_t window = 0) {
   const ops::AttentionSequence sequence{&cache, first_position, q.rows};
-  ops::attention_forward(context, q, {&sequence, 1}, layer, out);
+  const auto scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(cache.head_dim())));
+  ops::attention_forward(context, q, {&sequence, 1}, layer, {scale, softcap, window}, out);
 }
 
 // Runs the tokens in chunks that end at `ends`, as prompts and decode steps would.
-std::vector<float> run(const Inputs& in, Isa isa, int threads, const std::vector<int64_t>& ends) {
+std::vector<float> run(const Inputs& in, Isa isa, int threads, const std::vector<int64_t>& ends,
+                       float softcap = 0, int64_t window = 0) {
   ContextOwner owner(threads, isa);
   Context& context = owner.get();
   KvCache cache({2, in.kv_heads, in.head_dim});
@@ -56,7 +58,7 @@ std::vector<float> run(const Inputs& in, Isa isa, int threads, const std::vector
                v = Inputs::rows(in.v, kv_width, begin, end);
     cache.append(context, 1, begin, k, v);
     const View<float, 2> to{out.data() + begin * width, end - begin, width, width};
-    attend(context, Inputs::rows(in.q, width, begin, end), cache, 1, begin, to);
+    attend(context, Inputs::rows(in.q, width, begin, end), cache, 1, begin, to, softcap, window);
     begin = end;
   }
   return out;
@@ -241,6 +243,62 @@ TEST(KvCache, ForgottenPositionsAreWrittenAgain) {
   std::vector<float> out(in.q.size());
   attend(owner.get(), Inputs::rows(in.q, 128, 0, 100), cache, 0, 0, {out.data(), 100, 128, 128});
   EXPECT_TRUE(same_bits(out, run(in, supported_isas().back(), 1, {100})));
+}
+
+// Windows within a page, over a page, over partitions, and longer than the text.
+constexpr int64_t windows[] = {1, 5, 64, 100, 256, 300, 5000};
+
+TEST(AttentionWindow, ValuesAgreeWithDouble) {
+  const int64_t heads = 4, kv_heads = 2, d = 16;
+  const Inputs in(600, heads, kv_heads, d);
+  for (const float softcap : {0.0f, 2.0f}) {
+    for (const int64_t window : windows) {
+      const auto out = run(in, supported_isas().back(), 1, {in.tokens}, softcap, window);
+      for (const int64_t t : {0, 4, 63, 64, 255, 256, 300, 511, 512, 599}) {
+        for (int64_t h = 0; h < heads; ++h) {
+          std::vector<double> weights;
+          const int64_t first = std::max(int64_t{0}, t + 1 - window);
+          double sum = 0;
+          for (int64_t j = first; j <= t; ++j) {
+            double score = 0;
+            for (int64_t i = 0; i < d; ++i)
+              score += static_cast<double>(in.q[(t * heads + h) * d + i]) *
+                       in.k[(j * kv_heads + h / 2) * d + i];
+            score /= std::sqrt(static_cast<double>(d));
+            if (softcap != 0) score = softcap * std::tanh(score / softcap);
+            weights.push_back(std::exp(score));
+            sum += weights.back();
+          }
+          for (int64_t i = 0; i < d; ++i) {
+            double exact = 0;
+            for (int64_t j = first; j <= t; ++j)
+              exact += weights[static_cast<size_t>(j - first)] / sum *
+                       in.v[(j * kv_heads + h / 2) * d + i];
+            // some hundred roundings of terms whose magnitudes add up to about 1
+            EXPECT_NEAR(out[(t * heads + h) * d + i], exact, 2e-5) << window << " " << t;
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST(AttentionWindow, DecodeChunksThreadsAndInstructionSetsGiveTheBitsOfThePrompt) {
+  const Inputs in(600, 4, 2, 16);
+  for (const float softcap : {0.0f, 2.0f}) {
+    for (const int64_t window : windows) {
+      const auto prompt = run(in, Isa::portable, 1, {in.tokens}, softcap, window);
+      for (const Isa isa : supported_isas()) {
+        for (const int threads : {1, 2})
+          EXPECT_TRUE(same_bits(run(in, isa, threads, {in.tokens}, softcap, window), prompt));
+        const std::vector<int64_t> chunks = {63, 250, 270, 300, 599, 600};
+        EXPECT_TRUE(same_bits(run(in, isa, 2, chunks, softcap, window), prompt)) << window;
+        if (isa == Isa::portable) continue;
+        EXPECT_TRUE(same_bits(run(in, isa, 2, one_by_one(in.tokens), softcap, window), prompt))
+            << isa_name(isa) << " " << window << " " << softcap;
+      }
+    }
+  }
 }
 
 }  // namespace

@@ -61,7 +61,7 @@ TEST_F(Backward, RmsNormAgreesWithDifferences) {
     const Tensor gain = normals(1, n, 3).reshaped({n}), before = normals(m, n, 4);
     const Tensor gain_before = normals(1, n, 5).reshaped({n});
     Tensor x_gradient = normals(m, n, 4), gain_gradient = normals(1, n, 5).reshaped({n});
-    ops::rms_norm_backward(context_, x.view<float>(), gain, eps, from.view<float>(),
+    ops::rms_norm_backward(context_, x.view<float>(), gain, 0.0f, eps, from.view<float>(),
                            x_gradient.view<float>(), &gain_gradient);
     const Doubles g(gain.as<float>(), gain.as<float>() + n);
     const auto inverse = [&](const Doubles& row) {
@@ -115,7 +115,7 @@ TEST_F(Backward, RmsNormWithoutAGainGradientLeavesTheSameInputGradient) {
   const Tensor gain = normals(1, 50, 3).reshaped({50});
   Tensor with(DType::f32, {3, 50}), without(DType::f32, {3, 50}), of_gain(DType::f32, {50});
   const auto run = [&](Tensor& out, Tensor* gain_gradient) {
-    ops::rms_norm_backward(context_, x.view<float>(), gain, 1e-5f, from.view<float>(),
+    ops::rms_norm_backward(context_, x.view<float>(), gain, 0.0f, 1e-5f, from.view<float>(),
                            out.view<float>(), gain_gradient);
   };
   run(with, &of_gain);
@@ -303,7 +303,7 @@ std::vector<Tensor> everything(int threads, Isa isa) {
   std::vector<Tensor> out;
   for (uint64_t i = 0; i < 6; ++i) out.push_back(normals(m, n, 10 + i));
   Tensor of_gain = normals(1, n, 20).reshaped({n}), losses(DType::f32, {m});
-  ops::rms_norm_backward(context, x.view<float>(), gain, 1e-6f, from.view<float>(),
+  ops::rms_norm_backward(context, x.view<float>(), gain, 0.0f, 1e-6f, from.view<float>(),
                          out[0].view<float>(), &of_gain);
   ops::swiglu_backward(context, x.view<float>(), y.view<float>(), from.view<float>(),
                        out[1].view<float>(), out[2].view<float>());

@@ -53,7 +53,7 @@ TEST_F(Golden, RmsNorm) {
   const auto gain = normals(2, 96);
   Tensor weight(DType::f32, {96});
   std::copy(gain.begin(), gain.end(), weight.as<float>());
-  ops::rms_norm_forward(context_, rows_of(x, 96), weight, 1e-5f, rows_of(out, 96));
+  ops::rms_norm_forward(context_, rows_of(x, 96), weight, 0.0f, 1e-5f, rows_of(out, 96));
   const auto& expected = golden("rms_norm");
   ASSERT_EQ(out.size(), expected.size());
   // The two sums differ in order and in their square root (ours 1 / sqrt, theirs rsqrt): 12
@@ -134,6 +134,7 @@ TEST_F(Golden, Attention) {
   cache.append(context_, 0, 0, rows_of(k, kv_heads * head_dim), rows_of(v, kv_heads * head_dim));
   const ops::AttentionSequence sequence{&cache, 0, tokens};
   ops::attention_forward(context_, rows_of(q, heads * head_dim), {&sequence, 1}, 0,
+                         {1.0f / std::sqrt(static_cast<float>(head_dim))},
                          rows_of(out, heads * head_dim));
   const auto& expected = golden("attention");
   const int64_t rows[] = {0, 1, 255, 256, 299};

@@ -51,7 +51,7 @@ std::vector<Tensor> everything(int threads) {
   std::copy_n(gain_row.as<float>(), n, gain.as<float>());
   std::vector<Tensor> out;
   const auto next = [&] { return out.emplace_back(DType::f32, Shape{m, n}).view<float>(); };
-  ops::rms_norm_forward(context, x.view<float>(), gain, 1e-6f, next());
+  ops::rms_norm_forward(context, x.view<float>(), gain, 0.0f, 1e-6f, next());
   ops::swiglu_forward(context, x.view<float>(), y.view<float>(), next());
   ops::log_softmax_forward(context, x.view<float>(), next());
   out.push_back(copy_of(x));

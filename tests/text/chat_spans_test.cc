@@ -173,7 +173,7 @@ TEST(ChatSpans, AGenerationBlockInAMacroIsRefused) {
   EXPECT_TRUE(chat.render(talk()).has_value());
   const auto rendering = chat.render_with_spans(talk());
   ASSERT_FALSE(rendering.has_value());
-  EXPECT_EQ(rendering.error().where, "made, line 2");
+  EXPECT_EQ(rendering.error().where, "made, line 2, column 4");
 }
 
 }  // namespace

@@ -27,27 +27,40 @@ std::string repeated(const std::string& text, int times) {
   return out;
 }
 
-TEST(ChatTemplateRefusal, AnUnknownStatementIsNamedWithItsLineAndFile) {
+TEST(ChatTemplateRefusal, AnUnknownStatementIsNamedWithItsPlaceAndFile) {
   const Error error = parse_error("text\n\n{% include 'other' %}");
-  EXPECT_EQ(error.where, "model/chat_template.jinja, line 3");
+  EXPECT_EQ(error.where, "model/chat_template.jinja, line 3, column 4");
   EXPECT_EQ(error.got, "{% include %}");
 }
 
-TEST(ChatTemplateRefusal, AnUnknownFilterIsNamedWithItsLineAndFile) {
+TEST(ChatTemplateRefusal, AnUnknownFilterIsNamedWithItsPlaceAndFile) {
   const Error error = parse_error("\n{{ 'a' | pprint }}");
-  EXPECT_EQ(error.where, "model/chat_template.jinja, line 2");
+  EXPECT_EQ(error.where, "model/chat_template.jinja, line 2, column 10");
   EXPECT_EQ(error.got, "the filter 'pprint'");
 }
 
 TEST(ChatTemplateRefusal, AnUnknownFilterBehindAConditionIsNamedWhenItIsReached) {
   const Error error = render_error("{% if true %}\n{{ 'a' | pprint }}{% endif %}");
-  EXPECT_EQ(error.where, "model/chat_template.jinja, line 2");
+  EXPECT_EQ(error.where, "model/chat_template.jinja, line 2, column 10");
   EXPECT_EQ(error.got, "pprint");
 }
 
-TEST(ChatTemplateRefusal, AnUndefinedNameIsNamedWithItsLine) {
+TEST(ChatTemplateRefusal, ATemplateCannotReachForOthersOrForItself) {
+  for (const std::string tag : {"import", "from", "extends", "include", "block"}) {
+    const Error error = parse_error("a {% " + tag + " 'model/chat_template.jinja' as self %}");
+    EXPECT_EQ(error.where, "model/chat_template.jinja, line 1, column 6");
+    EXPECT_EQ(error.got, "{% " + tag + " %}");
+  }
+}
+
+TEST(ChatTemplateRefusal, ColumnsCountCharactersAndBeginAnewInEachLine) {
+  EXPECT_EQ(parse_error("\n\u00fc\u6771{% nosuchtag %}").where,
+            "model/chat_template.jinja, line 2, column 6");
+}
+
+TEST(ChatTemplateRefusal, AnUndefinedNameIsNamedWithItsPlace) {
   const Error error = render_error("\n\n\n{{ missing.attribute }}");
-  EXPECT_EQ(error.where, "model/chat_template.jinja, line 4");
+  EXPECT_EQ(error.where, "model/chat_template.jinja, line 4, column 11");
   EXPECT_EQ(error.got, "'missing' is undefined");
 }
 
@@ -55,9 +68,9 @@ TEST(ChatTemplateRefusal, AMissingMemberIsNamed) {
   EXPECT_EQ(render_error("{{ {}.content.text }}").got, "'dict' object has no attribute 'content'");
 }
 
-TEST(ChatTemplateRefusal, AnErrorInAMacroHasTheLineInTheMacro) {
+TEST(ChatTemplateRefusal, AnErrorInAMacroHasThePlaceInTheMacro) {
   const Error error = render_error("{% macro m() %}\n{{ 1 / 0 }}{% endmacro %}\n\n{{ m() }}");
-  EXPECT_EQ(error.where, "model/chat_template.jinja, line 2");
+  EXPECT_EQ(error.where, "model/chat_template.jinja, line 2, column 4");
 }
 
 TEST(ChatTemplateRefusal, AnUnclosedBlockSaysWhatIsMissing) {
@@ -156,6 +169,22 @@ TEST(ChatTemplateRefusal, RepeatedTextIsStopped) {
             "the chat template runs too long");
   EXPECT_EQ(render_error("{{ 'a' | indent(9000000000000000000) }}").what,
             "the chat template runs too long");
+}
+
+// Each would take half a gigabyte and more, and twice as long a text twice as much.
+TEST(ChatTemplateRefusal, AShortTemplateCannotMakeMillionsOfElements) {
+  for (const std::string source :
+       {"{{ ('x' * 6000000) | list | length }}",
+        "{% for c in 'x' * 6000000 %}{% break %}{% endfor %}",
+        "{{ (',' * 6000000).split(',') | length }}", "{{ (', ' * 6000000).rsplit() | length }}",
+        "{{ ('\\n' * 6000000).splitlines() | length }}", "{{ ([1] * 21000000) | length }}",
+        "{{ ('x' * 45000000)[1:] | length }}", "{{ ([1] * 5000000) | sort | length }}",
+        "{% set ns = namespace(p=[]) %}{% for i in range(1000) %}{% set ns.p = ns.p + [(i, i)] %}"
+        "{% endfor %}{% set d = dict(ns.p) %}{% for i in range(6000) %}{% set ns.x = namespace(d) "
+        "%}"
+        "{% endfor %}"}) {
+    EXPECT_EQ(render_error(source).what, "the chat template runs too long") << source;
+  }
 }
 
 TEST(ChatTemplateRefusal, AListThatHoldsItselfTwiceAgainAndAgainIsStopped) {

@@ -1,6 +1,8 @@
 // Tokenizers of the folder ../shared give the tokens of llama.cpp and of Hugging Face's tokenizers.
 #include <gtest/gtest.h>
 
+#include "io/gguf/gguf.h"
+#include "model/gguf_vocabulary.h"
 #include "text/pipeline/spec.h"
 #include "text/support/fixtures.h"
 #include "text/tokenizer_gguf.h"
@@ -21,6 +23,10 @@ class SharedTokenizer : public ::testing::Test {
   static std::string path(const std::string& name) { return testing::shared_folder() + "/" + name; }
   static Tokenizer from_json(const std::string& name) {
     return tokenizer_from_json(testing::read_whole_file(path(name)), name).value();
+  }
+  static Result<Tokenizer> from_gguf(const std::string& name) {
+    const std::string file = path("tokenizers/ggml-vocab/ggml-vocab-" + name + ".gguf");
+    return tokenizer_from_gguf(TRY(gguf_vocabulary(TRY(GgufFile::open(file)).metadata(), file)));
   }
   static void expect_decoded(const Tokenizer& tokenizer, const std::string& vectors) {
     for (const auto& [text, ids] : read_vectors(vectors)) {
@@ -62,12 +68,21 @@ TEST_F(SharedTokenizer, TinyStoriesAgreesWithHuggingFace) {
 }
 
 TEST_F(SharedTokenizer, GgufVocabulariesGiveTheTokensOfLlamaCpp) {
-  for (const char* name : {"gpt-2", "llama-spm", "phi-3", "falcon", "mpt", "refact", "starcoder"}) {
+  for (const char* name : {"bert-bge", "deepseek-coder", "deepseek-llm", "falcon", "gpt-2",
+                           "llama-spm", "mpt", "phi-3", "refact", "starcoder"}) {
     SCOPED_TRACE(name);
-    const auto tokenizer = tokenizer_from_gguf(testing::read_gguf_vocabulary(
-        path("tokenizers/ggml-vocab/ggml-vocab-" + std::string(name) + ".gguf")));
+    const auto tokenizer = from_gguf(name);
     ASSERT_TRUE(tokenizer.has_value()) << tokenizer.error().text();
     EXPECT_GT(expect_same_tokens(*tokenizer, ggml(name)), 40);
+  }
+}
+
+// There are no vectors for these.
+TEST_F(SharedTokenizer, OtherGgufVocabulariesOpen) {
+  for (const char* name : {"baichuan", "gpt-neox"}) {
+    const auto tokenizer = from_gguf(name);
+    ASSERT_TRUE(tokenizer.has_value()) << tokenizer.error().text();
+    EXPECT_EQ(tokenizer->decode(tokenizer->encode("Hello, world! 3.14")), "Hello, world! 3.14");
   }
 }
 

@@ -69,6 +69,8 @@ TEST(LinearBackward, EveryFormatsGradientsAreThoseOfTheDecodedWeight) {
 struct AttentionInDouble {
   int64_t tokens, heads, kv_heads, d;
   std::vector<double> q, k, v;
+  double softcap = 0;
+  int64_t window = 1 << 20;
 
   double loss(const std::vector<float>& weights) const {
     double sum = 0;
@@ -77,25 +79,38 @@ struct AttentionInDouble {
         const int64_t kv = h / (heads / kv_heads);
         std::vector<double> p;
         double largest = -1e300, total = 0;
-        for (int64_t j = 0; j <= t; ++j) {
+        const int64_t first = std::max(int64_t{0}, t + 1 - window);
+        for (int64_t j = first; j <= t; ++j) {
           double score = 0;
           for (int64_t i = 0; i < d; ++i)
             score += q[(t * heads + h) * d + i] * k[(j * kv_heads + kv) * d + i];
-          p.push_back(score / std::sqrt(static_cast<double>(d)));
+          score /= std::sqrt(static_cast<double>(d));
+          p.push_back(softcap == 0 ? score : softcap * std::tanh(score / softcap));
           largest = std::max(largest, p.back());
         }
         for (double& each : p) total += each = std::exp(each - largest);
-        for (int64_t j = 0; j <= t; ++j)
+        for (int64_t j = first; j <= t; ++j)
           for (int64_t i = 0; i < d; ++i)
-            sum += p[j] / total * v[(j * kv_heads + kv) * d + i] * weights[(t * heads + h) * d + i];
+            sum += p[static_cast<size_t>(j - first)] / total * v[(j * kv_heads + kv) * d + i] *
+                   weights[(t * heads + h) * d + i];
       }
     return sum;
   }
 };
 
+struct AttentionCase {
+  int64_t tokens, heads, kv_heads, d;
+  float softcap = 0;
+  int64_t window = 0;
+};
+
 TEST(AttentionBackward, AgreesWithFiniteDifferences) {
-  for (const auto& [tokens, heads, kv_heads, d] :
-       {std::array<int64_t, 4>{9, 2, 1, 6}, {70, 4, 2, 8}, {300, 1, 1, 4}}) {
+  for (const auto& [tokens, heads, kv_heads, d, softcap, window] : {AttentionCase{9, 2, 1, 6},
+                                                                    {70, 4, 2, 8},
+                                                                    {300, 1, 1, 4},
+                                                                    {70, 2, 1, 8, 1.5f},
+                                                                    {70, 2, 1, 8, 0, 9},
+                                                                    {300, 1, 1, 4, 2.0f, 100}}) {
     ContextOwner owner(2, supported_isas().back());
     Context& context = owner.get();
     auto q = normals(1, tokens * heads * d), dout = normals(4, tokens * heads * d);
@@ -104,10 +119,13 @@ TEST(AttentionBackward, AgreesWithFiniteDifferences) {
     cache.append(context, 0, 0, rows_of(k, kv_heads * d), rows_of(v, kv_heads * d));
     std::vector<float> dq(q.size()), dk(k.size()), dv(v.size());
     const ops::AttentionSequence sequence{&cache, 0, tokens};
-    ops::attention_backward(context, rows_of(q, heads * d), {&sequence, 1}, 0,
-                            rows_of(dout, heads * d), rows_of(dq, heads * d),
-                            rows_of(dk, kv_heads * d), rows_of(dv, kv_heads * d));
+    ops::attention_backward(
+        context, rows_of(q, heads * d), {&sequence, 1}, 0,
+        {1.0f / std::sqrt(static_cast<float>(d)), softcap, window}, rows_of(dout, heads * d),
+        {rows_of(dq, heads * d), rows_of(dk, kv_heads * d), rows_of(dv, kv_heads * d)});
     AttentionInDouble reference{tokens, heads, kv_heads, d, {}, {}, {}};
+    reference.softcap = softcap;
+    if (window != 0) reference.window = window;
     reference.q.assign(q.begin(), q.end());
     reference.k.assign(k.begin(), k.end());
     reference.v.assign(v.begin(), v.end());

@@ -164,6 +164,7 @@ TEST_F(AlignModels, OperatorsWithoutAWeightAreNamedByTheOneBefore) {
 TEST_F(AlignModels, ModelsOfDifferentSizesAreComparedInTheirLogProbabilitiesAlone) {
   ModelConfig shallow = checkpoint_->config();
   shallow.layers = 3;
+  shallow.plan.blocks.resize(3);
   const auto a = model_with(doubled(""));
   const auto b = build_model(owner_.get(), shallow, *checkpoint_, progress_).value();
   const AlignedPairs m = align_models(owner_.get(), *a, *b, windows_, {}, progress_).value();

@@ -141,7 +141,7 @@ TEST(OffGrid, KeepsTheFunctionOfUntiedModels) {
   ContextOwner owner(2, choose_isa().value());
   const auto checkpoint = Checkpoint::open(stories).value();
   ModelConfig config = checkpoint->config();
-  config.tied_embeddings = false;
+  config.plan.head = {"lm_head", config.vocabulary_size, config.hidden_size};
   UntiedSource untied(*checkpoint);
   OffGridSource moved(owner.get(), untied, config, {});
   NoProgress progress;

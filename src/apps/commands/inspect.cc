@@ -78,16 +78,17 @@ void write_config(JsonWriter& json, const ModelConfig& c) {
   json.field("kv_heads", c.kv_heads)
       .field("head_dim", c.head_dim)
       .field("vocabulary_size", c.vocabulary_size);
-  json.field("max_positions", c.max_positions).field("norm_epsilon", c.norm_epsilon);
-  json.field("tied_embeddings", c.tied_embeddings).end_object();
+  json.field("max_positions", c.max_positions).field("norm_epsilon", c.plan.final_norm.epsilon);
+  json.field("tied_embeddings", c.tied_embeddings()).end_object();
 }
 
-std::string json_text(const Checkpoint& checkpoint, const Report& report, const Options& options) {
+Result<std::string> json_text(const Checkpoint& checkpoint, const Report& report,
+                              const Options& options) {
   JsonWriter json(true);
   json.begin_object().field("model", checkpoint.path().string()).field("kind", checkpoint.kind());
   write_config(json.key("config"), checkpoint.config());
   json.field("parameters", report.parameters).field("bytes", report.bytes);
-  json.field("chat_template", !checkpoint.chat_template().empty());
+  json.field("chat_template", !TRY(checkpoint.chat_template()).empty());
   if (options.ranges) write_counts(json.key("ranges"), report.totals);
   json.key("tensors").begin_array();
   for (const TensorRow& row : report.tensors) {
@@ -126,7 +127,7 @@ std::string summary_text(const Checkpoint& checkpoint, const Report& report) {
        {std::to_string(c.hidden_size), std::to_string(c.layers),
         std::to_string(c.intermediate_size), std::to_string(c.heads), std::to_string(c.kv_heads),
         std::to_string(c.head_dim), std::to_string(c.vocabulary_size),
-        std::to_string(c.max_positions), c.tied_embeddings ? "yes" : "no"}});
+        std::to_string(c.max_positions), c.tied_embeddings() ? "yes" : "no"}});
   // One line for each format that tensors are stored in.
   std::vector<std::vector<std::string>> rows{{"stored as", "tensors", "parameters", "bytes"}};
   std::vector<std::string> formats;
@@ -200,7 +201,7 @@ std::string ranges_text(const Report& report) {
 Result<> run(const CommonOptions& common, const Options& options) {
   const auto checkpoint = TRY(Checkpoint::open(options.model));
   const Report report = TRY(look_at(common, *checkpoint, options.ranges));
-  if (common.json) return print(json_text(*checkpoint, report, options));
+  if (common.json) return print(TRY(json_text(*checkpoint, report, options)));
   std::string out = summary_text(*checkpoint, report);
   if (options.tensors) out += tensors_text(report);
   if (options.ranges) out += ranges_text(report);

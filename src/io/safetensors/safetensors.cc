@@ -50,7 +50,9 @@ Result<SafetensorsFile::Entry> read_entry(const JsonObject& header, const std::s
   if (offsets.size() != 2 || offsets[0] < 0 || offsets[0] > offsets[1] || offsets[1] > data_bytes) {
     return fail({.what = "a tensor lies outside of the file",
                  .where = place,
-                 .got = fmt::format("data_offsets [{}]", fmt::join(offsets, ", ")),
+                 .got = offsets.size() == 2
+                            ? fmt::format("data_offsets [{}, {}]", offsets[0], offsets[1])
+                            : fmt::format("data_offsets of {} numbers", offsets.size()),
                  .wanted = fmt::format("[begin, end] with 0 <= begin <= end <= {}", data_bytes),
                  .remedy = remedy});
   }

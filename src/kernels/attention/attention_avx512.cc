@@ -11,6 +11,7 @@ extern const AttentionFunctions attention_avx512;
 const AttentionFunctions attention_avx512{.attend = attend,
                                           .merge = merge,
                                           .weights = weights,
+                                          .softcap_slopes = softcap_slopes,
                                           .decode_keys = decode_keys,
                                           .decode_values = decode_values,
                                           .finish = finish};

@@ -1,4 +1,4 @@
-// Residual add, SwiGLU with its gradients, and exp in AVX2.
+// Sums, products, SwiGLU, soft caps and exp in AVX2.
 #include "kernels/elementwise/elementwise.h"
 #include "kernels/vec/avx2.h"
 
@@ -6,6 +6,18 @@
 
 namespace farthing {
 extern const ElementwiseFunctions elementwise_avx2;
-const ElementwiseFunctions elementwise_avx2{
-    .add = add_rows, .swiglu = swiglu_rows, .swiglu_backward = swiglu_backward, .exp = exp_rows};
+const ElementwiseFunctions elementwise_avx2{.add = add_rows,
+                                            .swiglu = swiglu_rows,
+                                            .swiglu_backward = swiglu_backward,
+                                            .clamped_swiglu = clamped_swiglu,
+                                            .clamped_swiglu_backward = clamped_swiglu_backward,
+                                            .multiply = multiply_rows,
+                                            .add_products = add_products,
+                                            .add_scaled = add_scaled,
+                                            .dot = dot_of_rows,
+                                            .scale = scale_rows,
+                                            .softcap = softcap_rows,
+                                            .softcap_backward = softcap_backward,
+                                            .column_sums = column_sums,
+                                            .exp = exp_rows};
 }  // namespace farthing

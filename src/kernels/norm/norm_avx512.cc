@@ -1,4 +1,4 @@
-// RMS norm and its gradients in AVX-512.
+// RMS norm and layer norm, and their gradients, in AVX-512.
 #include "kernels/norm/norm.h"
 #include "kernels/vec/avx512.h"
 
@@ -9,5 +9,8 @@ extern const NormFunctions norm_avx512;
 const NormFunctions norm_avx512{.rms_norm = rms_norm,
                                 .inverse_rms = inverse_rms,
                                 .rms_norm_backward = rms_norm_backward,
+                                .layer_norm = layer_norm,
+                                .moments = moments,
+                                .layer_norm_backward = layer_norm_backward,
                                 .gain_backward = gain_backward};
 }  // namespace farthing

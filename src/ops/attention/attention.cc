@@ -3,7 +3,6 @@
 #include "ops/attention/attention.h"
 
 #include <algorithm>
-#include <cmath>
 #include <cstring>
 
 #include "kernels/attention/attention.h"
@@ -22,7 +21,7 @@ struct Plan {
   View<const float, 2> q;
   View<float, 2> out;
   int64_t layer, first_position, group, block_tokens, blocks, partitions;
-  float scale;
+  AttentionOptions options;
 
   int64_t rows() const { return block_tokens * group; }
   int64_t items() const { return cache.kv_heads() * blocks; }
@@ -62,9 +61,14 @@ AttentionRows gather(const Plan& plan, const Item& item, float* q) {
           .group = plan.group,
           .first_position = plan.first_position + item.first_token,
           .head_dim = plan.cache.head_dim(),
-          .scale = plan.scale};
+          .scale = plan.options.scale,
+          .softcap = plan.options.softcap,
+          .window = plan.options.window};
 }
 
+int64_t first_partition_of(const AttentionRows& rows) {
+  return rows.first_seen(0) / kv_partition_positions;
+}
 int64_t partitions_of(const AttentionRows& rows) {
   return (rows.first_position + (rows.rows - 1) / rows.group) / kv_partition_positions + 1;
 }
@@ -86,7 +90,8 @@ void finish(const Plan& plan, const Item& item, const AttentionRows& rows,
             const PartialAttention& total) {
   for (int64_t r = 0; r < rows.rows; ++r) {
     const int64_t head = item.kv_head * plan.group + r % plan.group;
-    plan.kernel->finish(total, r, rows.head_dim,
+    const float* const sink = plan.options.sinks == nullptr ? nullptr : plan.options.sinks + head;
+    plan.kernel->finish(total, r, rows.head_dim, sink,
                         plan.out.row(item.first_token + r / plan.group) + head * rows.head_dim);
   }
 }
@@ -96,8 +101,9 @@ void run_item(const Plan& plan, int64_t index, const Scratch& scratch) {
   const AttentionRows rows = gather(plan, item, scratch.q);
   const PartialAttention total = partial_in(plan, scratch.total),
                          next = partial_in(plan, scratch.next);
-  attend(plan, item, rows, 0, scratch, total);
-  for (int64_t p = 1; p < partitions_of(rows); ++p) {
+  const int64_t first = first_partition_of(rows);
+  attend(plan, item, rows, first, scratch, total);
+  for (int64_t p = first + 1; p < partitions_of(rows); ++p) {
     attend(plan, item, rows, p, scratch, next);
     merge(plan, rows, p, total, next);
   }
@@ -114,22 +120,23 @@ void run_partitioned(Context& context, const Plan& plan, const Scratch* scratch,
     for (int64_t i = part.index; i < plan.items() * plan.partitions; i += part.count) {
       const Item item(plan, i / plan.partitions);
       const AttentionRows rows = gather(plan, item, mine.q);
-      if (i % plan.partitions < partitions_of(rows))
-        attend(plan, item, rows, i % plan.partitions, mine,
-               partial(i / plan.partitions, i % plan.partitions));
+      const int64_t partition = i % plan.partitions;
+      if (first_partition_of(rows) <= partition && partition < partitions_of(rows))
+        attend(plan, item, rows, partition, mine, partial(i / plan.partitions, partition));
     }
   });
   for (int64_t i = 0; i < plan.items(); ++i) {
     const Item item(plan, i);
     const AttentionRows rows = gather(plan, item, scratch[0].q);
-    for (int64_t p = 1; p < partitions_of(rows); ++p)
-      merge(plan, rows, p, partial(i, 0), partial(i, p));
-    finish(plan, item, rows, partial(i, 0));
+    const int64_t first = first_partition_of(rows);
+    for (int64_t p = first + 1; p < partitions_of(rows); ++p)
+      merge(plan, rows, p, partial(i, first), partial(i, p));
+    finish(plan, item, rows, partial(i, first));
   }
 }
 
 Plan plan_of(const AttentionKernel& kernel, const AttentionSequence& sequence, int64_t layer,
-             View<const float, 2> q, View<float, 2> out) {
+             const AttentionOptions& options, View<const float, 2> q, View<float, 2> out) {
   const KvCache& cache = *sequence.cache;
   CHECK(layer >= 0 && layer < cache.layers());
   CHECK(q.columns > 0 && q.columns % (cache.kv_heads() * cache.head_dim()) == 0);
@@ -147,7 +154,7 @@ Plan plan_of(const AttentionKernel& kernel, const AttentionSequence& sequence, i
           .block_tokens = block_tokens,
           .blocks = (q.rows + block_tokens - 1) / block_tokens,
           .partitions = (sequence.first_position + q.rows - 1) / kv_partition_positions + 1,
-          .scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(cache.head_dim())))};
+          .options = options};
 }
 
 Scratch take_scratch(Workspace& workspace, int64_t rows, int64_t head_dim) {
@@ -163,7 +170,7 @@ Scratch take_scratch(Workspace& workspace, int64_t rows, int64_t head_dim) {
 
 void attention_forward(Context& context, View<const float, 2> q,
                        std::span<const AttentionSequence> sequences, int64_t layer,
-                       View<float, 2> out) {
+                       const AttentionOptions& options, View<float, 2> out) {
   CHECK(q.rows == out.rows && q.columns == out.columns);
   if (q.rows == 0) return;
   CHECK(!sequences.empty());
@@ -174,8 +181,8 @@ void attention_forward(Context& context, View<const float, 2> q,
   for (size_t i = 0; i < sequences.size(); ++i) {
     const int64_t end = row + sequences[i].rows;
     CHECK(end <= q.rows);
-    const Plan* plan = new (plans + i)
-        Plan(plan_of(kernel, sequences[i], layer, q.rows_from(row, end), out.rows_from(row, end)));
+    const Plan* plan = new (plans + i) Plan(plan_of(
+        kernel, sequences[i], layer, options, q.rows_from(row, end), out.rows_from(row, end)));
     items += plan->items();
     products += sequences[i].rows * (sequences[i].first_position + sequences[i].rows) * q.columns;
     most_rows = std::max(most_rows, plan->rows());

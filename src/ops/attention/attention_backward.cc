@@ -1,7 +1,6 @@
 // The backward pass of attention: scores are computed again in blocks of queries and keys; the six
 // products are the f32 matrix product's kernel.
 #include <algorithm>
-#include <cmath>
 
 #include "kernels/attention/attention.h"
 #include "ops/attention/attention.h"
@@ -22,6 +21,7 @@ struct Memory {
   float *transposed, *columns;                // [block_keys][block_queries], and of a block's keys
   float *q_panels, *out_panels, *q_gradient;  // of a block of queries
   float* part;                                // [block_keys][head_dim]
+  float* slopes;                              // of a row's scores
   float* scratch;
 
   Memory(Workspace& w, int64_t keys_count, int64_t d) {
@@ -38,19 +38,23 @@ struct Memory {
     for (float** p : {&q_panels, &out_panels}) *p = w.take<float>(block_queries * padded);
     q_gradient = w.take<float>(block_queries * d);
     part = w.take<float>(block_keys * d);
+    slopes = w.take<float>(rounded + 16);
     scratch = w.take<float>(matmul_scratch_floats());
   }
 };
 
+// Of the rows of one sequence; sinks: [heads], of the sequence alone.
 struct Gradients {
   View<float, 2> q, k, v;
+  float* sinks;
 };
 
 // One kv head of one sequence.
 class HeadBackward {
  public:
-  HeadBackward(Context& context, const AttentionSequence& sequence, int64_t layer, int64_t kv_head,
-               int64_t group, const Memory& memory)
+  HeadBackward(Context& context, const AttentionSequence& sequence, int64_t layer,
+               const AttentionOptions& options, int64_t kv_head, int64_t group,
+               const Memory& memory)
       : attention_(choose_attention_kernel(context.isa)),
         product_(f32_product_kernel(context.isa)),
         sequence_(sequence),
@@ -59,7 +63,7 @@ class HeadBackward {
         group_(group),
         d_(sequence.cache->head_dim()),
         keys_(sequence.first_position + sequence.rows),
-        scale_(static_cast<float>(1.0 / std::sqrt(static_cast<double>(d_)))),
+        options_(options),
         m_(memory) {}
 
   void run(View<const float, 2> q, View<const float, 2> out_gradient, const Gradients& to) {
@@ -68,7 +72,7 @@ class HeadBackward {
     std::fill_n(m_.value_gradient, keys_ * d_, 0.0f);
     for (int64_t head = 0; head < group_; ++head)
       for (int64_t row = 0; row < sequence_.rows; row += block_queries)
-        run_block(kv_head_ * group_ + head, row, q, out_gradient, to.q);
+        run_block(kv_head_ * group_ + head, row, q, out_gradient, to);
     const int64_t first = sequence_.first_position;
     add_to({m_.key_gradient + first * d_, sequence_.rows, d_, d_}, head_of(to.k, kv_head_));
     add_to({m_.value_gradient + first * d_, sequence_.rows, d_, d_}, head_of(to.v, kv_head_));
@@ -106,11 +110,11 @@ class HeadBackward {
 
   // Queries [row, row + block) of one head.
   void run_block(int64_t head, int64_t row, View<const float, 2> q_all,
-                 View<const float, 2> out_gradient_all, View<float, 2> q_gradient_all) {
+                 View<const float, 2> out_gradient_all, const Gradients& to) {
     const int64_t rows = std::min(block_queries, sequence_.rows - row);
     const auto q = head_of(q_all, head).rows_from(row, row + rows);
     const auto out_gradient = head_of(out_gradient_all, head).rows_from(row, row + rows);
-    const auto q_gradient = head_of(q_gradient_all, head).rows_from(row, row + rows);
+    const auto q_gradient = head_of(to.q, head).rows_from(row, row + rows);
     const int64_t last_keys = sequence_.first_position + row + rows;  // seen by the last row
     const int64_t stride = (last_keys + 15) / 16 * 16 + 16, padded = padded_head_dim(d_);
     for (int64_t begin = 0; begin < last_keys; begin += block_keys) {
@@ -120,9 +124,12 @@ class HeadBackward {
       Product{product_, d_, count, m_.values_across + begin * padded}.run(
           out_gradient, {m_.weight_gradient + begin, rows, count, stride}, m_.scratch);
     }
-    for (int64_t r = 0; r < rows; ++r)
-      score_gradient(sequence_.first_position + row + r + 1, last_keys, m_.weights + r * stride,
-                     m_.weight_gradient + r * stride);
+    for (int64_t r = 0; r < rows; ++r) {
+      const float of_sink =
+          score_gradient(head, sequence_.first_position + row + r + 1, last_keys,
+                         m_.weights + r * stride, m_.weight_gradient + r * stride);
+      if (to.sinks != nullptr) to.sinks[head] += of_sink;
+    }
     pack_right(q, 0, rows, m_.q_panels);
     pack_right(out_gradient, 0, rows, m_.out_panels);
     for (int64_t begin = 0; begin < last_keys; begin += block_keys) {
@@ -158,24 +165,31 @@ class HeadBackward {
   }
 
   // From raw scores and the gradient of the weights to weights and the gradient of raw scores, of
-  // the `seen` first keys; zeros up to `count`.
-  void score_gradient(int64_t seen, int64_t count, float* weights, float* gradient) const {
-    const float sum = attention_->weights(weights, seen, scale_);
+  // the keys before `seen` that the window reaches; zeros elsewhere. Returns the sink's gradient.
+  float score_gradient(int64_t head, int64_t seen, int64_t count, float* weights,
+                       float* gradient) const {
+    const int64_t first =
+        options_.window == 0 || seen < options_.window ? 0 : seen - options_.window;
+    const float scale = options_.scale, softcap = options_.softcap;
+    const float* const sink = options_.sinks == nullptr ? nullptr : options_.sinks + head;
+    if (softcap != 0) attention_->softcap_slopes(weights, seen, scale, softcap, m_.slopes);
+    const float of_sink = attention_->weights(weights, first, seen, scale, softcap, sink);
     double dot = 0;
-    for (int64_t j = 0; j < seen; ++j) {
-      weights[j] /= sum;
-      dot += static_cast<double>(weights[j]) * gradient[j];
-    }
+    for (int64_t j = first; j < seen; ++j) dot += static_cast<double>(weights[j]) * gradient[j];
     const float mean = static_cast<float>(dot);
-    for (int64_t j = 0; j < seen; ++j) gradient[j] = weights[j] * (gradient[j] - mean) * scale_;
+    for (int64_t j = 0; j < first; ++j) gradient[j] = 0;
+    for (int64_t j = first; j < seen; ++j) gradient[j] = weights[j] * (gradient[j] - mean) * scale;
+    if (softcap != 0)
+      for (int64_t j = first; j < seen; ++j) gradient[j] *= m_.slopes[j];
     for (int64_t j = seen; j < count; ++j) weights[j] = gradient[j] = 0;
+    return -of_sink * mean;
   }
 
   const AttentionKernel& attention_;
   const MatmulKernel& product_;
   const AttentionSequence& sequence_;
   int64_t layer_, kv_head_, group_, d_, keys_;
-  float scale_;
+  AttentionOptions options_;
   const Memory& m_;
 };
 
@@ -183,15 +197,15 @@ class HeadBackward {
 
 void attention_backward(Context& context, View<const float, 2> q,
                         std::span<const AttentionSequence> sequences, int64_t layer,
-                        View<const float, 2> out_gradient, View<float, 2> q_gradient,
-                        View<float, 2> k_gradient, View<float, 2> v_gradient) {
+                        const AttentionOptions& options, View<const float, 2> out_gradient,
+                        const AttentionGradients& to) {
   CHECK(!sequences.empty());
   const KvCache& first = *sequences[0].cache;
   const int64_t d = first.head_dim(), kv_heads = first.kv_heads();
-  CHECK(q.columns % (kv_heads * d) == 0 && k_gradient.columns == kv_heads * d);
-  CHECK(out_gradient.columns == q.columns && q_gradient.columns == q.columns);
-  CHECK(v_gradient.columns == k_gradient.columns && q.rows == out_gradient.rows);
-  CHECK(q_gradient.rows == q.rows && k_gradient.rows == q.rows && v_gradient.rows == q.rows);
+  CHECK(q.columns % (kv_heads * d) == 0 && to.k.columns == kv_heads * d);
+  CHECK(out_gradient.columns == q.columns && to.q.columns == q.columns);
+  CHECK(to.v.columns == to.k.columns && q.rows == out_gradient.rows);
+  CHECK(to.q.rows == q.rows && to.k.rows == q.rows && to.v.rows == q.rows);
   int64_t most_keys = 0;
   for (const AttentionSequence& s : sequences)
     most_keys = std::max(most_keys, s.first_position + s.rows);
@@ -199,20 +213,32 @@ void attention_backward(Context& context, View<const float, 2> q,
   Memory* memory = context.workspace.take<Memory>(context.pool.size());
   for (int i = 0; i < context.pool.size(); ++i)
     new (memory + i) Memory(context.workspace, most_keys, d);
+  // each sequence's own, so that their sum has one order
+  const int64_t heads = q.columns / d, count = static_cast<int64_t>(sequences.size());
+  float* const of_sinks =
+      to.sinks == nullptr ? nullptr : context.workspace.take<float>(count * heads);
+  if (of_sinks != nullptr) std::fill_n(of_sinks, count * heads, 0.0f);
   context.pool.run([&](Part part) {
     int64_t row = 0, unit = 0;
-    for (const AttentionSequence& s : sequences) {
+    for (int64_t i = 0; i < count; ++i) {
+      const AttentionSequence& s = sequences[static_cast<size_t>(i)];
+      float* const sinks = of_sinks == nullptr ? nullptr : of_sinks + i * heads;
       const int64_t end = row + s.rows;
       for (int64_t head = 0; head < kv_heads; ++head, ++unit) {
         if (unit % part.count != part.index) continue;
-        HeadBackward(context, s, layer, head, q.columns / (kv_heads * d), memory[part.index])
+        HeadBackward(context, s, layer, options, head, q.columns / (kv_heads * d),
+                     memory[part.index])
             .run(q.rows_from(row, end), out_gradient.rows_from(row, end),
-                 {q_gradient.rows_from(row, end), k_gradient.rows_from(row, end),
-                  v_gradient.rows_from(row, end)});
+                 {to.q.rows_from(row, end), to.k.rows_from(row, end), to.v.rows_from(row, end),
+                  sinks});
       }
       row = end;
     }
   });
+  if (to.sinks == nullptr) return;
+  CHECK(to.sinks->dtype() == DType::f32 && to.sinks->shape() == Shape({heads}));
+  for (int64_t i = 0; i < count; ++i)
+    for (int64_t h = 0; h < heads; ++h) to.sinks->as<float>()[h] += of_sinks[i * heads + h];
 }
 
 }  // namespace farthing::ops

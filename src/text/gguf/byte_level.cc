@@ -25,8 +25,8 @@ Result<std::vector<Merge>> merges_by_rank(const GgufVocabulary& vocabulary,
         split ? std::string(line.substr(0, space)).append(line.substr(space + 1)) : std::string());
     if (!split || left == ids.end() || right == ids.end() || result == ids.end()) {
       return gguf_misfit(where, fmt::format("merges[{}]", rank),
-                    fmt::format("\"{}\"", line.substr(0, 100)),
-                    "two tokens with a space between, which joined are a token too");
+                         fmt::format("\"{}\"", line.substr(0, 100)),
+                         "two tokens with a space between, which joined are a token too");
     }
     merges.push_back(
         {left->second, right->second, result->second, static_cast<std::uint32_t>(rank)});

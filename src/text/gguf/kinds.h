@@ -1,4 +1,5 @@
-// The kinds of vocabularies in GGUF files (tokenizer.ggml.model), each as a tokenizer specification.
+// The kinds of vocabularies in GGUF files (tokenizer.ggml.model), each as a tokenizer
+// specification.
 #pragma once
 
 #include <string>

@@ -18,36 +18,50 @@ constexpr char kDeepSeekLetters[] =
     R"(\x{13F8}-\x{13FD}\x{1C90}-\x{1CBA}\x{1CBD}-\x{1CBF}\x{1D00}-\x{1D2B})"
     R"(\x{1D6B}-\x{1D77}\x{1D79}-\x{1D9A}\x{1E00}-\x{1F15}\x{1F18}-\x{1F1D})"
     R"(\x{1F20}-\x{1F45}\x{1F48}-\x{1F4D}\x{1F50}-\x{1F57}\x{1F59}\x{1F5B}\x{1F5D})"
-    R"(\x{1F5F}-\x{3CE}\x{1F80}-\x{1FB4}\x{1FB6}-\x{1FBC}\x{3B9}\x{1FC2}-\x{1FC4})"
-    R"(\x{1FC6}-\x{1FCC}\x{1FD0}-\x{390}\x{1FD6}-\x{38A}\x{1FE0}-\x{1FEC})"
+    R"(\x{1F5F}-\x{1F7D}\x{1F80}-\x{1FB4}\x{1FB6}-\x{1FBC}\x{1FBE}\x{1FC2}-\x{1FC4})"
+    R"(\x{1FC6}-\x{1FCC}\x{1FD0}-\x{1FD3}\x{1FD6}-\x{1FDB}\x{1FE0}-\x{1FEC})"
     R"(\x{1FF2}-\x{1FF4}\x{1FF6}-\x{1FFC}\x{2102}\x{2107}\x{210A}-\x{2113}\x{2115})"
-    R"(\x{2119}-\x{211D}\x{2124}\x{3A9}\x{2128}K-\x{212D}\x{212F}-\x{2134}\x{2139})"
+    R"(\x{2119}-\x{211D}\x{2124}\x{2126}\x{2128}\x{212A}-\x{212D}\x{212F}-\x{2134}\x{2139})"
     R"(\x{213C}-\x{213F}\x{2145}-\x{2149}\x{214E}\x{2183}\x{2184}\x{2C00}-\x{2C7B})"
     R"(\x{2C7E}-\x{2CE4}\x{2CEB}-\x{2CEE}\x{2CF2}\x{2CF3}\x{A640}-\x{A66D})"
     R"(\x{A680}-\x{A69B}\x{A722}-\x{A76F}\x{A771}-\x{A787}\x{A78B}-\x{A78E})"
     R"(\x{AB70}-\x{ABBF}\x{FB00}-\x{FB06}\x{FB13}-\x{FB17}\x{FF21}-\x{FF3A})"
     R"(\x{FF41}-\x{FF5A}\x{10400}-\x{1044F}\x{104B0}-\x{104D3}\x{104D8}-\x{104FB})"
     R"(\x{10C80}-\x{10CB2}\x{10CC0}-\x{10CF2}\x{118A0}-\x{118DF}\x{1E900}-\x{1E943}]+)";
+constexpr char kLlama3[] = R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}|)"
+                           R"( ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
+// What no letter and no digit begins, of gpt-4o and tekken.
+constexpr char kOther[] = R"( ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
 constexpr char kDeepSeekPunctuation[] =
     R"(\s?[!-/:-~\x{FF01}-\x{FF0F}\x{FF1A}-\x{FF5E}\x{2018}-\x{201F}\x{3000}-\x{3002}]+)";
 constexpr char kCjk[] = R"([\x{4E00}-\x{9FA5}\x{800}-\x{4E00}\x{AC00}-\x{D7FF}]+)";
+
+// Words that end where a lower-case letter is followed by an upper-case one, as in "parseHTMLPage".
+std::string word_of_cases(const std::string& ending) {
+  const std::string before = R"([^\r\n\p{L}\p{N}]?)";
+  const std::string upper = R"([\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}])";
+  const std::string lower = R"([\p{Ll}\p{Lm}\p{Lo}\p{M}])";
+  return before + upper + "*" + lower + "+" + ending + "|" + before + upper + "+" + lower + "*" +
+         ending + "|";
+}
 
 // Source: llama.cpp, llm_tokenizer_bpe; Hugging Face's files of the models. A file without the
 // field gets the default.
 const std::vector<PreTokenizerRecipe>& recipes() {
   static const auto* const list = new std::vector<PreTokenizerRecipe>{
-      {.names = {"gpt-2", "mpt", "olmo", "phi-2", "jina-v2-es", "jina-v2-de"}, .patterns = {}},
+      {.names = {"gpt-2", "mpt", "olmo", "phi-2", "roberta-bpe", "jina-v2-es", "jina-v2-de"},
+       .patterns = {}},
       {.names = {"default", ""},
        .patterns = {R"([\p{P}\$\+<=>\^~\|]+)", kGpt2Pattern, R"(\p{N}+)", "[0-9][0-9][0-9]"},
        .gpt2_pattern_last = false},
       {.names = {"smollm", "starcoder", "refact", "command-r", "codeshell"},
        .patterns = {R"(\p{N})"}},
       {.names = {"llama-bpe", "llama3", "llama-v3"},
-       .patterns = {R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}|)"
-                    R"( ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)"},
+       .patterns = {kLlama3},
        .gpt2_pattern_last = false,
        .ignore_merges = true,
        .add_bos = true},
+      {.names = {"dbrx", "smaug-bpe"}, .patterns = {kLlama3}, .gpt2_pattern_last = false},
       {.names = {"qwen2", "deepseek-r1-qwen", "stablelm2"},
        .patterns = {R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}|)"
                     R"( ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)"},
@@ -59,9 +73,22 @@ const std::vector<PreTokenizerRecipe>& recipes() {
        .patterns = {"[\r\n]", R"(\s?\p{L}+)", R"(\s?\p{P}+)", kCjk, R"(\p{N})"},
        .gpt2_pattern_last = false},
       {.names = {"deepseek-llm"},
-       .patterns = {"[\r\n]", kDeepSeekLetters, kDeepSeekPunctuation, R"(\s+$)", kCjk,
-                    R"(\p{N}+)"},
+       .patterns = {"[\r\n]", kDeepSeekLetters, kDeepSeekPunctuation, R"(\s+$)", kCjk, R"(\p{N}+)"},
        .gpt2_pattern_last = false},
+      {.names = {"deepseek-v3"},
+       .patterns = {R"(\p{N}{1,3})", R"([\x{4E00}-\x{9FA5}\x{3040}-\x{309F}\x{30A0}-\x{30FF}]+)",
+                    R"([!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|)"
+                    R"([^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+|)"
+                    R"( ?[\p{P}\p{S}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)"},
+       .gpt2_pattern_last = false},
+      {.names = {"gpt-4o", "llama4"},
+       .patterns = {word_of_cases("(?i:'s|'t|'re|'ve|'m|'ll|'d)?") + R"(\p{N}{1,3}|)" + kOther},
+       .gpt2_pattern_last = false},
+      {.names = {"tekken"},
+       .patterns = {word_of_cases("") + R"(\p{N}|)" + kOther},
+       .gpt2_pattern_last = false,
+       .ignore_merges = true,
+       .add_bos = true},
   };
   return *list;
 }

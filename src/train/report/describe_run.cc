@@ -13,7 +13,7 @@ std::string sizes_text(const ModelConfig& c, const TrainedModel& model) {
       "{}: {} layers, hidden size {}, {} heads ({} of keys and values), MLP {}, vocabulary {}{}; "
       "{:.3g} million parameters",
       c.architecture, c.layers, c.hidden_size, c.heads, c.kv_heads, c.intermediate_size,
-      c.vocabulary_size, c.tied_embeddings ? " (tied)" : "", static_cast<double>(count) / 1e6);
+      c.vocabulary_size, c.tied_embeddings() ? " (tied)" : "", static_cast<double>(count) / 1e6);
 }
 
 }  // namespace

@@ -34,8 +34,8 @@ class StubModel : public Model {
  private:
   static ModelConfig config_of(int64_t vocabulary, int64_t positions) {
     ModelConfig config;
-    config.layers = config.heads = config.kv_heads = 1;
-    config.head_dim = config.hidden_size = 16;
+    config.layers = config.kv_heads = 1;
+    config.head_dim = 16;
     config.vocabulary_size = vocabulary;
     config.max_positions = positions;
     return config;

@@ -1,5 +1,5 @@
-// Vocabularies and test vectors: the committed ones (see data/README.md), and GGUF files of the
-// folder ../shared.
+// Vocabularies and test vectors: the committed ones (see data/README.md), and those of the folder
+// ../shared.
 #pragma once
 
 #include <cstdint>
@@ -32,9 +32,6 @@ std::vector<Vector> read_ggml_vectors(const std::string& inputs, const std::stri
 
 // ../shared beside the repository, or what FARTHING_SHARED names; empty if there is none.
 std::string shared_folder();
-
-// The metadata tokenizer.ggml.* of a GGUF file that is known to be well formed.
-GgufVocabulary read_gguf_vocabulary(const std::string& path);
 
 // Fails the test at the first text whose tokens differ; otherwise tells how many there were.
 std::size_t expect_same_tokens(const Tokenizer& tokenizer, const std::vector<Vector>& vectors,

@@ -114,8 +114,8 @@ struct Examples {
   Sequences tokens;
   std::vector<TrainingSequence> sequences;
 
-  Examples() {
-    for (const size_t count : {71, 18, 6}) tokens.push_back(some_tokens(count, 512));
+  explicit Examples(int64_t vocabulary = 512) {
+    for (const size_t count : {71, 18, 6}) tokens.push_back(some_tokens(count, vocabulary));
     for (const auto& t : tokens)
       sequences.push_back({std::span(t).first(t.size() - 1), std::span(t).subspan(1)});
   }
@@ -129,7 +129,7 @@ inline std::unique_ptr<TrainedModel> trained(Context& context, Checkpoint& check
   if (!made) ADD_FAILURE() << made.error().text();
   auto model = std::move(made.value());
   Optimizer optimizer({}, model->parameters());
-  const Examples examples;
+  const Examples examples(checkpoint.config().vocabulary_size);
   for (int i = 0; i < steps; ++i) {
     model->clear_gradients(context);
     model->accumulate_gradients(context, examples.sequences, 1.0f / 92, checkpointing);

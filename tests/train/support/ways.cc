@@ -167,12 +167,13 @@ void expect_requests_give(const LogProbabilities& wanted, Context& context, cons
   }
 }
 
-Sequences seventeen_sequences() {
+Sequences seventeen_sequences(int32_t vocabulary) {
   Sequences out;
   for (const size_t size : {70, 1, 9, 2, 17, 5, 3, 1, 4, 12, 2, 6, 1, 8, 3, 2, 5}) {
-    out.push_back(some_tokens(size, 512));
+    out.push_back(some_tokens(size, vocabulary));
     // each its own
-    for (int32_t& token : out.back()) token = (token + 5 * static_cast<int32_t>(out.size())) % 512;
+    for (int32_t& token : out.back())
+      token = (token + 5 * static_cast<int32_t>(out.size())) % vocabulary;
   }
   return out;
 }

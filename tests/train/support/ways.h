@@ -45,6 +45,6 @@ void expect_requests_give(const LogProbabilities& wanted, Context& context, cons
                           int64_t step_tokens);
 
 // 17 sequences of 1 to 70 tokens: longer than a page of the KV cache.
-Sequences seventeen_sequences();
+Sequences seventeen_sequences(int32_t vocabulary = 512);
 
 }  // namespace farthing::testing

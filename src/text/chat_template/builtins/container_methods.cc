@@ -18,18 +18,21 @@ Result<Value> method_get(Call& call) {
 
 Result<Value> method_keys(Call& call) {
   List keys;
+  TRY(call.in.budget().spend_new_items(call.self.map().size()));
   for (const auto& [key, value] : call.self.map().members()) keys.push_back(key);
   return Value::sequence(std::move(keys), Value::SequenceType::kKeys);
 }
 
 Result<Value> method_values(Call& call) {
   List values;
+  TRY(call.in.budget().spend_new_items(call.self.map().size()));
   for (const auto& [key, value] : call.self.map().members()) values.push_back(value);
   return Value::sequence(std::move(values), Value::SequenceType::kValues);
 }
 
 Result<Value> method_items(Call& call) {
   List items;
+  TRY(call.in.budget().spend_new_texts(call.self.map().size()));  // each is a tuple
   for (const auto& [key, value] : call.self.map().members()) {
     items.push_back(Value::tuple({key, value}));
   }

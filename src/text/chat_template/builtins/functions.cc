@@ -21,6 +21,7 @@ Result<Map> members(Call& call) {
   if (!call.positional.empty()) {
     const Value& from = call.positional[0];
     if (from.is(Kind::kMap)) {
+      TRY(call.in.budget().spend_new_texts(from.map().size()));
       map = from.map();
     } else {
       for (const Value& pair : TRY(call.in.elements(from))) {
@@ -67,6 +68,7 @@ Result<Value> function_range(Call& call) {
       return call.refuse(fmt::format("a range from {} to {}", begin, end),
                          fmt::format("at most {} numbers", kLongestRange));
     }
+    TRY(call.in.budget().spend_new_items(1));
     items.emplace_back(i);
     if (__builtin_add_overflow(i, step, &i)) break;
   }

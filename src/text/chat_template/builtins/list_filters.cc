@@ -156,6 +156,7 @@ Result<Value> filter_dictsort(Call& call) {
   if (by != "key" && by != "value")
     return call.refuse(fmt::format("by='{}'", by), "'key' or 'value'");
   List items, keys;
+  TRY(call.in.budget().spend_new_texts(call.self.map().size()));  // each is a tuple
   for (const auto& [key, value] : call.self.map().members()) {
     const Value& what = by == "key" ? key : value;
     keys.push_back(call.truth(0) ? what : TRY(ignoring_case(what)));
@@ -166,6 +167,7 @@ Result<Value> filter_dictsort(Call& call) {
 
 Result<Value> filter_sort(Call& call) {
   const List items = TRY(call.in.elements(call.self));
+  TRY(call.in.budget().spend_new_texts(items.size()));  // each has a list of keys
   List keys;
   for (const Value& item : items) {
     List parts;
@@ -197,6 +199,7 @@ Result<Value> filter_unique(Call& call) {
     List out;
     Map seen;
     for (const Value& item : TRY(in.elements(self))) {
+      TRY(in.budget().spend_new_texts(1));
       Value key = path.is(Kind::kNone) ? item : TRY(at_path(in, item, path));
       if (!case_sensitive) key = TRY(ignoring_case(key));
       if (!Map::can_be_key(key)) {

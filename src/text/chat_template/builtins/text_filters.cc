@@ -68,6 +68,7 @@ Result<Value> filter_title(Call& call) {
   const std::string text = TRY(call.in.text(call.self));
   std::string out;
   bool at_begin = true;
+  TRY(call.in.budget().spend_characters(text.size()));
   for (const std::string_view c : characters(text)) {
     const bool separates = begins_word(c[0], first_character(c));
     out += TRY(change_case(c, at_begin && !separates ? Case::kUpper : Case::kLower));
@@ -108,6 +109,7 @@ Result<Value> filter_indent(Call& call) {
   const std::string text = call.self.text() + "\n";
   std::string out = call.truth(1) ? indent : "";
   bool at_first = true;
+  TRY(call.in.budget().spend_new_items(most_lines(text)));
   for (const std::string_view line : split_lines(text)) {
     if (!at_first) {
       TRY(call.in.budget().spend_bytes(indent.size()));

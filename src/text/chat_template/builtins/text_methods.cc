@@ -110,6 +110,7 @@ Result<Value> method_isalnum(Call& call) {
   return all_characters(call, [](char c) { return is_digit(c) || is_letter(c); });
 }
 Result<Value> method_isspace(Call& call) {
+  TRY(call.in.budget().spend_characters(call.self.text().size()));
   const std::vector<std::string_view> all = characters(call.self.text());
   return Value(!all.empty() && std::all_of(all.begin(), all.end(), [](std::string_view c) {
     return is_space(first_character(c));

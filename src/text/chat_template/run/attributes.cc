@@ -8,6 +8,7 @@
 #include "text/chat_template/values/compare.h"
 #include "text/chat_template/values/print.h"
 #include "text/chat_template/values/refusal.h"
+#include "text/unicode/utf8.h"
 
 namespace farthing::jinja {
 namespace {
@@ -68,7 +69,7 @@ Result<Value> Interpreter::item(const Value& value, const Value& key) {
     const std::size_t size = character_count(text), place = index_of(integer_of(key), size);
     if (place < size) {
       const std::size_t byte = byte_of_character(text, place);
-      std::string character(characters(std::string_view(text).substr(byte)).front());
+      std::string character(text.substr(byte, utf8_character_bytes(text[byte])));
       return value.is_markup() ? Value::markup(std::move(character)) : Value(std::move(character));
     }
   } else if (is_integer(key) && value.is(Kind::kSequence) && !value.is_view()) {
@@ -103,13 +104,17 @@ Result<Value> Interpreter::loop_attribute(Loop& loop, const std::string& name) {
 Result<List> Interpreter::elements(const Value& value) {
   List items;
   if (value.is(Kind::kSequence)) {
+    TRY(budget_.spend_new_items(value.items().size()));
     items = value.items();
   } else if (value.is(Kind::kMap)) {
+    TRY(budget_.spend_new_items(value.map().size()));
     for (const auto& [key, unused] : value.map().members()) items.push_back(key);
   } else if (value.is(Kind::kString)) {
+    TRY(budget_.spend_new_texts(value.text().size()));
     for (const std::string_view c : characters(value.text())) items.emplace_back(c);
   } else if (auto* iterator = object_as<Iterator>(value)) {
     TRY(iterator->start());
+    TRY(budget_.spend_new_items(iterator->items.size()));
     items.assign(iterator->items.begin() + static_cast<std::ptrdiff_t>(iterator->next),
                  iterator->items.end());
     iterator->next = iterator->items.size();
@@ -117,7 +122,6 @@ Result<List> Interpreter::elements(const Value& value) {
     return refused("the chat template goes through what has no elements",
                    fmt::format("a {}", value.type_name()), "a list, a dictionary or a text");
   }
-  TRY(budget_.spend_items(items.size()));
   return items;
 }
 

@@ -45,7 +45,7 @@ Result<Value> Interpreter::evaluate(const Expression& expression, const ScopePtr
   }
   --depth_;
   if (!value && value.error().where.empty()) {
-    value.error().where = fmt::format("{}, line {}", template_.where, expression.line);
+    value.error().where = fmt::format("{}, {}", template_.where, expression.place.text());
   }
   return value;
 }
@@ -204,8 +204,31 @@ Result<> Interpreter::arguments(const Arguments& arguments, const ScopePtr& scop
   for (const ExpressionPtr& argument : arguments.positional) {
     call->positional.push_back(TRY(evaluate(*argument, scope)));
   }
+  if (arguments.spread != nullptr) {
+    for (Value& element : TRY(elements(TRY(evaluate(*arguments.spread, scope)))))
+      call->positional.push_back(std::move(element));
+  }
   for (const auto& [name, argument] : arguments.named) {
     call->named.emplace_back(name, TRY(evaluate(*argument, scope)));
+  }
+  if (arguments.spread_named == nullptr) return {};
+  const Value members = TRY(evaluate(*arguments.spread_named, scope));
+  if (!members.is(Kind::kMap)) {
+    return refused("the chat template calls with ** what is no dictionary",
+                   fmt::format("a {}", members.type_name()), "a dictionary");
+  }
+  TRY(budget_.spend_new_texts(members.map().size()));
+  for (const auto& [key, value] : members.map().members()) {
+    const bool is_text = key.is(Kind::kString);
+    bool is_first = is_text;
+    for (const auto& [name, unused] : arguments.named) is_first &= name != key.text();
+    if (!is_first) {
+      return refused("the chat template calls with ** wrongly",
+                     is_text ? fmt::format("the argument '{}' twice", key.text())
+                             : fmt::format("a {} as a name", key.type_name()),
+                     "names that are texts, each once");
+    }
+    call->named.emplace_back(key.text(), value);
   }
   return {};
 }
@@ -243,6 +266,7 @@ Result<Value> Interpreter::run_builtin(const Builtin& builtin, Call& call) {
   Value result = TRY(builtin.run(call));
   if (result.is(Kind::kString)) TRY(budget_.spend_bytes(result.text().size()));
   if (result.is(Kind::kSequence)) TRY(budget_.spend_items(result.items().size()));
+  if (result.is(Kind::kMap)) TRY(budget_.spend_items(result.map().size()));
   return checked(std::move(result));
 }
 

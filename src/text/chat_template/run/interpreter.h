@@ -35,8 +35,8 @@ class Interpreter {
 
   // The bytes of each {% generation %} block in the rendering.
   const std::vector<std::pair<std::size_t, std::size_t>>& generated() const { return generated_; }
-  // The line of a {% generation %} whose text did not go to the rendering directly, or 0.
-  int hidden_generation() const { return hidden_generation_; }
+  // A {% generation %} whose text did not go to the rendering directly, if there was one.
+  std::optional<Place> hidden_generation() const { return hidden_generation_; }
 
   // What the built-in functions need:
 
@@ -103,7 +103,7 @@ class Interpreter {
   int depth_ = 0;
   const std::string* rendering_ = nullptr;
   std::vector<std::pair<std::size_t, std::size_t>> generated_;
-  int hidden_generation_ = 0;
+  std::optional<Place> hidden_generation_;
   // What may refer to itself, to be taken apart in the end.
   std::vector<std::shared_ptr<Namespace>> namespaces_;
   std::vector<ScopePtr> captured_scopes_;

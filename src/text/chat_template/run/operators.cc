@@ -107,6 +107,7 @@ Result<Value> floats(Operator operation, double a, double b) {
 Result<Value> joined_texts(const Value& a, const Value& b, Budget* budget) {
   TRY(budget->spend_bytes(a.text().size() + b.text().size()));
   if (!a.is_markup() && !b.is_markup()) return Value(a.text() + b.text());
+  TRY(budget->spend_bytes(5 * (a.text().size() + b.text().size())));  // escapes take up to 6 bytes
   return Value::markup((a.is_markup() ? a.text() : html_text(a.text())) +
                        (b.is_markup() ? b.text() : html_text(b.text())));
 }
@@ -117,7 +118,7 @@ Result<Value> repeated(const Value& value, std::int64_t times, Budget* budget) {
   const std::size_t size = is_text ? value.text().size() : value.items().size();
   std::size_t total = 0;
   if (__builtin_mul_overflow(size, static_cast<std::size_t>(times), &total)) total = SIZE_MAX;
-  TRY(is_text ? budget->spend_bytes(total) : budget->spend_items(total));
+  TRY(is_text ? budget->spend_bytes(total) : budget->spend_new_items(total));
   if (size == 0) times = 0;
   if (is_text) {
     std::string text;
@@ -196,7 +197,7 @@ Result<Value> arithmetic(Operator operation, const Value& a, const Value& b, Bud
   if (operation == Operator::kAdd) {
     if (a.is(Kind::kString) && b.is(Kind::kString)) return joined_texts(a, b, budget);
     if ((a.is_list() && b.is_list()) || (a.is_tuple() && b.is_tuple())) {
-      TRY(budget->spend_items(a.items().size() + b.items().size()));
+      TRY(budget->spend_new_items(a.items().size() + b.items().size()));
       List items = a.items();
       items.insert(items.end(), b.items().begin(), b.items().end());
       return Value::sequence(std::move(items), a.sequence_type());
@@ -218,7 +219,7 @@ Result<Value> negative(const Value& operand) {
 Result<Value> slice(const Value& value, const Value* begin, const Value* end, const Value* step,
                     Budget* budget) {
   if (value.is(Kind::kString)) {
-    TRY(budget->spend_bytes(value.text().size()));
+    TRY(budget->spend_characters(value.text().size()));
     const std::vector<std::string_view> all = characters(value.text());
     const auto size = static_cast<std::int64_t>(all.size());
     std::string out;
@@ -226,7 +227,7 @@ Result<Value> slice(const Value& value, const Value* begin, const Value* end, co
     return value.is_markup() ? Value::markup(std::move(out)) : Value(std::move(out));
   }
   if (value.is_list() || value.is_tuple()) {
-    TRY(budget->spend_items(value.items().size()));
+    TRY(budget->spend_new_items(value.items().size()));
     const auto size = static_cast<std::int64_t>(value.items().size());
     List out;
     walk(TRY(bounds_of(begin, end, step, size)), size,

@@ -52,7 +52,7 @@ Result<Interpreter::Flow> Interpreter::run(const Statement& statement, const Sco
   Result<Flow> flow = run_kind(statement, scope, out);
   --depth_;
   if (!flow && flow.error().where.empty()) {
-    flow.error().where = fmt::format("{}, line {}", template_.where, statement.line);
+    flow.error().where = fmt::format("{}, {}", template_.where, statement.place.text());
   }
   return flow;
 }
@@ -162,7 +162,7 @@ Result<> Interpreter::run_generation(const Statement& statement, const ScopePtr&
   if (out == rendering_) {
     generated_.emplace_back(out->size(), out->size() + text.size());
   } else {
-    hidden_generation_ = statement.line;
+    hidden_generation_ = statement.place;
   }
   return write(text, out);
 }

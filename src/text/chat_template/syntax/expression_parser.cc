@@ -14,16 +14,16 @@ namespace {
 using Type = Token::Type;
 using Node = Expression::Kind;
 
-ExpressionPtr node(Node kind, int line) {
+ExpressionPtr node(Node kind, Place place) {
   auto made = std::make_unique<Expression>();
   made->kind = kind;
-  made->line = line;
+  made->place = place;
   return made;
 }
 
 template <class... Parts>
-ExpressionPtr node(Node kind, int line, Parts... parts) {
-  ExpressionPtr made = node(kind, line);
+ExpressionPtr node(Node kind, Place place, Parts... parts) {
+  ExpressionPtr made = node(kind, place);
   (made->parts.push_back(std::move(parts)), ...);
   return made;
 }
@@ -51,8 +51,8 @@ const Operator* taken(const NamedOperator (&list)[n], TokenReader& in) {
   return nullptr;
 }
 
-ExpressionPtr binary(int line, Operator operation, ExpressionPtr left, ExpressionPtr right) {
-  ExpressionPtr made = node(Node::kBinary, line, std::move(left), std::move(right));
+ExpressionPtr binary(Place place, Operator operation, ExpressionPtr left, ExpressionPtr right) {
+  ExpressionPtr made = node(Node::kBinary, place, std::move(left), std::move(right));
   made->operators = {operation};
   return made;
 }
@@ -77,9 +77,12 @@ Result<ExpressionPtr> ExpressionParser::grown(ExpressionPtr made) const {
   for (const ExpressionPtr& part : made->parts) see(part);
   for (const ExpressionPtr& part : made->arguments.positional) see(part);
   for (const auto& [name, part] : made->arguments.named) see(part);
+  see(made->arguments.spread);
+  see(made->arguments.spread_named);
   made->depth = deepest + 1;
   if (made->depth > kDeepestExpression) {
-    return in_.refuse(made->line, fmt::format("more than {} nested operations", kDeepestExpression),
+    return in_.refuse(made->place,
+                      fmt::format("more than {} nested operations", kDeepestExpression),
                       "shorter expressions");
   }
   return made;
@@ -89,7 +92,7 @@ Result<> ExpressionParser::refuse_unknown(const Expression& tree) const {
   const bool has_builtin = tree.kind == Node::kFilter || tree.kind == Node::kTest;
   if (has_builtin && tree.builtin == nullptr) {
     const bool is_filter = tree.kind == Node::kFilter;
-    return in_.refuse(tree.line,
+    return in_.refuse(tree.place,
                       fmt::format("the {} '{}'", is_filter ? "filter" : "test", tree.text),
                       fmt::format("one of {}", is_filter ? filter_names() : test_names()));
   }
@@ -99,11 +102,14 @@ Result<> ExpressionParser::refuse_unknown(const Expression& tree) const {
   }
   for (const ExpressionPtr& part : tree.arguments.positional) TRY(refuse_unknown(*part));
   for (const auto& [name, part] : tree.arguments.named) TRY(refuse_unknown(*part));
+  for (const auto* part : {&tree.arguments.spread, &tree.arguments.spread_named}) {
+    if (*part != nullptr) TRY(refuse_unknown(**part));
+  }
   return {};
 }
 
 Result<ExpressionPtr> ExpressionParser::conditional() {
-  const int line = in_.line();
+  const Place place = in_.place();
   ExpressionPtr value = TRY(disjunction());
   while (in_.take_name("if")) {
     ExpressionPtr test = TRY(disjunction());
@@ -114,42 +120,42 @@ Result<ExpressionPtr> ExpressionParser::conditional() {
       in_.leave();
     }
     value = TRY(grown(
-        node(Node::kConditional, line, std::move(test), std::move(value), std::move(otherwise))));
+        node(Node::kConditional, place, std::move(test), std::move(value), std::move(otherwise))));
   }
   return value;
 }
 
 Result<ExpressionPtr> ExpressionParser::disjunction() {
-  const int line = in_.line();
+  const Place place = in_.place();
   ExpressionPtr left = TRY(conjunction());
   while (in_.take_name("or")) {
-    left = TRY(grown(node(Node::kOr, line, std::move(left), TRY(conjunction()))));
+    left = TRY(grown(node(Node::kOr, place, std::move(left), TRY(conjunction()))));
   }
   return left;
 }
 
 Result<ExpressionPtr> ExpressionParser::conjunction() {
-  const int line = in_.line();
+  const Place place = in_.place();
   ExpressionPtr left = TRY(negation());
   while (in_.take_name("and")) {
-    left = TRY(grown(node(Node::kAnd, line, std::move(left), TRY(negation()))));
+    left = TRY(grown(node(Node::kAnd, place, std::move(left), TRY(negation()))));
   }
   return left;
 }
 
 Result<ExpressionPtr> ExpressionParser::negation() {
-  const int line = in_.line();
+  const Place place = in_.place();
   if (!in_.take_name("not")) return comparison();
   TRY(in_.enter());
-  ExpressionPtr made = TRY(grown(node(Node::kNot, line, TRY(negation()))));
+  ExpressionPtr made = TRY(grown(node(Node::kNot, place, TRY(negation()))));
   in_.leave();
   return made;
 }
 
 Result<ExpressionPtr> ExpressionParser::comparison() {
-  const int line = in_.line();
+  const Place place = in_.place();
   ExpressionPtr first = TRY(sum());
-  ExpressionPtr made = node(Node::kCompare, line);
+  ExpressionPtr made = node(Node::kCompare, place);
   while (true) {
     if (const Operator* operation = taken(kComparisons, in_)) {
       made->operators.push_back(*operation);
@@ -170,48 +176,48 @@ Result<ExpressionPtr> ExpressionParser::comparison() {
 }
 
 Result<ExpressionPtr> ExpressionParser::sum() {
-  const int line = in_.line();
+  const Place place = in_.place();
   ExpressionPtr left = TRY(concatenation());
   while (const Operator* operation = taken(kSums, in_)) {
-    left = TRY(grown(binary(line, *operation, std::move(left), TRY(concatenation()))));
+    left = TRY(grown(binary(place, *operation, std::move(left), TRY(concatenation()))));
   }
   return left;
 }
 
 Result<ExpressionPtr> ExpressionParser::concatenation() {
-  const int line = in_.line();
+  const Place place = in_.place();
   ExpressionPtr first = TRY(product());
   if (!in_.is_operator("~")) return first;
-  ExpressionPtr made = node(Node::kConcat, line, std::move(first));
+  ExpressionPtr made = node(Node::kConcat, place, std::move(first));
   while (in_.take_operator("~")) made->parts.push_back(TRY(product()));
   return grown(std::move(made));
 }
 
 Result<ExpressionPtr> ExpressionParser::product() {
-  const int line = in_.line();
+  const Place place = in_.place();
   ExpressionPtr left = TRY(power());
   while (const Operator* operation = taken(kProducts, in_)) {
-    left = TRY(grown(binary(line, *operation, std::move(left), TRY(power()))));
+    left = TRY(grown(binary(place, *operation, std::move(left), TRY(power()))));
   }
   return left;
 }
 
 Result<ExpressionPtr> ExpressionParser::power() {
-  const int line = in_.line();
+  const Place place = in_.place();
   ExpressionPtr left = TRY(unary(true));
   while (const Operator* operation = taken(kPowers, in_)) {
-    left = TRY(grown(binary(line, *operation, std::move(left), TRY(unary(true)))));
+    left = TRY(grown(binary(place, *operation, std::move(left), TRY(unary(true)))));
   }
   return left;
 }
 
 Result<ExpressionPtr> ExpressionParser::unary(bool with_filters) {
-  const int line = in_.line();
+  const Place place = in_.place();
   ExpressionPtr made;
   if (in_.is_operator("-") || in_.is_operator("+")) {
     const Node kind = in_.next().text == "-" ? Node::kNegative : Node::kPositive;
     TRY(in_.enter());
-    made = TRY(grown(node(kind, line, TRY(unary(false)))));
+    made = TRY(grown(node(kind, place, TRY(unary(false)))));
     in_.leave();
   } else {
     made = TRY(primary());
@@ -221,8 +227,8 @@ Result<ExpressionPtr> ExpressionParser::unary(bool with_filters) {
 }
 
 Result<ExpressionPtr> ExpressionParser::primary() {
-  const int line = in_.line();
-  ExpressionPtr made = node(Node::kLiteral, line);
+  const Place place = in_.place();
+  ExpressionPtr made = node(Node::kLiteral, place);
   if (in_.is(Type::kName)) return name_or_constant();
   if (in_.is(Type::kString)) {
     std::string text;
@@ -246,7 +252,7 @@ Result<ExpressionPtr> ExpressionParser::primary() {
 }
 
 Result<ExpressionPtr> ExpressionParser::name_or_constant() {
-  ExpressionPtr made = node(Node::kLiteral, in_.line());
+  ExpressionPtr made = node(Node::kLiteral, in_.place());
   const Token token = in_.next();
   if (token.text == "true" || token.text == "True") {
     made->value = Value(true);
@@ -254,7 +260,7 @@ Result<ExpressionPtr> ExpressionParser::name_or_constant() {
     made->value = Value(false);
   } else if (token.text != "none" && token.text != "None") {
     if (macros > 0 && (token.text == "varargs" || token.text == "kwargs")) {
-      return in_.refuse(token.line, fmt::format("'{}' in a macro", token.text),
+      return in_.refuse(token.place, fmt::format("'{}' in a macro", token.text),
                         "macros with named parameters only");
     }
     made->kind = Node::kName;
@@ -264,7 +270,7 @@ Result<ExpressionPtr> ExpressionParser::name_or_constant() {
 }
 
 Result<ExpressionPtr> ExpressionParser::list() {
-  ExpressionPtr made = node(Node::kList, in_.line());
+  ExpressionPtr made = node(Node::kList, in_.place());
   while (!in_.is_operator("]")) {
     if (!made->parts.empty()) TRY(in_.expect_operator(","));
     if (in_.is_operator("]")) break;
@@ -275,7 +281,7 @@ Result<ExpressionPtr> ExpressionParser::list() {
 }
 
 Result<ExpressionPtr> ExpressionParser::dict() {
-  ExpressionPtr made = node(Node::kDict, in_.line());
+  ExpressionPtr made = node(Node::kDict, in_.place());
   while (!in_.is_operator("}")) {
     if (!made->parts.empty()) TRY(in_.expect_operator(","));
     if (in_.is_operator("}")) break;
@@ -294,7 +300,7 @@ bool ExpressionParser::at_tuple_end(std::string_view end_name) const {
 
 Result<ExpressionPtr> ExpressionParser::tuple(bool with_conditional, std::string_view end_name,
                                               bool may_be_empty) {
-  ExpressionPtr made = node(Node::kTuple, in_.line());
+  ExpressionPtr made = node(Node::kTuple, in_.place());
   bool is_tuple = false;
   while (true) {
     if (!made->parts.empty()) TRY(in_.expect_operator(","));
@@ -336,20 +342,20 @@ Result<ExpressionPtr> ExpressionParser::filters_and_tests(ExpressionPtr operand)
 }
 
 Result<ExpressionPtr> ExpressionParser::subscript(ExpressionPtr operand) {
-  const int line = in_.line();
-  if (in_.take_operator("[")) return bracketed(std::move(operand), line);
+  const Place place = in_.place();
+  if (in_.take_operator("[")) return bracketed(std::move(operand), place);
   TRY(in_.expect_operator("."));
   if (in_.is(Type::kInteger)) {
-    ExpressionPtr index = node(Node::kLiteral, line);
+    ExpressionPtr index = node(Node::kLiteral, place);
     index->value = Value(in_.next().integer);
-    return grown(node(Node::kItem, line, std::move(operand), std::move(index)));
+    return grown(node(Node::kItem, place, std::move(operand), std::move(index)));
   }
-  ExpressionPtr made = node(Node::kAttribute, line, std::move(operand));
+  ExpressionPtr made = node(Node::kAttribute, place, std::move(operand));
   made->text = TRY(in_.name());
   return grown(std::move(made));
 }
 
-Result<ExpressionPtr> ExpressionParser::bracketed(ExpressionPtr operand, int line) {
+Result<ExpressionPtr> ExpressionParser::bracketed(ExpressionPtr operand, Place place) {
   ExpressionPtr bounds[3];
   int bound = 0;
   bool is_slice = false;
@@ -366,11 +372,11 @@ Result<ExpressionPtr> ExpressionParser::bracketed(ExpressionPtr operand, int lin
   }
   TRY(in_.expect_operator("]"));
   if (is_slice) {
-    return grown(node(Node::kSlice, line, std::move(operand), std::move(bounds[0]),
+    return grown(node(Node::kSlice, place, std::move(operand), std::move(bounds[0]),
                       std::move(bounds[1]), std::move(bounds[2])));
   }
-  if (bounds[0] == nullptr) return in_.refuse(line, "'[]'", "an index");
-  return grown(node(Node::kItem, line, std::move(operand), std::move(bounds[0])));
+  if (bounds[0] == nullptr) return in_.refuse(place, "'[]'", "an index");
+  return grown(node(Node::kItem, place, std::move(operand), std::move(bounds[0])));
 }
 
 Result<Arguments> ExpressionParser::arguments() {
@@ -381,17 +387,22 @@ Result<Arguments> ExpressionParser::arguments() {
     if (!first) TRY(in_.expect_operator(","));
     if (!first && in_.is_operator(")")) break;
     first = false;
-    if (in_.is_operator("*") || in_.is_operator("**")) {
-      return in_.refuse("arguments one by one");
-    }
-    if (in_.is(Type::kName) && in_.after().type == Type::kOperator && in_.after().text == "=") {
+    if (made.spread_named != nullptr) return in_.refuse("')': nothing follows **members");
+    if (in_.is_operator("*")) {
+      if (made.spread != nullptr) return in_.refuse("one list of *elements");
+      in_.next();
+      made.spread = TRY(expression());
+    } else if (in_.take_operator("**")) {
+      made.spread_named = TRY(expression());
+    } else if (in_.is(Type::kName) && in_.after().type == Type::kOperator &&
+               in_.after().text == "=") {
       std::string name = in_.next().text;
       for (const auto& [other, unused] : made.named) {
         if (other == name) return in_.refuse("each keyword argument once");
       }
       in_.next();
       made.named.emplace_back(std::move(name), TRY(expression()));
-    } else if (made.named.empty()) {
+    } else if (made.named.empty() && made.spread == nullptr) {
       made.positional.push_back(TRY(expression()));
     } else {
       return in_.refuse("a keyword argument behind another");
@@ -402,13 +413,13 @@ Result<Arguments> ExpressionParser::arguments() {
 }
 
 Result<ExpressionPtr> ExpressionParser::call(ExpressionPtr operand) {
-  ExpressionPtr made = node(Node::kCall, in_.line(), std::move(operand));
+  ExpressionPtr made = node(Node::kCall, in_.place(), std::move(operand));
   made->arguments = TRY(arguments());
   return grown(std::move(made));
 }
 
 Result<ExpressionPtr> ExpressionParser::filter(ExpressionPtr operand) {
-  ExpressionPtr made = node(Node::kFilter, in_.line(), std::move(operand));
+  ExpressionPtr made = node(Node::kFilter, in_.place(), std::move(operand));
   made->text = TRY(in_.name());
   made->builtin = find_filter(made->text);
   if (in_.is_operator("(")) made->arguments = TRY(arguments());
@@ -423,9 +434,9 @@ Result<ExpressionPtr> ExpressionParser::filters_of_block() {
 }
 
 Result<ExpressionPtr> ExpressionParser::test(ExpressionPtr operand) {
-  const int line = in_.line();
+  const Place place = in_.place();
   const bool negated = in_.take_name("not");
-  ExpressionPtr made = node(Node::kTest, line, std::move(operand));
+  ExpressionPtr made = node(Node::kTest, place, std::move(operand));
   made->text = TRY(in_.name());
   made->builtin = find_test(made->text);
   const bool argument_follows =
@@ -440,7 +451,7 @@ Result<ExpressionPtr> ExpressionParser::test(ExpressionPtr operand) {
     made->arguments.positional.push_back(TRY(postfix(TRY(primary()))));
   }
   made = TRY(grown(std::move(made)));
-  return negated ? grown(node(Node::kNot, line, std::move(made))) : std::move(made);
+  return negated ? grown(node(Node::kNot, place, std::move(made))) : std::move(made);
 }
 
 }  // namespace farthing::jinja

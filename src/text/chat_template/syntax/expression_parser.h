@@ -43,7 +43,7 @@ class ExpressionParser {
   Result<ExpressionPtr> postfix(ExpressionPtr operand);
   Result<ExpressionPtr> filters_and_tests(ExpressionPtr operand);
   Result<ExpressionPtr> subscript(ExpressionPtr operand);
-  Result<ExpressionPtr> bracketed(ExpressionPtr operand, int line);
+  Result<ExpressionPtr> bracketed(ExpressionPtr operand, Place place);
   Result<ExpressionPtr> call(ExpressionPtr operand);
   Result<ExpressionPtr> filter(ExpressionPtr operand);
   Result<ExpressionPtr> test(ExpressionPtr operand);

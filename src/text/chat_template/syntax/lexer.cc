@@ -18,6 +18,7 @@ using Type = Token::Type;
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool starts_name(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
+bool continues_character(char c) { return (static_cast<unsigned char>(c) & 0xC0) == 0x80; }
 bool continues_name(char c) { return starts_name(c) || is_digit(c); }
 
 // One kind of line end, and without the last one: what jinja2 does before everything else.
@@ -59,10 +60,15 @@ class Lexer {
   std::string_view rest() const { return std::string_view(text_).substr(at_); }
   bool at(std::string_view what) const { return rest().starts_with(what); }
 
-  // Moves on to byte `to`, counting lines.
+  // Moves on to byte `to`, counting lines and columns.
   void advance(std::size_t to) {
-    line_ += static_cast<int>(std::count(text_.begin() + static_cast<std::ptrdiff_t>(at_),
-                                         text_.begin() + static_cast<std::ptrdiff_t>(to), '\n'));
+    for (std::size_t i = at_; i < to; ++i) {
+      if (text_[i] == '\n') {
+        place_ = {place_.line + 1, 1};
+      } else if (!continues_character(text_[i])) {
+        ++place_.column;
+      }
+    }
     if (to > at_) line_starting_ = text_[to - 1] == '\n';
     at_ = to;
   }
@@ -72,14 +78,14 @@ class Lexer {
   }
 
   void add(Type type, std::string_view text) {
-    tokens_.push_back({type, line_, std::string(text)});
+    tokens_.push_back({type, place_, std::string(text)});
   }
   void add_data(std::string_view data) {
     if (!data.empty()) add(Type::kData, data);
   }
 
   tl::unexpected<Error> refuse(std::string got, std::string wanted) const {
-    return syntax_error(where_, line_, std::move(got), std::move(wanted));
+    return syntax_error(where_, place_, std::move(got), std::move(wanted));
   }
 
   std::size_t next_tag() const {
@@ -294,17 +300,17 @@ class Lexer {
   const std::string text_;
   const std::string_view where_;
   std::size_t at_ = 0;
-  int line_ = 1;
+  Place place_;
   bool line_starting_ = true;  // what was consumed last ended a line
   std::vector<Token> tokens_;
 };
 
 }  // namespace
 
-tl::unexpected<Error> syntax_error(std::string_view where, int line, std::string got,
+tl::unexpected<Error> syntax_error(std::string_view where, Place place, std::string got,
                                    std::string wanted) {
   return fail({.what = "the chat template cannot be read",
-               .where = fmt::format("{}, line {}", where, line),
+               .where = fmt::format("{}, {}", where, place.text()),
                .got = std::move(got),
                .wanted = std::move(wanted),
                .remedy = "see docs/chat_templates.md for what is supported"});

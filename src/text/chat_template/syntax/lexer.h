@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "text/chat_template/syntax/place.h"
 
 namespace farthing::jinja {
 
@@ -25,7 +26,7 @@ struct Token {
     kEnd,
   };
   Type type;
-  int line;
+  Place place;
   std::string text;  // a string without quotes and escapes
   std::int64_t integer = 0;
   double real = 0;
@@ -34,8 +35,8 @@ struct Token {
 // Always ends with kEnd. `source` must be valid UTF-8; `where` names the file in errors.
 Result<std::vector<Token>> tokenize(std::string_view source, std::string_view where);
 
-// An error at a line of the template.
-tl::unexpected<Error> syntax_error(std::string_view where, int line, std::string got,
+// An error at a place of the template.
+tl::unexpected<Error> syntax_error(std::string_view where, Place place, std::string got,
                                    std::string wanted);
 
 }  // namespace farthing::jinja

@@ -35,12 +35,12 @@ class Parser {
     TRY(in_.enter());
     Body body;
     while (!in_.is(Type::kEnd)) {
-      const int line = in_.line();
+      const Place place = in_.place();
       if (in_.is(Type::kData)) {
-        body.push_back({.kind = Tag::kData, .line = line, .text = in_.next().text});
+        body.push_back({.kind = Tag::kData, .place = place, .text = in_.next().text});
       } else if (in_.is(Type::kVariableBegin)) {
         in_.next();
-        body.push_back({.kind = Tag::kPrint, .line = line});
+        body.push_back({.kind = Tag::kPrint, .place = place});
         body.back().expression = TRY(expressions_.tuple());
         TRY(in_.expect(Type::kVariableEnd, "}}"));
       } else {
@@ -83,43 +83,43 @@ class Parser {
   }
 
   Result<Statement> statement() {
-    const int line = in_.line();
+    const Place place = in_.place();
     const std::string tag = TRY(in_.name());
-    if (tag == "if") return if_statement(line);
-    if (tag == "for") return for_statement(line);
-    if (tag == "set") return set_statement(line);
-    if (tag == "macro") return macro_statement(line);
-    if (tag == "call") return call_statement(line);
+    if (tag == "if") return if_statement(place);
+    if (tag == "for") return for_statement(place);
+    if (tag == "set") return set_statement(place);
+    if (tag == "macro") return macro_statement(place);
+    if (tag == "call") return call_statement(place);
     if (tag == "filter") {
-      Statement made{.kind = Tag::kFilter, .line = line};
+      Statement made{.kind = Tag::kFilter, .place = place};
       made.expression = TRY(expressions_.filters_of_block());
       made.body = TRY(body_to("endfilter"));
       return made;
     }
     if (tag == "generation") {
       has_generation = true;
-      Statement made{.kind = Tag::kGeneration, .line = line};
+      Statement made{.kind = Tag::kGeneration, .place = place};
       made.body = TRY(function_body("endgeneration"));
       return made;
     }
     if (tag == "break" || tag == "continue") {
       if (loops_ == 0)
-        return in_.refuse(line, fmt::format("{{% {} %}} outside a loop", tag), "a loop around it");
-      return Statement{.kind = tag == "break" ? Tag::kBreak : Tag::kContinue, .line = line};
+        return in_.refuse(place, fmt::format("{{% {} %}} outside a loop", tag), "a loop around it");
+      return Statement{.kind = tag == "break" ? Tag::kBreak : Tag::kContinue, .place = place};
     }
-    return in_.refuse(line, fmt::format("{{% {} %}}", tag),
+    return in_.refuse(place, fmt::format("{{% {} %}}", tag),
                       "if, for, set, macro, call, filter, generation, break, continue or raw");
   }
 
-  Result<Statement> if_statement(int line) {
-    Statement made{.kind = Tag::kIf, .line = line};
+  Result<Statement> if_statement(Place place) {
+    Statement made{.kind = Tag::kIf, .place = place};
     ++expressions_.conditions;
     made.expression = TRY(expressions_.tuple(false));
     made.body = TRY(body({"elif", "else", "endif"}));
-    const int branch_line = in_.line();
+    const Place branch = in_.place();
     if (in_.take_name("elif")) {
       TRY(in_.enter());
-      made.otherwise.push_back(TRY(if_statement(branch_line)));
+      made.otherwise.push_back(TRY(if_statement(branch)));
       in_.leave();
     } else if (in_.take_name("else")) {
       made.otherwise = TRY(body_to("endif"));
@@ -130,8 +130,8 @@ class Parser {
     return made;
   }
 
-  Result<Statement> for_statement(int line) {
-    Statement made{.kind = Tag::kFor, .line = line};
+  Result<Statement> for_statement(Place place) {
+    Statement made{.kind = Tag::kFor, .place = place};
     made.target = TRY(expressions_.target("in", false));
     TRY(in_.expect_name("in"));
     made.expression = TRY(expressions_.tuple(false, "recursive"));
@@ -148,8 +148,8 @@ class Parser {
     return made;
   }
 
-  Result<Statement> set_statement(int line) {
-    Statement made{.kind = Tag::kSet, .line = line};
+  Result<Statement> set_statement(Place place) {
+    Statement made{.kind = Tag::kSet, .place = place};
     made.target = TRY(expressions_.target({}, true));
     if (in_.take_operator("=")) {
       made.expression = TRY(expressions_.tuple());
@@ -180,8 +180,8 @@ class Parser {
     return in_.expect_operator(")");
   }
 
-  Result<Statement> macro_statement(int line) {
-    Statement made{.kind = Tag::kMacro, .line = line};
+  Result<Statement> macro_statement(Place place) {
+    Statement made{.kind = Tag::kMacro, .place = place};
     made.text = TRY(expressions_.name_target()).name;
     ++expressions_.macros;
     TRY(parameters(&made));
@@ -190,13 +190,13 @@ class Parser {
     return made;
   }
 
-  Result<Statement> call_statement(int line) {
-    Statement made{.kind = Tag::kCall, .line = line};
+  Result<Statement> call_statement(Place place) {
+    Statement made{.kind = Tag::kCall, .place = place};
     ++expressions_.macros;
     if (in_.is_operator("(")) TRY(parameters(&made));
     made.expression = TRY(expressions_.expression());
     if (made.expression->kind != Expression::Kind::kCall) {
-      return in_.refuse(line, "{% call %} of something else", "the call of a macro");
+      return in_.refuse(place, "{% call %} of something else", "the call of a macro");
     }
     made.body = TRY(function_body("endcall"));
     --expressions_.macros;

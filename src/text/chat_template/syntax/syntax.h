@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "text/chat_template/syntax/place.h"
 #include "text/chat_template/values/value.h"
 
 namespace farthing::jinja {
@@ -18,6 +19,7 @@ using ExpressionPtr = std::unique_ptr<Expression>;
 struct Arguments {
   std::vector<ExpressionPtr> positional;
   std::vector<std::pair<std::string, ExpressionPtr>> named;
+  ExpressionPtr spread, spread_named;  // of *elements and of **members; null where there is none
 };
 
 enum class Operator {
@@ -62,7 +64,7 @@ struct Expression {
     kConditional,  // parts[1] if parts[0] else parts[2], which may be null
   };
   Kind kind;
-  int line;
+  Place place;
   std::string text;
   Value value;
   std::vector<ExpressionPtr> parts;
@@ -74,7 +76,7 @@ struct Expression {
 
 // What is assigned to: a name, an attribute of a namespace, or several targets.
 struct Target {
-  int line = 0;
+  Place place = {};
   std::string name;
   std::string attribute;      // not empty: name.attribute
   std::vector<Target> parts;  // of a tuple
@@ -105,7 +107,7 @@ struct Statement {
     kContinue,
   };
   Kind kind;
-  int line;
+  Place place;
   std::string text = {};
   ExpressionPtr expression = nullptr;
   ExpressionPtr condition = nullptr;

@@ -9,11 +9,11 @@ using Type = Token::Type;
 
 Result<Target> ExpressionParser::name_target() {
   Target made;
-  made.line = in_.line();
+  made.place = in_.place();
   made.name = TRY(in_.name());
   for (const char* constant : {"true", "false", "none", "True", "False", "None"}) {
     if (made.name == constant) {
-      return in_.refuse(made.line, fmt::format("an assignment to '{}'", made.name),
+      return in_.refuse(made.place, fmt::format("an assignment to '{}'", made.name),
                         "a name of your own");
     }
   }
@@ -35,7 +35,7 @@ Result<Target> ExpressionParser::one_target(bool with_attribute) {
 
 Result<Target> ExpressionParser::target(std::string_view end_name, bool with_attribute) {
   Target made;
-  made.line = in_.line();
+  made.place = in_.place();
   while (true) {
     if (!made.parts.empty()) TRY(in_.expect_operator(","));
     if (at_tuple_end(end_name) || in_.is_operator("=")) break;

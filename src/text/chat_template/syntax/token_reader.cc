@@ -32,7 +32,7 @@ std::string describe(const Token& token) {
 }  // namespace
 
 tl::unexpected<Error> TokenReader::refuse(std::string wanted) const {
-  return refuse(line(), describe(now()), std::move(wanted));
+  return refuse(place(), describe(now()), std::move(wanted));
 }
 
 Result<> TokenReader::expect(Token::Type type, std::string_view wanted) {
@@ -58,7 +58,7 @@ Result<std::string> TokenReader::name() {
 
 Result<> TokenReader::enter() {
   if (++depth_ > kDeepestSyntax) {
-    return refuse(line(), fmt::format("more than {} levels of nesting", kDeepestSyntax),
+    return refuse(place(), fmt::format("more than {} levels of nesting", kDeepestSyntax),
                   "blocks and brackets that are nested less deeply");
   }
   return {};

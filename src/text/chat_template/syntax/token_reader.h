@@ -21,7 +21,7 @@ class TokenReader {
     if (at_ + 1 < tokens_.size()) ++at_;
     return token;
   }
-  int line() const { return now().line; }
+  Place place() const { return now().place; }
 
   bool is(Token::Type type) const { return now().type == type; }
   bool is_operator(std::string_view text) const {
@@ -39,8 +39,8 @@ class TokenReader {
 
   // An error at the token that is next.
   tl::unexpected<Error> refuse(std::string wanted) const;
-  tl::unexpected<Error> refuse(int line, std::string got, std::string wanted) const {
-    return syntax_error(where_, line, std::move(got), std::move(wanted));
+  tl::unexpected<Error> refuse(Place place, std::string got, std::string wanted) const {
+    return syntax_error(where_, place, std::move(got), std::move(wanted));
   }
 
   // Levels of brackets and blocks; deeper than the limit is an error.

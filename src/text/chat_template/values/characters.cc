@@ -117,6 +117,14 @@ std::string_view strip(std::string_view text, const std::string_view* what, bool
   return text;
 }
 
+std::size_t most_lines(std::string_view text) {
+  // Every line end has one of these as its last byte.
+  return 1 + static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) {
+           const auto byte = static_cast<unsigned char>(c);
+           return byte < 32 || byte == 0x85 || byte == 0xa8 || byte == 0xa9;
+         }));
+}
+
 std::vector<std::string_view> split_lines(std::string_view text) {
   std::vector<std::string_view> lines;
   std::size_t begin = 0;

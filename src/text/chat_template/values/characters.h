@@ -29,6 +29,8 @@ bool is_printable(char32_t character);
 std::string_view strip(std::string_view text, const std::string_view* what, bool left, bool right);
 
 // str.splitlines, without line ends.
+// At least as many lines as split_lines makes.
+std::size_t most_lines(std::string_view text);
 std::vector<std::string_view> split_lines(std::string_view text);
 
 enum class Case { kUpper, kLower };

@@ -8,7 +8,7 @@
 
 namespace farthing::jinja {
 
-// The interpreter adds the line where it happened.
+// The interpreter adds the place where it happened.
 inline tl::unexpected<Error> refused(std::string what, std::string got, std::string wanted = {}) {
   return fail({.what = std::move(what),
                .where = {},

@@ -25,6 +25,32 @@ TIME = {
         "parameters": {"type": "object", "properties": {}},
     },
 }
+# Every kind of schema that the templates which write tools as types (gpt-oss) tell apart.
+BOOKING = {
+    "type": "function",
+    "function": {
+        "name": "book_table",
+        "description": "Books a table.\nAsk first.",
+        "parameters": {
+            "type": "object",
+            "properties": {
+                "guests": {"type": "array", "description": "Who comes", "items": {
+                    "type": "object", "properties": {"name": {"type": "string"}, "age": {"type": "integer"}},
+                    "required": ["name"]}},
+                "note": {"type": ["string", "null"], "description": "Anything else", "default": None},
+                "when": {"oneOf": [{"type": "string", "enum": ["noon", "evening"]}, {"type": "number", "description": "an hour"}],
+                         "description": "The time", "default": "evening"},
+                "inside": {"type": "boolean", "default": True},
+                "tags": {"type": "array", "items": {"type": "string"}, "nullable": True},
+                "level": {"type": "number", "default": 0.5},
+                "table": {"type": "object", "properties": {"row": {"type": "integer", "minimum": 1}}},
+                "extra": {"type": "object", "additionalProperties": False},
+                "any": {"description": "no type"},
+            },
+            "required": ["guests", "when"],
+        },
+    },
+}
 
 
 def system(text="You are terse."):
@@ -44,6 +70,8 @@ def called(name, arguments, identity):
 
 
 CALL = called("get_weather", {"place": "Zürich", "days": [1, 2], "exact": True, "limit": None}, "call00001")
+CLOCK = called("get_time", {}, "call00002")
+AS_TEXT = called("get_weather", "{\"place\": \"Z\u00fcrich\"}", "call00003")
 RESULT = {"role": "tool", "name": "get_weather", "tool_call_id": "call00001", "content": "{\"degrees\": 21.5}"}
 NOW = {"year": 2026, "month": 3, "day": 9, "hour": 14, "minute": 5, "second": 7}
 
@@ -69,6 +97,27 @@ CONVERSATIONS = {
                    "tools": [WEATHER]},
     "tool_calls_without_content": {"messages": [user("Weather?"), {"role": "assistant", "content": None, "tool_calls": [CALL]},
                                                 RESULT], "tools": [WEATHER], "add_generation_prompt": True},
+    "two_calls_at_once": {"messages": [system(), user("Weather, time?"), assistant("", tool_calls=[CALL, CLOCK]), RESULT,
+                                       {"role": "tool", "name": "get_time", "tool_call_id": "call00002", "content": "14:05"},
+                                       assistant("21.5 degrees at 14:05."), user("Thanks!")],
+                          "tools": [WEATHER, TIME], "add_generation_prompt": True},
+    "calls_after_reasoning": {"messages": [user("Weather?"), assistant("I look.", reasoning_content="It is asked.", tool_calls=[CALL]),
+                                           RESULT, assistant("", reasoning_content="And the time.", tool_calls=[CLOCK]),
+                                           {"role": "tool", "name": "get_time", "tool_call_id": "call00002", "content": ""}],
+                              "tools": [WEATHER, TIME], "add_generation_prompt": True},
+    "call_without_reasoning": {"messages": [user("Weather?"), {"role": "assistant", "tool_calls": [CALL]}, RESULT,
+                                            assistant("Warm."), user("Sure?")], "tools": [WEATHER], "add_generation_prompt": True},
+    "arguments_as_text": {"messages": [user("Weather?"), assistant("", tool_calls=[AS_TEXT]),
+                                       {"role": "tool", "name": "get_weather", "tool_call_id": "call00003", "content": "warm"}],
+                          "tools": [WEATHER], "add_generation_prompt": True},
+    "result_as_data": {"messages": [user("Weather?"), assistant("", tool_calls=[CALL]), {**RESULT, "content": {"degrees": 21.5, "at": [1, None]}}],
+                       "tools": [WEATHER], "add_generation_prompt": True},
+    "typed_tools": {"messages": [{"role": "developer", "content": "Be brief."}, user("A table?")], "tools": [BOOKING, TIME],
+                    "add_generation_prompt": True},
+    "built_in_tools": {"messages": [system(), user("Search."), assistant("", tool_calls=[called("brave_search", {"query": "a & b"}, "call00004")]),
+                                    {"role": "ipython", "content": "found"}], "tools": [TIME], "add_generation_prompt": True,
+                       "variables": {"builtin_tools": ["browser", "python", "brave_search"], "tools_in_user_message": False,
+                                     "date_string": "9 March 2026", "reasoning_effort": "high", "model_identity": "You are a test."}},
     "documents": {"messages": [user("Which?")], "documents": [{"title": "A", "text": "first"}, {"title": "B", "text": "second"}],
                   "add_generation_prompt": True},
     "content_parts": {"messages": [{"role": "user", "content": [{"type": "text", "text": "Look:"}, {"type": "text", "text": "here"}]},

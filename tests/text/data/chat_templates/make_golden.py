@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Renders every template with every conversation by jinja2 and writes NAME.golden beside NAME.jinja.
 
-snippets.golden holds the renderings of the lines of snippets.txt.
+Without a folder or template named, those of real/ and own/; also snippets.golden, the renderings of the lines of
+snippets.txt, and conversations.json.
 
     make_golden.py [--transformers] [--check] [FOLDER_OR_TEMPLATE...]
     make_golden.py --config TOKENIZER_CONFIG NAME      # of a template that is not carried here: only NAME.golden
@@ -210,10 +211,13 @@ def main():
             file.write(golden_text(source, render))
         return 0
     paths = args.paths or [os.path.join(HERE, folder) for folder in ("real", "own")]
-    outputs = {os.path.join(HERE, "conversations.json"): conversations_text(),
-               os.path.join(HERE, "snippets.golden"): snippets_text(render)}
+    outputs = {}
     for path in templates_of(paths):
         outputs[path[:-len(".jinja")] + ".golden"] = golden_text(read_template(path), render)
+    templates = len(outputs)
+    if not args.paths:
+        outputs[os.path.join(HERE, "conversations.json")] = conversations_text()
+        outputs[os.path.join(HERE, "snippets.golden")] = snippets_text(render)
     differing = 0
     for path, text in outputs.items():
         if not args.check:
@@ -224,7 +228,7 @@ def main():
             if file.read() != text:
                 print(f"make_golden: {path} is not what jinja2 gives now", file=sys.stderr)
                 differing += 1
-    print(f"make_golden: {len(outputs) - 2} templates x {len(conversations.CONVERSATIONS)} conversations, "
+    print(f"make_golden: {templates} templates x {len(conversations.CONVERSATIONS)} conversations, "
           f"{differing} files differ")
     return 1 if differing else 0
 

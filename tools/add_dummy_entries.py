@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Adds a number format to a copy of the tree (one file, one registry line) and runs the program with it.
+"""Adds a number format and an architecture to a copy of the tree (each one file, one line of its list) and runs the program with both.
 
-Shows what CONTRIBUTING.md promises: no other file is touched, and every command works with the new format.
-Builds in the copy with ccache, so only what the registry reaches is compiled.
+Shows what CONTRIBUTING.md promises: no other file is touched, and every command works with the new entries.
+Builds in the copy with ccache, so only what the lists reach is compiled.
 
-  tools/add_dummy_format.py [--keep FOLDER]
+  tools/add_dummy_entries.py [--keep FOLDER]
 """
 import argparse
 import json
@@ -18,14 +18,39 @@ import time
 import tree
 
 NAME = "dummy_float8"
-SOURCE = f"src/formats/{NAME}.cc"
-REGISTRY = "src/formats/registry.inc"
-TEXT = """\
+ARCHITECTURE = "dummy_decoder"
+# the entries' files, and the line that each adds to its list
+SOURCES = {f"src/formats/{NAME}.cc": ("src/formats/registry.inc", f"FARTHING_FORMAT({NAME})"),
+           f"src/model/architectures/{ARCHITECTURE}.cc": ("src/model/architectures.inc",
+                                                          f"FARTHING_ARCHITECTURE({ARCHITECTURE})")}
+ARCHITECTURE_TEXT = """\
+// dummy_decoder: Llama's blocks under a soft cap of the logits.
+#include "model/architectures/llama_blocks.h"
+#include "model/model.h"
+
+namespace farthing {
+namespace {
+
+Result<ModelConfig> read(const JsonObject& json) {
+  ModelConfig c = TRY(llama_blocks(json));
+  c.plan.logit_softcap = 30;
+  return c;
+}
+
+}  // namespace
+
+Architecture dummy_decoder_architecture() {
+  return {.name = "dummy_decoder", .hugging_face = {"DummyForCausalLM"}, .read = read, .gguf = {}};
+}
+
+}  // namespace farthing
+"""
+FORMAT_TEXT = """\
 // dummy_float8: the upper byte of an IEEE half, one plane without scales; 8 bits a weight.
 //
 // Layout: plane weight, u8 [n, k], row-major: sign, 5 bits of exponent, 2 bits of mantissa.
 // Value:  the half whose lower byte is 0; encoding rounds to nearest even and saturates.
-// Source: tools/add_dummy_format.py, which adds it to a copy of the tree.
+// Source: tools/add_dummy_entries.py, which adds it to a copy of the tree.
 #include "formats/format.h"
 
 namespace farthing {
@@ -68,7 +93,7 @@ Format dummy_float8_format() {
   Format f;
   f.layout = "one plane of bytes, row-major";
   f.value = "the upper byte of an IEEE half";
-  f.source = "tools/add_dummy_format.py";
+  f.source = "tools/add_dummy_entries.py";
   f.planes = DummyFloat8::planes;
   f.encode_tile = DummyFloat8::encode_tile;
   f.decode_tile = DummyFloat8::decode_tile;
@@ -97,8 +122,9 @@ def git(folder, *arguments):
 
 
 def use_everywhere(folder):
-    """Builds the program in `folder` and runs every command with the new format."""
-    model, made = "models/stories260k", "build/dummy"
+    """Builds the program in `folder` and runs every command with a model of the new architecture in the new format."""
+    model, made = "build/dummy_model", "build/dummy"
+    write_model(os.path.join(folder, "models/stories260k"), os.path.join(folder, model))
     window = ("--context", "256", "--tokens", "512")
     prompt = ("--prompt", "Once upon a time", "-n", "8", "--temp", "0")
 
@@ -134,6 +160,17 @@ def use_everywhere(folder):
                            f"{quantized_now['text']!r}")
 
 
+def write_model(source, target):
+    """A checkpoint of the new architecture: the weights of `source`."""
+    shutil.copytree(source, target)
+    path = os.path.join(target, "config.json")
+    with open(path, encoding="utf-8") as file:
+        config = json.load(file)
+    config.update(model_type=ARCHITECTURE, architectures=["DummyForCausalLM"])
+    with open(path, "w", encoding="utf-8") as file:
+        json.dump(config, file)
+
+
 def copy_tree(root, folder):
     for path in tree.tree_files(root):
         target = os.path.join(folder, path)
@@ -153,21 +190,22 @@ def main():
         if args.keep:
             os.makedirs(folder)
         copy_tree(tree.default_root(), folder)
-        with open(os.path.join(folder, SOURCE), "x", encoding="utf-8") as file:
-            file.write(TEXT)
-        with open(os.path.join(folder, REGISTRY), "a", encoding="utf-8") as file:
-            file.write(f"FARTHING_FORMAT({NAME})\n")
+        for (source, (registry, line)), text in zip(SOURCES.items(), (FORMAT_TEXT, ARCHITECTURE_TEXT)):
+            with open(os.path.join(folder, source), "x", encoding="utf-8") as file:
+                file.write(text)
+            with open(os.path.join(folder, registry), "a", encoding="utf-8") as file:
+                file.write(f"{line}\n")
         use_everywhere(folder)
         git(folder, "add", "--all")
         touched = git(folder, "diff", "--cached", "--name-only").split()
         print(git(folder, "diff", "--cached", "--stat"), end="")
-        if sorted(touched) != sorted([SOURCE, REGISTRY]):
-            raise RuntimeError(f"{len(touched)} files touched instead of 2: {', '.join(touched)}")
-    print(f"add_dummy_format: {len(touched)} files touched, and every command runs with {NAME}")
+        if sorted(touched) != sorted([*SOURCES, *(registry for registry, _ in SOURCES.values())]):
+            raise RuntimeError(f"{len(touched)} files touched instead of 4: {', '.join(touched)}")
+    print(f"add_dummy_entries: {len(touched)} files touched, and every command runs with {NAME} and {ARCHITECTURE}")
 
 
 if __name__ == "__main__":
     try:
         main()
     except (OSError, RuntimeError, subprocess.CalledProcessError) as error:
-        sys.exit(f"add_dummy_format: {error}")
+        sys.exit(f"add_dummy_entries: {error}")

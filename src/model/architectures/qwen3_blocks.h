@@ -1,0 +1,10 @@
+// Blocks of Qwen 3: Llama's with an RMS norm over each head of q and k.
+#pragma once
+
+#include "model/architectures/llama_blocks.h"
+
+namespace farthing {
+
+Result<ModelConfig> qwen3_blocks(const JsonObject& json);
+
+}  // namespace farthing

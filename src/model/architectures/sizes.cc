@@ -1,0 +1,289 @@
+// Reading sizes, tokens and rotary constants of config.json.
+#include "model/architectures/sizes.h"
+
+#include <fmt/format.h>
+
+#include "kernels/scalar_math.h"
+
+namespace farthing {
+namespace {
+
+constexpr int64_t most_width = 1 << 20, most_layers = 4096, most_heads = 4096,
+                  most_vocabulary = 1 << 24, most_head_dim = 256;
+
+Result<int64_t> bounded(int64_t value, int64_t most, std::string_view field,
+                        const std::string& where) {
+  if (value >= 1 && value <= most) return value;
+  return fail({.what = "a size in the model's configuration makes no sense",
+               .where = fmt::format("{}, field {}", where, field),
+               .got = std::to_string(value),
+               .wanted = fmt::format("1 to {}", most),
+               .remedy = "the file is damaged, or this is no model of a known architecture"});
+}
+
+Result<std::optional<int32_t>> token_id(int64_t id, std::string_view field,
+                                        const std::string& where) {
+  if (id >= 0 && id < most_vocabulary) return static_cast<int32_t>(id);
+  return fail({.what = "a token id in the model's configuration makes no sense",
+               .where = fmt::format("{}, field {}", where, field),
+               .got = std::to_string(id),
+               .wanted = fmt::format("0 to {}", most_vocabulary - 1),
+               .remedy = "the file is damaged, or this is no model of a known architecture"});
+}
+
+Result<std::optional<int32_t>> token_from_json(const JsonObject& json, const std::string& field) {
+  if (!json.has(field) || json.is_null(field)) return std::nullopt;
+  if (auto one = json.integer(field)) return token_id(*one, field, json.where());
+  const auto several =
+      TRY(json.integers(field));  // generation lists several ends of text; the first is the model's
+  if (several.empty()) return std::nullopt;
+  return token_id(several.front(), field, json.where());
+}
+
+// transformers 5 writes rope_parameters with rope_theta inside; earlier ones rope_theta beside
+// rope_scaling.
+std::string rope_field(const JsonObject& json, std::string_view layers) {
+  if (!json.has("rope_parameters") || json.is_null("rope_parameters")) return "rope_scaling";
+  return layers.empty() ? "rope_parameters" : fmt::format("rope_parameters.{}", layers);
+}
+
+Result<> check_rope(const RopeParameters& rope, const std::string& where) {
+  if (!(rope.theta >= 1 && rope.theta <= 1e12))
+    return fail({.what = "a constant in the model's configuration makes no sense",
+                 .where = where + ", field rope_theta",
+                 .got = fmt::format("{}", rope.theta),
+                 .wanted = "1 to 1e12",
+                 .remedy = "check this field"});
+  if (rope.factor > 0 && rope.high_freq_factor > rope.low_freq_factor && rope.low_freq_factor > 0 &&
+      rope.original_max_positions >= 1)
+    return {};
+  return fail(
+      {.what = "the rope scaling in the model's configuration makes no sense",
+       .where = where,
+       .got = fmt::format(
+           "factor {}, low_freq_factor {}, high_freq_factor {}, original positions {}", rope.factor,
+           rope.low_freq_factor, rope.high_freq_factor, rope.original_max_positions),
+       .wanted = "positive numbers, low_freq_factor below high_freq_factor",
+       .remedy = "check rope_scaling"});
+}
+
+// 0.1 m ln(factor) + 1, as YaRN's paper has it for m = 1.
+double yarn_scale(double factor, double m) {
+  return factor <= 1 ? 1.0 : 0.1 * m * fixed_log(factor) + 1.0;
+}
+
+Result<> read_yarn(const JsonObject& json, const std::string& at, RopeParameters& rope) {
+  const auto number = [&](const char* field, double otherwise) {
+    return json.number(fmt::format("{}.{}", at, field), otherwise);
+  };
+  rope.scaling = RopeScaling::yarn;
+  rope.factor = TRY(json.number(at + ".factor"));
+  rope.beta_fast = TRY(number("beta_fast", 32.0));
+  rope.beta_slow = TRY(number("beta_slow", 1.0));
+  rope.truncate = TRY(json.boolean(at + ".truncate", true));
+  const std::string original = at + ".original_max_position_embeddings";
+  rope.original_max_positions =
+      TRY(json.integer(original, TRY(json.integer("max_position_embeddings", 2048))));
+  const double mscale = TRY(number("mscale", 0.0)), all = TRY(number("mscale_all_dim", 0.0));
+  const double own = mscale != 0 && all != 0
+                         ? yarn_scale(rope.factor, mscale) / yarn_scale(rope.factor, all)
+                         : yarn_scale(rope.factor, 1.0);
+  rope.attention_factor = TRY(number("attention_factor", own));
+  if (rope.beta_fast > rope.beta_slow && rope.beta_slow > 0 && rope.attention_factor > 0) return {};
+  return fail({.what = "the rope scaling in the model's configuration makes no sense",
+               .where = fmt::format("{}, field {}", json.where(), at),
+               .got = fmt::format("beta_fast {}, beta_slow {}, attention_factor {}", rope.beta_fast,
+                                  rope.beta_slow, rope.attention_factor),
+               .wanted = "positive numbers, beta_slow below beta_fast",
+               .remedy = "check these fields"});
+}
+
+}  // namespace
+
+Result<DecoderSizes> sizes_from_json(const JsonObject& json, const SizeFields& fields,
+                                     int64_t otherwise_inner) {
+  const std::string& where = json.where();
+  const auto size = [&](const char* field, int64_t most) -> Result<int64_t> {
+    return bounded(TRY(json.integer(field)), most, field, where);
+  };
+  DecoderSizes s;
+  s.hidden = TRY(size(fields.hidden, most_width));
+  const int64_t inner = otherwise_inner * s.hidden;
+  s.inner =
+      TRY(bounded(TRY(inner > 0 ? json.integer(fields.inner, inner) : json.integer(fields.inner)),
+                  most_width, fields.inner, where));
+  s.layers = TRY(size(fields.layers, most_layers));
+  s.heads = TRY(size(fields.heads, most_heads));
+  s.kv_heads =
+      TRY(bounded(TRY(json.integer(fields.kv_heads, s.heads)), s.heads, fields.kv_heads, where));
+  s.head_dim = TRY(bounded(TRY(json.integer(fields.head_dim, s.hidden / s.heads)), most_head_dim,
+                           fields.head_dim, where));
+  s.vocabulary = TRY(size("vocab_size", most_vocabulary));
+  s.positions = TRY(bounded(TRY(json.integer(fields.positions, 2048)), int64_t{1} << 31,
+                            fields.positions, where));
+  if (s.heads % s.kv_heads == 0 && s.head_dim % 2 == 0) return s;
+  return fail(
+      {.what = "the attention heads do not fit together",
+       .where = where,
+       .got = fmt::format("{} heads, {} KV heads, head_dim {}", s.heads, s.kv_heads, s.head_dim),
+       .wanted = "heads a multiple of KV heads, an even head_dim",
+       .remedy =
+           fmt::format("check {}, {} and {}", fields.heads, fields.kv_heads, fields.head_dim)});
+}
+
+Result<ModelConfig> config_of_sizes(const JsonObject& json, const DecoderSizes& sizes) {
+  ModelConfig c;
+  c.hidden_size = sizes.hidden;
+  c.intermediate_size = sizes.inner;
+  c.layers = sizes.layers;
+  c.heads = sizes.heads;
+  c.kv_heads = sizes.kv_heads;
+  c.head_dim = sizes.head_dim;
+  c.vocabulary_size = sizes.vocabulary;
+  c.max_positions = sizes.positions;
+  c.bos_token = TRY(token_from_json(json, "bos_token_id"));
+  c.eos_token = TRY(token_from_json(json, "eos_token_id"));
+  return c;
+}
+
+Result<int64_t> count_from_json(const JsonObject& json, const char* field, int64_t most) {
+  return bounded(TRY(json.integer(field)), most, field, json.where());
+}
+
+Result<float> epsilon_from_json(const JsonObject& json, const char* field, double otherwise) {
+  const double epsilon = TRY(json.number(field, otherwise));
+  if (epsilon > 0 && epsilon < 1) return static_cast<float>(epsilon);
+  return fail({.what = "a constant in the model's configuration makes no sense",
+               .where = fmt::format("{}, field {}", json.where(), field),
+               .got = fmt::format("{}", epsilon),
+               .wanted = "more than 0, less than 1",
+               .remedy = "check this field"});
+}
+
+Result<RopeParameters> rope_from_json(const JsonObject& json, double otherwise_theta,
+                                      std::string_view layers) {
+  RopeParameters rope;
+  const std::string at = rope_field(json, layers);
+  rope.theta = TRY(json.number("rope_theta", otherwise_theta));
+  if (json.has(at) && !json.is_null(at)) {
+    rope.theta = TRY(json.number(at + ".rope_theta", rope.theta));
+    const std::string type =
+        TRY(json.string(at + ".rope_type", TRY(json.string(at + ".type", "default"))));
+    const auto number = [&](const char* field) {
+      return json.number(fmt::format("{}.{}", at, field));
+    };
+    if (type == "linear") {
+      rope.scaling = RopeScaling::linear;
+      rope.factor = TRY(number("factor"));
+    } else if (type == "llama3") {
+      rope.scaling = RopeScaling::llama3;
+      rope.factor = TRY(number("factor"));
+      rope.low_freq_factor = TRY(number("low_freq_factor"));
+      rope.high_freq_factor = TRY(number("high_freq_factor"));
+      rope.original_max_positions = TRY(json.integer(at + ".original_max_position_embeddings"));
+    } else if (type == "yarn") {
+      TRY(read_yarn(json, at, rope));
+    } else if (type != "default") {
+      return fail({.what = "unknown kind of rope scaling",
+                   .where = fmt::format("{}, field {}.rope_type", json.where(), at),
+                   .got = type,
+                   .wanted = "default, linear, llama3 or yarn",
+                   .remedy = "use a model with one of these"});
+    }
+  }
+  TRY(check_rope(rope, json.where()));
+  return rope;
+}
+
+Result<double> yarn_score_factor_from_json(const JsonObject& json) {
+  const std::string at = rope_field(json, {});
+  if (!json.has(at) || json.is_null(at)) return 1.0;
+  const double all = TRY(json.number(at + ".mscale_all_dim", 0.0));
+  const std::string type =
+      TRY(json.string(at + ".rope_type", TRY(json.string(at + ".type", "default"))));
+  if (all == 0 || type == "default") return 1.0;
+  const double mscale = yarn_scale(TRY(json.number(at + ".factor")), all);
+  return mscale * mscale;
+}
+
+Result<int64_t> rotary_dim_from_json(const JsonObject& json, int64_t head_dim, const char* field) {
+  const std::string inside = "rope_parameters.partial_rotary_factor";
+  const bool has = json.has("rope_parameters") && !json.is_null("rope_parameters") &&
+                   json.has(inside) && !json.is_null(inside);
+  const std::string at = has ? inside : field;
+  const double factor = TRY(json.number(at, 1.0));
+  const auto dim = static_cast<int64_t>(factor * static_cast<double>(head_dim));
+  if (factor > 0 && factor <= 1 && dim >= 2 && dim % 2 == 0) return dim;
+  return fail({.what = "the rotated part of a head makes no sense",
+               .where = fmt::format("{}, field {}", json.where(), at),
+               .got = fmt::format("{} of a head of {}", factor, head_dim),
+               .wanted = "an even number of elements, at most all",
+               .remedy = "check this field"});
+}
+
+Result<ActivationFunction> activation_function_from_json(const JsonObject& json, const char* field,
+                                                         std::string otherwise) {
+  constexpr std::pair<std::string_view, ActivationFunction> known[] = {
+      {"silu", ActivationFunction::silu},
+      {"swish", ActivationFunction::silu},
+      {"gelu", ActivationFunction::gelu},
+      {"gelu_new", ActivationFunction::gelu_tanh},
+      {"gelu_fast", ActivationFunction::gelu_tanh},
+      {"gelu_pytorch_tanh", ActivationFunction::gelu_tanh},
+      {"relu", ActivationFunction::relu}};
+  const std::string name = TRY(json.string(field, std::move(otherwise)));
+  std::string names;
+  for (const auto& [each, function] : known) {
+    if (name == each) return function;
+    names += (names.empty() ? "" : ", ") + std::string(each);
+  }
+  return fail({.what = "unknown activation function",
+               .where = fmt::format("{}, field {}", json.where(), field),
+               .got = name,
+               .wanted = "one of " + names,
+               .remedy = "use a model with one of these"});
+}
+
+Result<std::vector<int64_t>> windows_from_json(const JsonObject& json, int64_t layers,
+                                               const std::function<bool(int64_t)>& otherwise) {
+  std::vector<int64_t> out(static_cast<size_t>(layers), 0);
+  if (!json.has("sliding_window") || json.is_null("sliding_window")) return out;
+  const int64_t window = TRY(bounded(TRY(json.integer("sliding_window")), int64_t{1} << 31,
+                                     "sliding_window", json.where()));
+  std::vector<std::string> types;
+  if (json.has("layer_types") && !json.is_null("layer_types")) {
+    types = TRY(json.strings("layer_types"));
+    if (static_cast<int64_t>(types.size()) != layers) {
+      return fail({.what = "the configuration contradicts itself",
+                   .where = json.where() + ", field layer_types",
+                   .got = fmt::format("{} entries", types.size()),
+                   .wanted = fmt::format("one for each of {} layers", layers),
+                   .remedy = "check num_hidden_layers and layer_types"});
+    }
+  }
+  for (size_t i = 0; i < out.size(); ++i) {
+    if (!types.empty() && types[i] != "sliding_attention" && types[i] != "full_attention") {
+      return fail({.what = "unknown kind of attention",
+                   .where = fmt::format("{}, field layer_types[{}]", json.where(), i),
+                   .got = types[i],
+                   .wanted = "sliding_attention or full_attention",
+                   .remedy = "use a model with these"});
+    }
+    const bool slides =
+        types.empty() ? otherwise(static_cast<int64_t>(i)) : types[i] == "sliding_attention";
+    if (slides) out[i] = window;
+  }
+  return out;
+}
+
+Result<> refuse_unless(bool fine, const JsonObject& json, std::string_view field, std::string got,
+                       std::string wanted) {
+  if (fine) return {};
+  return fail({.what = "this variant of the architecture is not supported",
+               .where = fmt::format("{}, field {}", json.where(), field),
+               .got = std::move(got),
+               .wanted = std::move(wanted),
+               .remedy = "use a model without it"});
+}
+
+}  // namespace farthing

@@ -1,0 +1,43 @@
+// Tokens are gathered by expert, and each token's experts are added in the order of their index.
+#include "model/decoder/experts.h"
+
+#include <algorithm>
+#include <optional>
+
+namespace farthing {
+
+namespace ag = autograd;
+
+Experts::Experts(const ExpertsPlan& plan) : plan_(plan), router_({plan.router}) {
+  for (const MlpPlan& expert : plan.experts) experts_.emplace_back(expert);
+  if (!plan.shared.inputs.empty()) shared_.emplace(plan.shared);
+}
+
+Result<> Experts::visit(WeightVisitor& visitor) {
+  TRY(router_.visit(visitor));
+  if (!plan_.choice_bias.empty())
+    TRY(visitor.vector({plan_.choice_bias, plan_.router.n, 0.0f}, choice_bias_));
+  for (Mlp& expert : experts_) TRY(expert.visit(visitor));
+  if (shared_) return shared_->visit(visitor);
+  return {};
+}
+
+ag::Value Experts::run(Context& context, const ag::Value& x) const {
+  const ag::Value logits = router_.run(context, x);
+  const auto [of, weights] = ag::route(context, logits, plan_.routing,
+                                       plan_.choice_bias.empty() ? nullptr : &choice_bias_);
+  const ag::Value out = ag::new_value(context, x.data.rows, x.data.columns);
+  std::fill_n(out.data.data, x.data.rows * x.data.columns, 0.0f);
+  for (size_t e = 0; e < experts_.size(); ++e) {
+    const auto begin = static_cast<size_t>(of.begin[e]), end = static_cast<size_t>(of.begin[e + 1]);
+    if (begin == end) continue;
+    std::optional<Workspace::Mark> mark;
+    if (context.tape == nullptr) mark.emplace(context.workspace);
+    const auto rows = of.rows.subspan(begin, end - begin);
+    const ag::Value y = experts_[e].run(context, ag::select_rows(context, x, rows));
+    ag::add_weighted_rows(context, y, rows, of.slots.subspan(begin, end - begin), weights, out);
+  }
+  return shared_ ? ag::add(context, out, shared_->run(context, x)) : out;
+}
+
+}  // namespace farthing

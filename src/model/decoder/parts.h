@@ -1,0 +1,70 @@
+// The parts of a decoder's block: weights beside their plan, and what they compute.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "model/batch.h"
+#include "model/decoder/weight_visitor.h"
+#include "model/plan.h"
+
+namespace farthing {
+
+// A plan without a name is no norm: it gives x.
+class Norm {
+ public:
+  explicit Norm(const NormPlan& plan) : plan_(plan) {}
+  Result<> visit(WeightVisitor& visitor);
+  autograd::Value run(Context& context, const autograd::Value& x) const;
+  // Of each head of x [m, heads * size].
+  autograd::Value run_on_heads(Context& context, const autograd::Value& x) const;
+
+ private:
+  NormPlan plan_;
+  VectorWeight gain_, bias_;
+};
+
+// Linears that read the same input, and what others take of their outputs.
+class Linears {
+ public:
+  explicit Linears(std::vector<LinearPlan> plans);
+  Result<> visit(WeightVisitor& visitor);
+  // out[i] = the outputs that columns[i] names.
+  void run(Context& context, const autograd::Value& x, std::span<const ColumnsPlan> columns,
+           std::span<autograd::Value> out) const;
+  // Of a single linear: all of them.
+  autograd::Value run(Context& context, const autograd::Value& x) const;
+
+ private:
+  static constexpr size_t most = 3;
+  std::vector<LinearPlan> plans_;
+  std::vector<LinearWeight> weights_;
+  std::vector<VectorWeight> biases_;
+};
+
+class Attention {
+ public:
+  explicit Attention(const AttentionPlan& plan);
+  Result<> visit(WeightVisitor& visitor);
+  autograd::Value run(Context& context, const autograd::Value& x, const Batch& batch,
+                      std::span<RopeTable> ropes, int64_t layer) const;
+
+ private:
+  AttentionPlan plan_;
+  Linears inputs_, output_;
+  Norm q_norm_, k_norm_;
+  VectorWeight sinks_;
+};
+
+class Mlp {
+ public:
+  explicit Mlp(const MlpPlan& plan);
+  Result<> visit(WeightVisitor& visitor);
+  autograd::Value run(Context& context, const autograd::Value& x) const;
+
+ private:
+  MlpPlan plan_;
+  Linears inputs_, down_;
+};
+
+}  // namespace farthing
