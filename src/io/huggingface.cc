@@ -14,7 +14,6 @@ namespace {
 constexpr const char* single_name = "model.safetensors";
 constexpr const char* index_name = "model.safetensors.index.json";
 constexpr size_t config_limit_bytes = size_t{64} << 20;
-constexpr size_t tokenizer_limit_bytes = size_t{256} << 20;
 
 // An index may only name files that lie in its own folder.
 bool is_plain_file_name(std::string_view name) {
@@ -34,8 +33,6 @@ Result<HuggingFaceDirectory> HuggingFaceDirectory::open(const fs::path& path) {
   directory.path_ = path;
   directory.config_text_ =
       TRY(read_text_file(TRY(file_of_model(path, "config.json")), config_limit_bytes));
-  if (const fs::path tokenizer = TRY(file_of_model(path, "tokenizer.json")); is_there(tokenizer))
-    directory.tokenizer_text_ = TRY(read_text_file(tokenizer, tokenizer_limit_bytes));
   const fs::path single = TRY(file_of_model(path, single_name)),
                  index = TRY(file_of_model(path, index_name));
   if (is_there(single)) {
@@ -153,6 +150,7 @@ Result<> copy_companion_files(const fs::path& from, const fs::path& into) {
                                    "added_tokens.json",
                                    "vocab.json",
                                    "merges.txt",
+                                   "vocab.txt",
                                    "tokenizer.model",
                                    "chat_template.jinja",
                                    "chat_template.json",

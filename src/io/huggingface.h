@@ -1,10 +1,8 @@
-// Hugging Face model directories: config.json, tokenizer.json, and weights in one safetensors file
-// or in shards.
+// Hugging Face model directories: config.json, and weights in one safetensors file or in shards.
 #pragma once
 
 #include <filesystem>
 #include <map>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,7 +21,6 @@ class HuggingFaceDirectory {
 
   const std::filesystem::path& path() const { return path_; }
   const std::string& config_text() const { return config_text_; }
-  const std::optional<std::string>& tokenizer_text() const { return tokenizer_text_; }
   // The metadata of the first weight file.
   const SafetensorsMetadata& metadata() const { return shards_.front().metadata(); }
 
@@ -46,7 +43,6 @@ class HuggingFaceDirectory {
 
   std::filesystem::path path_;
   std::string config_text_;
-  std::optional<std::string> tokenizer_text_;
   std::vector<SafetensorsFile> shards_;
   std::vector<SafetensorsFile::Entry> entries_;
   std::map<std::string, Place, std::less<>> places_;

@@ -8,7 +8,7 @@
 #include "io/json.h"
 #include "io/model_folder.h"
 #include "model/checkpoint.h"
-#include "text/tokenizer_json.h"
+#include "model/folder_tokenizer.h"
 
 namespace farthing {
 namespace {
@@ -76,24 +76,14 @@ class HuggingFaceCheckpoint : public Checkpoint {
     return out;
   }
 
-  Result<Tokenizer> tokenizer() const override {
-    if (!directory_.tokenizer_text()) {
-      return fail({.what = "the model has no tokenizer",
-                   .where = path_.string(),
-                   .got = "no tokenizer.json",
-                   .wanted = "tokenizer.json beside config.json",
-                   .remedy = "copy the file from the model's page"});
-    }
-    return tokenizer_from_json(*directory_.tokenizer_text(), (path_ / "tokenizer.json").string(),
-                               TRY(tokenizer_config()));
-  }
+  Result<Tokenizer> tokenizer() const override { return tokenizer_of_folder(path_); }
 
   Result<std::string> chat_template() const override {
     // As in transformers, a file of its own goes before the field of tokenizer_config.json.
     const auto file = TRY(file_of_model(path_, "chat_template.jinja"));
     std::error_code code;
     if (std::filesystem::exists(file, code)) return read_text_file(file, companion_limit_bytes);
-    return TRY(tokenizer_config()).chat_template.value_or("");
+    return TRY(tokenizer_config_of_folder(path_)).chat_template.value_or("");
   }
 
   Result<std::string> config_json() const override {
@@ -121,14 +111,6 @@ class HuggingFaceCheckpoint : public Checkpoint {
   bool is_other_plane(const std::string& name) const {
     const auto dot = name.rfind('.');
     return dot != std::string::npos && schemes_.contains(name.substr(0, dot));
-  }
-
-  Result<TokenizerConfig> tokenizer_config() const {
-    const auto file = TRY(file_of_model(path_, "tokenizer_config.json"));
-    std::error_code code;
-    if (!std::filesystem::exists(file, code)) return TokenizerConfig{};
-    return tokenizer_config_from_json(TRY(read_text_file(file, companion_limit_bytes)),
-                                      file.string());
   }
 
   Result<> read_schemes(const JsonObject& json) {

@@ -9,16 +9,13 @@
 
 #include "text/gguf/kinds.h"
 #include "text/pipeline/spec.h"
+#include "text/sentencepiece/pieces.h"
 
 namespace farthing {
 
 using namespace tokenizer;  // NOLINT: the parts of a specification
 
 namespace tokenizer {
-
-std::int32_t type_of(const GgufVocabulary& vocabulary, std::size_t token) {
-  return vocabulary.types.empty() ? kNormal : vocabulary.types[token];
-}
 
 tl::unexpected<Error> gguf_misfit(std::string_view where, std::string_view field, std::string got,
                                   std::string wanted) {
@@ -36,23 +33,8 @@ namespace {
 using Fill = Result<void> (*)(const GgufVocabulary&, std::string_view, Spec*);
 constexpr std::pair<std::string_view, Fill> kKinds[] = {{"bert", fill_bert},
                                                         {"gpt2", fill_byte_level},
-                                                        {"llama", fill_sentencepiece},
-                                                        {"t5", fill_unigram}};
-
-void add_special_tokens(const GgufVocabulary& vocabulary, Spec* spec) {
-  for (std::size_t i = 0; i < vocabulary.types.size(); ++i) {
-    const std::int32_t type = type_of(vocabulary, i);
-    if ((type != kControl && type != kUnknown && type != kUserDefined) ||
-        vocabulary.tokens[i].empty()) {
-      continue;
-    }
-    AddedToken token;
-    token.id = static_cast<std::int32_t>(i);
-    token.content = vocabulary.tokens[i];
-    token.special = type != kUserDefined;
-    spec->added.push_back(token);
-  }
-}
+                                                        {"llama", fill_gguf_bpe},
+                                                        {"t5", fill_gguf_unigram}};
 
 }  // namespace
 
@@ -66,7 +48,7 @@ Result<Tokenizer> tokenizer_from_gguf(const GgufVocabulary& vocabulary, std::str
   spec.tokens = vocabulary.tokens;
   spec.bos = vocabulary.bos;
   spec.eos = vocabulary.eos;
-  add_special_tokens(vocabulary, &spec);
+  add_tokens_by_type(vocabulary.types, &spec);
   const auto* kind = std::find_if(std::begin(kKinds), std::end(kKinds), [&](const auto& entry) {
     return entry.first == vocabulary.model;
   });

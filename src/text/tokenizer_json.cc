@@ -1,4 +1,4 @@
-// tokenizer.json as a whole, and tokenizer_config.json.
+// tokenizer.json as a whole.
 #include "text/tokenizer_json.h"
 
 #include <fmt/format.h>
@@ -43,14 +43,6 @@ Result<std::optional<std::int32_t>> named_token(const Spec& spec,
                .remedy = "check that both files come from the same model"});
 }
 
-// A string, or an added token written out; null for none.
-Result<std::optional<std::string>> token_name(const JsonNode& root, const char* key) {
-  if (!root.has(key)) return std::nullopt;
-  const JsonNode node = TRY(root.at(key));
-  if (node.is_object()) return TRY(node.text("content"));
-  return TRY(node.text());
-}
-
 }  // namespace
 
 Result<Tokenizer> tokenizer_from_json(std::string_view json_text, std::string_view where,
@@ -80,27 +72,6 @@ std::string tokenizer_to_json(const Tokenizer& tokenizer) {
       added_tokens_json(spec), normalizers_json(spec.normalizers),
       pre_tokenizers_json(spec.pre_tokenizers), post_processor_json(spec),
       decoders_json(spec.decoders), find_model_kind(spec.kind)->write(spec));
-}
-
-Result<TokenizerConfig> tokenizer_config_from_json(std::string_view json_text,
-                                                   std::string_view where) {
-  const JsonDocument document = TRY(JsonDocument::parse(json_text, where));
-  const JsonNode root = document.root();
-  if (!root.is_object()) return root.refuse("an object");
-  TokenizerConfig config;
-  config.bos_token = TRY(token_name(root, "bos_token"));
-  config.eos_token = TRY(token_name(root, "eos_token"));
-  if (!root.has("chat_template")) return config;
-  const JsonNode chat = TRY(root.at("chat_template"));
-  if (!chat.is_list()) {
-    config.chat_template = TRY(chat.text());
-    return config;
-  }
-  for (std::size_t i = 0; i < chat.size(); ++i) {
-    const JsonNode named = chat.element(i);
-    if (TRY(named.text("name")) == "default") config.chat_template = TRY(named.text("template"));
-  }
-  return config;
 }
 
 }  // namespace farthing

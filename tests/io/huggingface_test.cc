@@ -28,13 +28,11 @@ class HuggingFace : public testing::Test {
   ScratchFolder folder_;
 };
 
-TEST_F(HuggingFace, OneFileOpensWithItsTexts) {
+TEST_F(HuggingFace, OneFileOpensWithItsConfiguration) {
   write_shard("model.safetensors", {"a", "b"});
-  write_all(folder_ / "tokenizer.json", "tokens");
   const auto directory = open();
   ASSERT_TRUE(directory) << directory.error().text();
   EXPECT_EQ(directory->config_text(), "{}");
-  EXPECT_EQ(directory->tokenizer_text(), "tokens");
   EXPECT_EQ(directory->metadata().at("format"), "pt");
   EXPECT_EQ(directory->entries().size(), 2u);
   EXPECT_EQ(directory->tensor("b")->as<float>()[0], 'b');
@@ -48,7 +46,6 @@ TEST_F(HuggingFace, ShardsAreJoinedByTheIndex) {
   write_index(R"({"a":"one.safetensors","b":"two.safetensors","c":"one.safetensors"})");
   const auto directory = open();
   ASSERT_TRUE(directory) << directory.error().text();
-  EXPECT_EQ(directory->tokenizer_text(), std::nullopt);
   EXPECT_EQ(directory->entries().size(), 3u);
   for (const char* name : {"a", "b", "c"}) {
     EXPECT_EQ(directory->tensor(name)->as<float>()[0], name[0]);
@@ -131,7 +128,7 @@ TEST_F(LinkedFiles, LinksThatLeaveTheFolderAreRefusedWhateverTheyLinkTo) {
   write_shard("one.safetensors", {"a"});
   write_all(elsewhere_ / "secret", "{}");
   const auto secret = std::filesystem::canonical(elsewhere_ / "secret");
-  for (const char* name : {"tokenizer.json", "model.safetensors", "model.safetensors.index.json"}) {
+  for (const char* name : {"model.safetensors", "model.safetensors.index.json"}) {
     const Error error = error_with_link(name, secret);
     EXPECT_EQ(error.what, "a file of the model is a link that leaves the model's folder");
     EXPECT_EQ(error.where, (folder_ / name).string());
@@ -250,8 +247,8 @@ TEST_F(HuggingFace, FoldersWithoutConfigOrWeightsAreRefused) {
 
 TEST_F(HuggingFace, CompanionFilesAreCopiedAndWeightsAreNot) {
   write_shard("model.safetensors", {"a"});
-  write_all(folder_ / "tokenizer.json", "tokens");
   write_all(folder_ / "LICENSE", "free");
+  write_all(folder_ / "tokenizer.json", "tokens");
   ScratchFolder into;
   ASSERT_TRUE(copy_companion_files(folder_.path(), into.path()));
   EXPECT_EQ(into.names(), (std::vector<std::string>{"LICENSE", "tokenizer.json"}));

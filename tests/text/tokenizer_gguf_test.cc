@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "text/sentencepiece/model_file.h"
 #include "text/support/fixtures.h"
 
 namespace farthing {
@@ -113,6 +114,45 @@ TEST(GgufTokenizer, IdsOfSpecialTokensAreKnown) {
   EXPECT_EQ(smollm2().vocab_size(), 49152);
   EXPECT_TRUE(smollm2().is_special(2));
   EXPECT_FALSE(smollm2().is_special(17));
+}
+
+// A vocabulary as llama.cpp's converter would write it from a tokenizer.model.
+GgufVocabulary t5(const std::string& name) {
+  const auto model = tokenizer::parse_sentencepiece_model(
+                         testing::read_data("sentencepiece/" + name + ".model"), name)
+                         .value();
+  GgufVocabulary vocabulary;
+  vocabulary.model = "t5";
+  vocabulary.tokens = model.tokens;
+  vocabulary.scores = model.pieces.scores;
+  vocabulary.types = model.pieces.types;
+  vocabulary.charsmap = model.pieces.charsmap;
+  vocabulary.add_space_prefix = model.pieces.add_prefix;
+  vocabulary.remove_extra_spaces = model.pieces.remove_extra_spaces;
+  vocabulary.unknown = model.unknown;
+  vocabulary.eos = model.eos;
+  return vocabulary;
+}
+
+TEST(GgufTokenizer, UnigramGivesTheTokensOfSentencePiece) {
+  for (const char* name : {"unigram", "unigram_bytes", "unigram_spaces"}) {
+    const auto tokenizer = tokenizer_from_gguf(t5(name));
+    ASSERT_TRUE(tokenizer.has_value()) << tokenizer.error().text();
+    EXPECT_GT(expect_same_tokens(*tokenizer,
+                                 read_vectors("sentencepiece/" + std::string(name) + ".vectors"),
+                                 {.parse_special = false}),
+              200);
+  }
+}
+
+TEST(GgufTokenizer, UnigramPutsEosAfterATextUnlessTheFileSaysOtherwise) {
+  GgufVocabulary vocabulary = t5("unigram");
+  const auto around = [&] {
+    return tokenizer_from_gguf(vocabulary)->encode("", {.add_special_tokens = true});
+  };
+  EXPECT_EQ(around(), std::vector<std::int32_t>({2}));
+  vocabulary.add_eos = false;
+  EXPECT_EQ(around(), std::vector<std::int32_t>());
 }
 
 GgufVocabulary tiny() {

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "text/support/fixtures.h"
+#include "text/tokenizer_files.h"
 #include "text/tokenizer_gguf.h"
 #include "text/tokenizer_json.h"
 
@@ -38,6 +39,25 @@ INSTANTIATE_TEST_SUITE_P(All, WrittenTokenizer, ::testing::Values("gpt-2", "smol
                            std::erase(name, '-');
                            return name;
                          });
+
+class WrittenSentencePiece : public ::testing::TestWithParam<std::string> {};
+
+TEST_P(WrittenSentencePiece, GivesTheSameTokensAndText) {
+  const std::string file = "sentencepiece/" + GetParam();
+  const Tokenizer from_file =
+      tokenizer_from_sentencepiece(testing::read_data(file + ".model"), GetParam()).value();
+  const Tokenizer from_json = written_and_read(from_file);
+  for (const auto& [text, ids] : read_vectors(file + ".vectors")) {
+    // A tokenizer.json cannot say that no text becomes a token of a byte.
+    if (text.find("<0x") != std::string::npos) continue;
+    EXPECT_EQ(from_json.encode(text, {.parse_special = false}), ids) << text;
+    EXPECT_EQ(from_json.decode(ids), from_file.decode(ids));
+  }
+}
+
+// Hugging Face's files cannot say that a prefix stands before an added token.
+INSTANTIATE_TEST_SUITE_P(All, WrittenSentencePiece, ::testing::Values("bpe", "unigram_bytes"),
+                         [](const auto& info) { return info.param; });
 
 GgufVocabulary tiny() {
   GgufVocabulary vocabulary;

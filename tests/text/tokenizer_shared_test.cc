@@ -5,6 +5,7 @@
 #include "model/gguf_vocabulary.h"
 #include "text/pipeline/spec.h"
 #include "text/support/fixtures.h"
+#include "text/tokenizer_files.h"
 #include "text/tokenizer_gguf.h"
 #include "text/tokenizer_json.h"
 
@@ -75,6 +76,26 @@ TEST_F(SharedTokenizer, GgufVocabulariesGiveTheTokensOfLlamaCpp) {
     ASSERT_TRUE(tokenizer.has_value()) << tokenizer.error().text();
     EXPECT_GT(expect_same_tokens(*tokenizer, ggml(name)), 40);
   }
+}
+
+TEST_F(SharedTokenizer, Llama2ModelGivesTheTokensOfLlamaCppAndOfSentencePiece) {
+  const std::string name = "tokenizers/llama2/tokenizer.model";
+  const Tokenizer tokenizer =
+      tokenizer_from_sentencepiece(testing::read_whole_file(path(name)), name).value();
+  EXPECT_GT(expect_same_tokens(tokenizer, ggml("llama-spm")), 40);
+  EXPECT_GT(
+      expect_same_tokens(tokenizer, read_vectors("llama-spm.vectors"), {.parse_special = false}),
+      200);
+}
+
+TEST_F(SharedTokenizer, Gpt2VocabAndMergesGiveTheTokensOfLlamaCppAndOfHuggingFace) {
+  const std::string folder = path("tokenizers/gpt2/");
+  const Tokenizer tokenizer =
+      tokenizer_from_vocab_and_merges(testing::read_whole_file(folder + "vocab.json"),
+                                      testing::read_whole_file(folder + "merges.txt"), folder)
+          .value();
+  EXPECT_GT(expect_same_tokens(tokenizer, ggml("gpt-2")), 40);
+  EXPECT_GT(expect_same_tokens(tokenizer, read_vectors("gpt-2.vectors")), 200);
 }
 
 // There are no vectors for these.

@@ -23,7 +23,9 @@ Tokenizer variant(const std::string& name) {
 }
 
 TEST(StreamDecoder, PiecesJoinToWhatDecodeReturnsAndEachIsWholeCharacters) {
-  for (const char* name : {"byte_level", "prepend_replace", "metaspace_always", "no_decoder"}) {
+  for (const char* name :
+       {"byte_level", "prepend_replace", "metaspace_always", "no_decoder", "unigram",
+        "unigram_byte_fallback", "wordpiece", "wordlevel", "bpe_decoder"}) {
     const Tokenizer tokenizer = variant(name);
     std::mt19937 generator(1);
     for (int round = 0; round < 300; ++round) {
@@ -69,6 +71,20 @@ TEST(StreamDecoder, SpaceBeforeTheFirstWordIsKeptWhenTheTextGoesOn) {
   std::string text;
   for (const std::int32_t id : ids) text += stream.feed(id);
   EXPECT_EQ(text, " Hello");
+}
+
+TEST(Tokenizer, NoTextBecomesASpecialTokenUnlessAsked) {
+  for (const char* name : {"byte_level", "prepend_replace", "unigram", "unigram_byte_fallback",
+                           "wordpiece", "wordlevel", "ignore_merges"}) {
+    const Tokenizer tokenizer = variant(name);
+    const tokenizer::Spec& spec = tokenizer.spec();
+    for (const auto& token : spec.added) {
+      for (const std::string& text : {token.content, "a " + token.content + token.content + "b"}) {
+        for (const std::int32_t id : tokenizer.encode(text, {.parse_special = false}))
+          EXPECT_TRUE(!tokenizer.is_special(id) || id == spec.unknown) << name << ": " << text;
+      }
+    }
+  }
 }
 
 TEST(Tokenizer, SpecialTokensAreLeftOutOfTheTextUnlessAsked) {

@@ -1,6 +1,7 @@
 // BERT's WordPiece from GGUF (tokenizer.ggml.model is "bert").
 #include "text/gguf/kinds.h"
 #include "text/models/wordpiece.h"
+#include "text/sentencepiece/pieces.h"
 
 namespace farthing::tokenizer {
 
@@ -10,7 +11,8 @@ Result<void> fill_bert(const GgufVocabulary& vocabulary, std::string_view where,
   const WordPieceOptions options{.prefix = "##", .longest_word = 0x7FFFFFFF};
   for (std::size_t i = 0; i < spec->tokens.size(); ++i) {
     std::string& token = spec->tokens[i];
-    if (type_of(vocabulary, i) != kNormal || token.empty()) continue;
+    const std::int32_t type = vocabulary.types.empty() ? kNormal : vocabulary.types[i];
+    if (type != kNormal || token.empty()) continue;
     if (token.starts_with(kBegin)) {
       token.erase(0, kBegin.size());
     } else if (!(token.starts_with("[") && token.ends_with("]"))) {

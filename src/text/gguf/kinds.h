@@ -11,19 +11,14 @@
 
 namespace farthing::tokenizer {
 
-enum GgufTokenType : std::int32_t { kNormal = 1, kUnknown, kControl, kUserDefined, kUnused, kByte };
-
-// The type of a token; normal where the file gives none.
-std::int32_t type_of(const GgufVocabulary& vocabulary, std::size_t token);
-
 tl::unexpected<Error> gguf_misfit(std::string_view where, std::string_view field, std::string got,
                                   std::string wanted);
 
 // Fill `spec`, whose tokens are set: merges or scores, the stages, and what stands around a text.
 Result<void> fill_byte_level(const GgufVocabulary& vocabulary, std::string_view where, Spec* spec);
-Result<void> fill_sentencepiece(const GgufVocabulary& vocabulary, std::string_view where,
-                                Spec* spec);
-Result<void> fill_unigram(const GgufVocabulary& vocabulary, std::string_view where, Spec* spec);
+Result<void> fill_gguf_bpe(const GgufVocabulary& vocabulary, std::string_view where, Spec* spec);
+Result<void> fill_gguf_unigram(const GgufVocabulary& vocabulary, std::string_view where,
+                               Spec* spec);
 Result<void> fill_bert(const GgufVocabulary& vocabulary, std::string_view where, Spec* spec);
 
 // How the pre-tokenizer of a byte-level vocabulary (tokenizer.ggml.pre) splits a text: by patterns,

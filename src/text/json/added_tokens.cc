@@ -5,21 +5,26 @@
 
 namespace farthing::tokenizer {
 
+Result<AddedToken> read_added_token(const JsonNode& node) {
+  AddedToken token;
+  token.content = TRY(node.text("content"));
+  token.special = TRY(node.boolean("special", false));
+  token.lstrip = TRY(node.boolean("lstrip", false));
+  token.rstrip = TRY(node.boolean("rstrip", false));
+  token.single_word = TRY(node.boolean("single_word", false));
+  token.normalized = TRY(node.boolean("normalized", !token.special));
+  if (token.content.empty()) return node.refuse("a token with \"content\"");
+  return token;
+}
+
 Result<void> read_added_tokens(const JsonNode& root, std::size_t limit, Spec* spec) {
   if (!root.has("added_tokens")) return {};
   const JsonNode list = TRY(root.at("added_tokens"));
   TRY(list.check_list());
   for (std::size_t i = 0; i < list.size(); ++i) {
     const JsonNode node = list.element(i);
-    AddedToken token;
+    AddedToken token = TRY(read_added_token(node));
     token.id = TRY(TRY(node.at("id")).count());
-    token.content = TRY(node.text("content"));
-    token.special = TRY(node.boolean("special", false));
-    token.lstrip = TRY(node.boolean("lstrip", false));
-    token.rstrip = TRY(node.boolean("rstrip", false));
-    token.single_word = TRY(node.boolean("single_word", false));
-    token.normalized = TRY(node.boolean("normalized", !token.special));
-    if (token.content.empty()) return node.refuse("a token with \"content\"");
     TRY(add_token(node, token.content, token.id, limit, spec));
     spec->added.push_back(std::move(token));
   }

@@ -48,6 +48,12 @@ Result<JsonNode> JsonNode::at(const char* key) const {
   return JsonNode{&json_of(json_)[key], fmt::format("{}.{}", path_, key)};
 }
 
+std::vector<std::string> JsonNode::keys() const {
+  std::vector<std::string> keys;
+  for (const auto& [key, value] : json_of(json_).items()) keys.push_back(key);
+  return keys;
+}
+
 std::size_t JsonNode::size() const { return json_of(json_).size(); }
 bool JsonNode::is_object() const { return json_of(json_).is_object(); }
 bool JsonNode::is_list() const { return json_of(json_).is_array(); }

@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "base/result.h"
 
@@ -23,6 +24,8 @@ class JsonNode {
   // Whether this is an object with a member `key` that is not null.
   bool has(const char* key) const;
   Result<JsonNode> at(const char* key) const;
+
+  std::vector<std::string> keys() const;  // of an object, in ascending order
 
   std::size_t size() const;  // of a list or an object; 0 of null, 1 of anything else
   bool is_object() const;

@@ -17,6 +17,8 @@ Result<std::vector<PreTokenizerStep>> read_pre_tokenizers(const JsonNode& root);
 Result<std::vector<DecoderStep>> read_decoders(const JsonNode& root);
 // Into `spec->prefix` and `spec->suffix`.
 Result<void> read_post_processors(const JsonNode& root, Spec* spec);
+// One token with its options; its id is not part of it everywhere.
+Result<AddedToken> read_added_token(const JsonNode& node);
 // Into `spec->added`; `limit`: ids are lower.
 Result<void> read_added_tokens(const JsonNode& root, std::size_t limit, Spec* spec);
 

@@ -1,39 +1,26 @@
 // BPE as a kind of tokenizer: its part of tokenizer.json, read and written.
 #include <fmt/format.h>
 
-#include <unordered_map>
+#include <algorithm>
 
 #include "text/json/steps.h"
 #include "text/models/bpe.h"
+#include "text/models/ranked_merges.h"
 
 namespace farthing::tokenizer {
 namespace {
 
-using IdMap = std::unordered_map<std::string_view, std::int32_t>;
-
-Result<void> read_merges(const JsonNode& model, const IdMap& ids, Spec* spec) {
+Result<void> read_merges(const JsonNode& model, Spec* spec) {
   const JsonNode list = TRY(model.at("merges"));
   TRY(list.check_list());
-  spec->merges.reserve(list.size());
+  RankedMerges merges(spec->tokens);
   for (std::size_t i = 0; i < list.size(); ++i) {
-    std::string_view left, right;
-    if (const auto line = list.string_at(i)) {  // "left right"
-      const std::size_t space = line->find(' ');
-      if (space != std::string_view::npos) {
-        left = line->substr(0, space);
-        right = line->substr(space + 1);
-      }
-    } else if (const auto pair = list.pair_at(i)) {
-      left = pair->first;
-      right = pair->second;
-    }
-    const auto a = ids.find(left), b = ids.find(right);
-    const auto result = ids.find(std::string(left).append(right));
-    if (a == ids.end() || b == ids.end() || result == ids.end()) {
+    const auto line = list.string_at(i);  // "left right"
+    const auto pair = list.pair_at(i);
+    if (!(line && merges.add(*line)) && !(pair && merges.add(pair->first, pair->second)))
       return list.element(i).refuse("two tokens of the vocabulary, which joined are a token too");
-    }
-    spec->merges.push_back({a->second, b->second, result->second, static_cast<std::uint32_t>(i)});
   }
+  spec->merges = merges.take();
   return {};
 }
 
@@ -45,19 +32,17 @@ Result<void> read(const JsonNode& model, std::size_t limit, Spec* spec) {
       return option.refuse("nothing: this option of BPE is not supported");
     }
   }
-  TRY(read_vocabulary(model, limit, spec));
-  IdMap ids;
-  for (std::size_t i = 0; i < spec->tokens.size(); ++i) {
-    if (!spec->tokens[i].empty()) ids.emplace(spec->tokens[i], static_cast<std::int32_t>(i));
-  }
-  TRY(read_merges(model, ids, spec));
+  TRY(read_vocabulary(TRY(model.at("vocab")), limit, spec));
+  TRY(read_merges(model, spec));
   spec->fuse_unknown = TRY(model.boolean("fuse_unk", false));
   spec->byte_fallback = TRY(model.boolean("byte_fallback", false));
   spec->ignore_merges = TRY(model.boolean("ignore_merges", false));
   if (model.has("unk_token")) {
-    const auto found = ids.find(TRY(model.text("unk_token")));
-    if (found == ids.end()) return TRY(model.at("unk_token")).refuse("a token of the vocabulary");
-    spec->unknown = found->second;
+    const std::string unknown = TRY(model.text("unk_token"));
+    const auto found = std::find(spec->tokens.begin(), spec->tokens.end(), unknown);
+    if (found == spec->tokens.end() || unknown.empty())
+      return TRY(model.at("unk_token")).refuse("a token of the vocabulary");
+    spec->unknown = static_cast<std::int32_t>(found - spec->tokens.begin());
   }
   return {};
 }

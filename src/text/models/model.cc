@@ -53,8 +53,7 @@ Result<void> add_token(const JsonNode& node, std::string text, std::int32_t id, 
   return {};
 }
 
-Result<void> read_vocabulary(const JsonNode& model, std::size_t limit, Spec* spec) {
-  const JsonNode vocab = TRY(model.at("vocab"));
+Result<void> read_vocabulary(const JsonNode& vocab, std::size_t limit, Spec* spec) {
   if (!vocab.is_object()) return vocab.refuse("an object from token to id");
   return vocab.each_id(
       [&](const std::string& text, std::optional<std::int32_t> id) -> Result<void> {
@@ -74,6 +73,14 @@ std::string vocabulary_json(const Spec& spec) {
     entries.push_back(fmt::format("{}: {}", quoted(spec.tokens[id]), id));
   }
   return fmt::format("{{{}}}", fmt::join(entries, ",\n      "));
+}
+
+std::vector<bool> tokens_of_text(const Spec& spec) {
+  std::vector<bool> out(spec.tokens.size(), true);
+  for (const AddedToken& token : spec.added) {
+    if (token.special) out[static_cast<std::size_t>(token.id)] = false;
+  }
+  return out;
 }
 
 std::string byte_token(int byte) { return fmt::format("<0x{:02X}>", byte); }

@@ -48,12 +48,15 @@ const ModelKind* find_model_kind(std::string_view name);
 std::string model_kind_names();
 
 // A vocabulary that is an object from token to id, into `spec->tokens`.
-Result<void> read_vocabulary(const JsonNode& model, std::size_t limit, Spec* spec);
+Result<void> read_vocabulary(const JsonNode& vocab, std::size_t limit, Spec* spec);
 // Makes `text` the token `id` of `spec`; `node` is named in the refusal.
 Result<void> add_token(const JsonNode& node, std::string text, std::int32_t id, std::size_t limit,
                        Spec* spec);
 // The same vocabulary as JSON.
 std::string vocabulary_json(const Spec& spec);
+// Whether each token may come of a text: special ones are found before the model sees it, or not at
+// all.
+std::vector<bool> tokens_of_text(const Spec& spec);
 // "<0x41>" for 0x41; the byte that such a token stands for, or -1.
 std::string byte_token(int byte);
 int byte_of_token(std::string_view token);

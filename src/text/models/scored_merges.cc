@@ -13,38 +13,43 @@ namespace {
 // Cuts are found in quadratic time of a token's length.
 constexpr std::size_t kLongestTokenBytes = 4096;
 
-Result<void> check(const std::vector<std::string>& tokens, std::span<const float> scores,
-                   std::string_view where) {
-  const auto refuse = [&](std::string field, std::string got, std::string wanted) {
-    return fail({.what = "the vocabulary of the tokenizer contradicts itself",
-                 .where = fmt::format("{}{}", where, field),
-                 .got = std::move(got),
-                 .wanted = std::move(wanted),
-                 .remedy = "download the file again, or convert it anew"});
-  };
+tl::unexpected<Error> misfit(std::string where, std::string got, std::string wanted) {
+  return fail({.what = "the vocabulary of the tokenizer contradicts itself",
+               .where = std::move(where),
+               .got = std::move(got),
+               .wanted = std::move(wanted),
+               .remedy = "download the file again, or convert it anew"});
+}
+
+}  // namespace
+
+Result<void> check_scores(const std::vector<std::string>& tokens, std::span<const float> scores,
+                          std::string_view where) {
   if (scores.size() != tokens.size()) {
-    return refuse("scores", fmt::format("{} scores", scores.size()),
+    return misfit(fmt::format("{}scores", where), fmt::format("{} scores", scores.size()),
                   fmt::format("one for each of {} tokens", tokens.size()));
   }
   for (std::size_t i = 0; i < tokens.size(); ++i) {
-    if (tokens[i].size() > kLongestTokenBytes) {
-      return refuse(fmt::format("tokens[{}]", i), fmt::format("{} bytes", tokens[i].size()),
-                    fmt::format("at most {} bytes", kLongestTokenBytes));
-    }
     if (!std::isfinite(scores[i])) {
-      return refuse(fmt::format("scores[{}]", i), fmt::format("{}", scores[i]), "a finite number");
+      return misfit(fmt::format("{}scores[{}]", where, i), fmt::format("{}", scores[i]),
+                    "a finite number");
     }
   }
   return {};
 }
 
-}  // namespace
-
 Result<std::vector<Merge>> merges_by_score(const std::vector<std::string>& tokens,
                                            std::span<const float> scores,
                                            const std::vector<bool>& mergeable,
                                            std::string_view where) {
-  TRY(check(tokens, scores, where));
+  TRY(check_scores(tokens, scores, where));
+  for (std::size_t i = 0; i < tokens.size(); ++i) {
+    if (tokens[i].size() > kLongestTokenBytes) {
+      return misfit(fmt::format("{}tokens[{}]", where, i),
+                    fmt::format("{} bytes", tokens[i].size()),
+                    fmt::format("at most {} bytes", kLongestTokenBytes));
+    }
+  }
   std::unordered_map<std::string_view, std::int32_t> ids;
   for (std::size_t i = 0; i < tokens.size(); ++i) {
     if (mergeable[i] && !tokens[i].empty()) ids.emplace(tokens[i], static_cast<std::int32_t>(i));

@@ -65,9 +65,10 @@ class Unigram : public Model {
   static std::vector<std::pair<std::string, std::int32_t>> entries(const Spec& spec,
                                                                    const UnigramScores& model) {
     std::vector<std::pair<std::string, std::int32_t>> out;
+    const std::vector<bool> of_text = tokens_of_text(spec);
     for (std::size_t i = 0; i < model.scores.size() && i < spec.tokens.size(); ++i) {
       // A cut lies between characters; a token that is part of one would set it elsewhere.
-      if ((model.usable.empty() || model.usable[i]) && is_valid_utf8(spec.tokens[i]))
+      if (of_text[i] && (model.usable.empty() || model.usable[i]) && is_valid_utf8(spec.tokens[i]))
         out.emplace_back(spec.tokens[i], static_cast<std::int32_t>(i));
     }
     return out;
@@ -80,17 +81,17 @@ class Unigram : public Model {
     for (std::size_t begin = 0; begin < text.size();) {
       const auto so_far = static_cast<Float>(best[begin].score);
       const std::size_t bytes = utf8_character_bytes(text[begin]);
-      const auto offer = [&](std::size_t end, Float score, std::int32_t id) {
-        const Float sum = score + so_far;
+      const auto offer = [&](std::size_t end, double score, std::int32_t id) {
+        const Float sum = static_cast<Float>(score) + so_far;
         if (best[end].id == kUnreached || sum > static_cast<Float>(best[end].score))
           best[end] = {sum, static_cast<std::uint32_t>(begin), id};
       };
       bool is_token = false;
       trie_.prefixes(text.substr(begin), [&](std::size_t length, std::int32_t id) {
-        offer(begin + length, static_cast<Float>(scores_[id]), id);
+        offer(begin + length, scores_[id], id);
         is_token = is_token || length == bytes;
       });
-      if (!is_token) offer(begin + bytes, static_cast<Float>(unknown_score_), kUnknown);
+      if (!is_token) offer(begin + bytes, unknown_score_, kUnknown);
       begin += bytes;
     }
   }

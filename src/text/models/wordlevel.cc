@@ -13,8 +13,10 @@ namespace {
 class WordLevel : public Model {
  public:
   explicit WordLevel(const Spec& spec) : unknown_(spec.unknown.value_or(-1)) {
+    const std::vector<bool> of_text = tokens_of_text(spec);
     for (std::size_t i = 0; i < spec.tokens.size(); ++i) {
-      if (!spec.tokens[i].empty()) ids_.emplace(spec.tokens[i], static_cast<std::int32_t>(i));
+      if (of_text[i] && !spec.tokens[i].empty())
+        ids_.emplace(spec.tokens[i], static_cast<std::int32_t>(i));
     }
   }
 
@@ -35,7 +37,7 @@ class WordLevel : public Model {
 };
 
 Result<void> read(const JsonNode& model, std::size_t limit, Spec* spec) {
-  TRY(read_vocabulary(model, limit, spec));
+  TRY(read_vocabulary(TRY(model.at("vocab")), limit, spec));
   const std::string unknown = TRY(model.text("unk_token"));
   const auto found = std::find(spec->tokens.begin(), spec->tokens.end(), unknown);
   if (found != spec->tokens.end())

@@ -52,9 +52,10 @@ class WordPiece : public Model {
   // out: a match ends between characters.
   static Entries entries(const Spec& spec, std::string_view prefix) {
     Entries out;
+    const std::vector<bool> of_text = tokens_of_text(spec);
     for (std::size_t i = 0; i < spec.tokens.size(); ++i) {
       const std::string& token = spec.tokens[i];
-      if (token.starts_with(prefix) && is_valid_utf8(token))
+      if (of_text[i] && token.starts_with(prefix) && is_valid_utf8(token))
         out.emplace_back(token.substr(prefix.size()), static_cast<std::int32_t>(i));
     }
     return out;
@@ -66,7 +67,7 @@ class WordPiece : public Model {
 };
 
 Result<void> read(const JsonNode& model, std::size_t limit, Spec* spec) {
-  TRY(read_vocabulary(model, limit, spec));
+  TRY(read_vocabulary(TRY(model.at("vocab")), limit, spec));
   const std::string unknown = TRY(model.text("unk_token"));
   const auto found = std::find(spec->tokens.begin(), spec->tokens.end(), unknown);
   if (found == spec->tokens.end()) {

@@ -142,18 +142,13 @@ class Tables {
   bool fused_ = false;
 };
 
-// Added tokens stand for their own text, whatever the vocabulary's spelling is; only the space
-// between words is put before them too.
+// Added tokens stand for their own text, not for bytes that they would spell.
 void restore_added_tokens(const Spec& spec, TokenDecoder* decoder) {
-  const bool spaced = std::any_of(
-      spec.decoders.begin(), spec.decoders.end(),
-      [](const DecoderStep& step) { return std::holds_alternative<WordPieceDecoder>(step); });
+  const bool spelled =
+      std::any_of(spec.decoders.begin(), spec.decoders.end(),
+                  [](const DecoderStep& step) { return std::holds_alternative<ByteLevel>(step); });
   for (const AddedToken& token : spec.added) {
-    if (token.normalized) continue;
-    decoder->bytes[token.id] = token.content;
-    if (spaced) decoder->bytes[token.id].insert(decoder->bytes[token.id].begin(), ' ');
-    if (!decoder->first.empty()) decoder->first[token.id] = token.content;
-    if (!decoder->last.empty()) decoder->last[token.id] = token.content;
+    if (spelled && !token.normalized) decoder->bytes[token.id] = token.content;
   }
 }
 

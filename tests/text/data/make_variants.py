@@ -94,6 +94,83 @@ for behavior in ("removed", "isolated", "merged_with_previous", "merged_with_nex
         VARIANTS[name] = trained(pre_tokenizers.Sequence([split, byte(False, use_regex=False)]), size=300, **wide)
 VARIANTS["split_string"] = trained(pre_tokenizers.Sequence([pre_tokenizers.Split("o", "merged_with_previous"), byte(False)]), size=300, **wide)
 
+# The other kinds of models, and the stages that come with them.
+ROWS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
+
+
+def of_kind(model, trainer, pre_tokenizer, decoder=None, normalizer=None, post_processor=None, corpus=CORPUS, edit=None):
+    tokenizer = tokenizers.Tokenizer(model)
+    if normalizer:
+        tokenizer.normalizer = normalizer
+    if pre_tokenizer:
+        tokenizer.pre_tokenizer = pre_tokenizer
+    tokenizer.train_from_iterator(corpus, trainer)
+    if decoder:
+        tokenizer.decoder = decoder
+    if post_processor:
+        tokenizer.post_processor = post_processor
+    described = json.loads(tokenizer.to_str())
+    if edit:
+        edit(described)
+    return tokenizers.Tokenizer.from_str(json.dumps(described))
+
+
+def unigram(pre_tokenizer=None, normalizer=None, decoder=None, edit=None):
+    trainer = trainers.UnigramTrainer(vocab_size=260, special_tokens=SPECIAL, unk_token="<unk>", show_progress=False)
+    return of_kind(models.Unigram(), trainer, pre_tokenizer, decoder, normalizer, corpus=3 * (PROSE + CODE + DIGITS[:9]), edit=edit)
+
+
+def wordpiece(normalizer, post_processor=None, decoder=None, edit=None):
+    trainer = trainers.WordPieceTrainer(vocab_size=420, special_tokens=ROWS, show_progress=False, limit_alphabet=150)
+    return of_kind(models.WordPiece(unk_token="[UNK]"), trainer, pre_tokenizers.BertPreTokenizer(), decoder or decoders.WordPiece(), normalizer,
+                   post_processor, edit=edit)
+
+
+def with_bytes(described):
+    described["model"]["byte_fallback"] = True
+    described["model"]["vocab"] += [[byte, -20.0] for byte in BYTES]
+
+
+def with_charsmap(described):  # as SentencePiece compiles RULES, see make_sentencepiece.py
+    with open("sentencepiece/rules.charsmap.base64") as file:
+        described["normalizer"] = {"type": "Precompiled", "precompiled_charsmap": file.read().strip()}
+
+
+def short_words(described):
+    described["model"]["max_input_chars_per_word"] = 6
+    described["model"]["continuing_subword_prefix"] = "##"
+
+
+metaspace = pre_tokenizers.Metaspace()
+nfkc = normalizers.Sequence([normalizers.Nmt(), normalizers.NFKC(), normalizers.Replace(Regex(" {2,}"), " ")])
+bert = normalizers.BertNormalizer
+cls = dict(cls=("[CLS]", 2), sep=("[SEP]", 3))
+VARIANTS |= {
+    "unigram": unigram(metaspace, nfkc, decoders.Metaspace()),
+    "unigram_byte_fallback": unigram(None, spm, spm_decoder(), edit=with_bytes),
+    "unigram_precompiled": unigram(metaspace, None, decoders.Metaspace(), edit=with_charsmap),
+    "wordpiece": wordpiece(bert(), processors.TemplateProcessing(single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B [SEP]",
+                                                                special_tokens=[("[CLS]", 2), ("[SEP]", 3)])),
+    "wordpiece_cased": wordpiece(bert(lowercase=False), processors.BertProcessing(cls["sep"], cls["cls"])),
+    "wordpiece_accents": wordpiece(bert(strip_accents=False, handle_chinese_chars=False, clean_text=False),
+                                   decoder=decoders.WordPiece(cleanup=False)),
+    "wordpiece_short_words": wordpiece(bert(), edit=short_words),
+    "wordlevel": of_kind(models.WordLevel(unk_token="<unk>"), trainers.WordLevelTrainer(vocab_size=200, special_tokens=SPECIAL, show_progress=False),
+                         pre_tokenizers.Whitespace()),
+    "roberta": trained(byte(add_prefix_space=False), post_processor=processors.RobertaProcessing(("</s>", 2), ("<s>", 1)), **wide),
+    "bpe_decoder": trained(pre_tokenizers.WhitespaceSplit(), decoders.BPEDecoder(suffix="e"), size=200),
+    "byte_level_normalizer": trained(None, decoders.ByteLevel(), normalizer=normalizers.ByteLevel(), byte_level=True),
+    "strip_accents": trained(byte(False), normalizer=normalizers.Sequence([normalizers.NFD(), normalizers.StripAccents(),
+                                                                          normalizers.Lowercase()]), **wide),
+    "char_delimiter": trained(pre_tokenizers.Sequence([pre_tokenizers.CharDelimiterSplit("e"), byte(False, use_regex=False)]), **wide),
+}
+for name, step in {"nfd": normalizers.NFD(), "nfkc": normalizers.NFKC(), "nfkd": normalizers.NFKD(), "lowercase": normalizers.Lowercase(),
+                   "nmt": normalizers.Nmt(), "strip": normalizers.Strip(), "strip_left": normalizers.Strip(True, False)}.items():
+    VARIANTS[name] = trained(byte(False), normalizer=step, size=300, **wide)
+for name, step in {"whitespace": pre_tokenizers.Whitespace(), "whitespace_split": pre_tokenizers.WhitespaceSplit(),
+                   "punctuation": pre_tokenizers.Punctuation("merged_with_next"), "bert_pre_tokenizer": pre_tokenizers.BertPreTokenizer()}.items():
+    VARIANTS[name] = trained(pre_tokenizers.Sequence([step, byte(False, use_regex=False)]), size=300, **wide)
+
 ADDED = ["a <|left|> b", "  <|left|>\n<|left|> ", "a <|right|>  b", "<|right|><|right|> ", "word sword words word. _word word", "word",
          "<|a|><|b|>", "<|a|><|a|><|b|>x<|b|>", "日本語日本", "a  b   c", "\u00a0<|left|>", "a<|a|>b <|a|> c<|b|>d <|b|>", "Lily Lily xLily",
          "<s>a</s>b<unk>c", " <s> a </s>", "wordé wordʼ 日本word"]

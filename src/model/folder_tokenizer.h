@@ -1,0 +1,20 @@
+// The tokenizer of a Hugging Face folder, whichever files describe it.
+#pragma once
+
+#include <filesystem>
+
+#include "base/result.h"
+#include "text/tokenizer.h"
+#include "text/tokenizer_config.h"
+
+namespace farthing {
+
+// From tokenizer.json; where there is none from tokenizer.model, vocab.json and merges.txt, or
+// vocab.txt, in this order. Links that leave the folder are not followed (io/model_folder.h).
+Result<Tokenizer> tokenizer_of_folder(const std::filesystem::path& folder);
+
+// tokenizer_config.json; what it lacks from special_tokens_map.json and added_tokens.json. Empty
+// where none of them is there.
+Result<TokenizerConfig> tokenizer_config_of_folder(const std::filesystem::path& folder);
+
+}  // namespace farthing
