@@ -29,8 +29,7 @@ struct Tokenizer::Parts {
   Normalizer normalizer;
   PreTokenizer pre_tokenizer;
   std::unique_ptr<Model> model;
-  bool spells_bytes;        // words are spelled out after ByteLevel
-  std::string text_prefix;  // before the text, even if that begins with an added token
+  bool spells_bytes;  // words are spelled out after ByteLevel
   TokenDecoder decoder;
 
   bool has(std::int32_t id) const {
@@ -51,22 +50,13 @@ Result<void> check_ids(const Spec& spec, std::string_view where) {
                  .remedy = "check that the tokenizer file is complete and unmodified"});
   };
   for (const AddedToken& token : spec.added) TRY(check(token.id, "added tokens"));
+  for (const std::int32_t id : spec.whole) TRY(check(id, "tokens of the user"));
   for (const std::int32_t id : spec.prefix) TRY(check(id, "tokens put before a text"));
   for (const std::int32_t id : spec.suffix) TRY(check(id, "tokens put after a text"));
   if (spec.unknown) TRY(check(*spec.unknown, "unknown token"));
   if (spec.bos) TRY(check(*spec.bos, "beginning-of-text token"));
   if (spec.eos) TRY(check(*spec.eos, "end-of-text token"));
   return {};
-}
-
-// The prefix of SentencePiece, which belongs to the text and not to its first part.
-std::string text_prefix(const Spec& spec) {
-  const bool has =
-      std::any_of(spec.normalizers.begin(), spec.normalizers.end(), [](const NormalizerStep& step) {
-        const auto* spaces = std::get_if<SentencePieceSpaces>(&step);
-        return spaces != nullptr && spaces->add_prefix;
-      });
-  return has ? "\xE2\x96\x81" : "";  // U+2581
 }
 
 Result<bool> is_byte_level(const Spec& spec, std::string_view where) {
@@ -105,11 +95,9 @@ Result<Tokenizer> make_tokenizer(Spec spec, std::string_view where) {
       .pre_tokenizer = std::move(pre_tokenizer),
       .model = std::move(model),
       .spells_bytes = byte_level && !kind->reads_bytes,
-      .text_prefix = {},
       .decoder = std::move(decoder),
   });
   const Spec& kept = parts->spec;
-  parts->text_prefix = text_prefix(kept);
   for (std::size_t id = 0; id < kept.tokens.size(); ++id) {
     if (!kept.tokens[id].empty())
       parts->ids.emplace(kept.tokens[id], static_cast<std::int32_t>(id));
@@ -149,10 +137,7 @@ std::vector<std::int32_t> Tokenizer::encode(std::string_view text, EncodeOptions
   bool begun = false;  // with more than special tokens
   parts.in_text.split(text, options.parse_special, [&](std::string_view part, auto id) {
     if (id) {
-      if (!begun && !parts.special[*id]) {
-        begun = true;
-        if (!parts.text_prefix.empty()) encode_word(parts.text_prefix);
-      }
+      begun = begun || !parts.special[*id];
       return ids.push_back(*id);
     }
     const bool last = part.data() + part.size() == text.data() + text.size();

@@ -36,6 +36,15 @@ constexpr std::pair<std::string_view, Fill> kKinds[] = {{"bert", fill_bert},
                                                         {"llama", fill_gguf_bpe},
                                                         {"t5", fill_gguf_unigram}};
 
+// As in llama.cpp they are looked for in the text itself, before it is normalized.
+void add_user_tokens(const GgufVocabulary& vocabulary, Spec* spec) {
+  spec->whole.clear();
+  for (std::size_t i = 0; i < vocabulary.types.size(); ++i) {
+    if (vocabulary.types[i] == kUserDefined && !spec->tokens[i].empty())
+      spec->added.push_back({.id = static_cast<std::int32_t>(i), .content = spec->tokens[i]});
+  }
+}
+
 }  // namespace
 
 Result<Tokenizer> tokenizer_from_gguf(const GgufVocabulary& vocabulary, std::string_view where) {
@@ -48,7 +57,7 @@ Result<Tokenizer> tokenizer_from_gguf(const GgufVocabulary& vocabulary, std::str
   spec.tokens = vocabulary.tokens;
   spec.bos = vocabulary.bos;
   spec.eos = vocabulary.eos;
-  add_tokens_by_type(vocabulary.types, &spec);
+  add_special_tokens(vocabulary.types, &spec);
   const auto* kind = std::find_if(std::begin(kKinds), std::end(kKinds), [&](const auto& entry) {
     return entry.first == vocabulary.model;
   });
@@ -60,6 +69,7 @@ Result<Tokenizer> tokenizer_from_gguf(const GgufVocabulary& vocabulary, std::str
                  .remedy = "use a model with a tokenizer of one of these kinds"});
   }
   TRY(kind->second(vocabulary, where, &spec));
+  if (spec.kind != "Unigram") add_user_tokens(vocabulary, &spec);
   if (spec.suffix.empty() && vocabulary.eos && vocabulary.add_eos.value_or(false))
     spec.suffix = {*vocabulary.eos};
   return make_tokenizer(std::move(spec), where);

@@ -35,7 +35,7 @@ Result<Tokenizer> tokenizer_from_sentencepiece(std::string_view file, std::strin
   } else {
     TRY(fill_unigram(model.pieces, lists, &spec));
   }
-  add_tokens_by_type(model.pieces.types, &spec);
+  add_special_tokens(model.pieces.types, &spec);
   TRY(add_configured_tokens(config, kind, where, &spec));
   put_bos_and_eos(config, kind, &spec);
   return make_tokenizer(std::move(spec), where);

@@ -33,7 +33,10 @@ Result<void> read_added_tokens(const JsonNode& root, std::size_t limit, Spec* sp
 
 std::string added_tokens_json(const Spec& spec) {
   std::vector<std::string> added;
-  for (const AddedToken& token : spec.added) {
+  std::vector<AddedToken> tokens = spec.added;
+  for (const std::int32_t id : spec.whole)
+    tokens.push_back({.id = id, .content = spec.tokens[static_cast<std::size_t>(id)]});
+  for (const AddedToken& token : tokens) {
     added.push_back(fmt::format(
         R"({{"id": {}, "content": {}, "single_word": {}, "lstrip": {}, "rstrip": {}, "normalized": {}, "special": {}}})",
         token.id, quoted(token.content), token.single_word, token.lstrip, token.rstrip,

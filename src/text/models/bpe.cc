@@ -21,6 +21,15 @@ std::uint64_t pair_of(std::int32_t left, std::int32_t right) {
          static_cast<std::uint32_t>(right);
 }
 
+std::vector<std::pair<std::string, std::int32_t>> whole_tokens(const Spec& spec) {
+  std::vector<std::pair<std::string, std::int32_t>> out;
+  for (const std::int32_t id : spec.whole) {
+    const std::string& token = spec.tokens[static_cast<std::size_t>(id)];
+    if (is_valid_utf8(token)) out.emplace_back(token, id);
+  }
+  return out;
+}
+
 // Orders the heap: the lowest rank on top, of equals the leftmost.
 bool is_later(const Bpe::Merging::Candidate& a, const Bpe::Merging::Candidate& b) {
   return a.rank != b.rank ? a.rank > b.rank : a.position > b.position;
@@ -32,7 +41,8 @@ Bpe::Bpe(const Spec& spec, bool byte_level)
     : byte_level_(byte_level),
       byte_fallback_(spec.byte_fallback),
       fuse_unknown_(spec.fuse_unknown),
-      unknown_(spec.unknown.value_or(-1)) {
+      unknown_(spec.unknown.value_or(-1)),
+      whole_(whole_tokens(spec)) {
   byte_id_.fill(-1);
   fallback_id_.fill(-1);
   for (std::size_t i = 0; i < spec.tokens.size(); ++i) {
@@ -92,6 +102,13 @@ bool Bpe::add_bytes(std::string_view symbol, std::vector<Merging::Symbol>* symbo
 void Bpe::add_symbols(std::string_view word, std::vector<Merging::Symbol>* symbols) const {
   bool after_unknown = false;
   for (std::size_t i = 0; i < word.size();) {
+    std::int32_t whole = -1;
+    if (const std::size_t length = whole_.longest(word.substr(i), &whole); length > 0) {
+      symbols->push_back({whole, 0, 0});
+      after_unknown = false;
+      i += length;
+      continue;
+    }
     const std::size_t bytes =
         byte_level_ ? 1 : std::min(utf8_character_bytes(word[i]), word.size() - i);
     const std::string_view symbol = word.substr(i, bytes);

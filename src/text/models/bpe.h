@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "text/models/model.h"
+#include "text/models/trie.h"
 
 namespace farthing::tokenizer {
 
@@ -62,6 +63,7 @@ class Bpe : public Model {
   std::unordered_map<std::string, std::int32_t> character_id_;
   std::unordered_map<std::string, std::int32_t>
       word_id_;              // filled if merges are ignored for tokens
+  Trie whole_;               // tokens of the user
   std::vector<Slot> slots_;  // open addressing, a power of two
   int shift_ = 63;
 };

@@ -28,6 +28,17 @@ class Trie {
     }
   }
 
+  // The longest key that `text` begins with: its length in bytes, 0 if there is none, and its
+  // value.
+  std::size_t longest(std::string_view text, std::int32_t* value = nullptr) const {
+    std::size_t length = 0;
+    prefixes(text, [&](std::size_t bytes, std::int32_t found) {
+      length = bytes;
+      if (value != nullptr) *value = found;
+    });
+    return length;
+  }
+
  private:
   struct Cell {
     std::uint32_t base = 0;

@@ -31,13 +31,8 @@ class WordPiece : public Model {
         std::count_if(word.begin(), word.end(), [](char c) { return (c & 0xC0) != 0x80; }));
     bool known = characters <= longest_word_;
     for (std::size_t i = 0; known && i < word.size();) {
-      std::size_t longest = 0;
       std::int32_t id = -1;
-      (i == 0 ? first_ : rest_)
-          .prefixes(word.substr(i), [&](std::size_t length, std::int32_t found) {
-            longest = length;
-            id = found;
-          });
+      const std::size_t longest = (i == 0 ? first_ : rest_).longest(word.substr(i), &id);
       known = id >= 0;
       if (known) ids->push_back(id);
       i += longest;

@@ -20,8 +20,14 @@ std::size_t offset_of(std::uint32_t unit) { return unit >> 10 << ((unit & 1u << 
 
 }  // namespace
 
-Result<Charsmap> Charsmap::compile(std::string_view data, std::string_view where) {
+Result<Charsmap> Charsmap::compile(std::string_view data, const std::vector<std::string>& kept,
+                                   std::string_view where) {
   Charsmap map;
+  std::vector<std::pair<std::string, std::int32_t>> entries;
+  for (const std::string& text : kept) {
+    if (is_valid_utf8(text)) entries.emplace_back(text, 0);
+  }
+  map.kept_ = std::make_shared<const Trie>(std::move(entries));
   map.texts_ = std::make_shared<const std::string>();
   if (data.empty()) return map;
   std::uint32_t trie_bytes = 0;
@@ -72,6 +78,11 @@ std::optional<Charsmap::Match> Charsmap::find(std::string_view text, bool longes
 std::string Charsmap::replace_longest(std::string_view text) const {
   std::string out;
   while (!text.empty()) {
+    if (const std::size_t kept = kept_->longest(text); kept > 0) {
+      out += text.substr(0, kept);
+      text.remove_prefix(kept);
+      continue;
+    }
     if (const auto match = find(text, true)) {
       out += match->replacement;
       // A key of a damaged file may end inside of a character.

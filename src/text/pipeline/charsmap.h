@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "text/models/trie.h"
 
 namespace farthing::tokenizer {
 
@@ -16,8 +17,10 @@ class Charsmap {
  public:
   // `data`: the bytes of the trie as a little-endian u32, the trie (a double array of u32, as
   // darts-clone writes it), and the texts, each ended by a zero. Fails where they do not fit; what
-  // the trie points to is checked at each step. Empty data maps nothing.
-  static Result<Charsmap> compile(std::string_view data, std::string_view where);
+  // the trie points to is checked at each step. Empty data maps nothing. replace_longest leaves
+  // the texts `kept` as they are.
+  static Result<Charsmap> compile(std::string_view data, const std::vector<std::string>& kept,
+                                  std::string_view where);
 
   // As SentencePiece: the longest sequence at each place.
   std::string replace_longest(std::string_view text) const;
@@ -34,6 +37,7 @@ class Charsmap {
 
   std::shared_ptr<const std::string> texts_;
   std::vector<std::uint32_t> units_;
+  std::shared_ptr<const Trie> kept_;
 };
 
 }  // namespace farthing::tokenizer

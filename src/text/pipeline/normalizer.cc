@@ -78,7 +78,7 @@ struct Compiler {
     return [step](std::string* text, PartPlace) { normalize_bert(step, text); };
   }
   Result<Step> operator()(const Precompiled& step) const {
-    Charsmap map = TRY(Charsmap::compile(step.charsmap, where));
+    Charsmap map = TRY(Charsmap::compile(step.charsmap, step.kept, where));
     return [map = std::move(map), longest = step.longest_match](std::string* text, PartPlace) {
       *text = longest ? map.replace_longest(*text) : map.replace_graphemes(*text);
     };

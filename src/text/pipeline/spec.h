@@ -37,8 +37,9 @@ struct BertNormalizer {
 };
 // SentencePiece's map from characters to text.
 struct Precompiled {
-  std::string charsmap;        // length of the trie, the trie, texts that end with a zero
-  bool longest_match = false;  // as SentencePiece; otherwise as Hugging Face
+  std::string charsmap;           // length of the trie, the trie, texts that end with a zero
+  bool longest_match = false;     // as SentencePiece; otherwise as Hugging Face
+  std::vector<std::string> kept;  // left as they are, as SentencePiece does tokens of the user
 };
 struct Nmt {};
 struct SpellBytes {};  // ByteLevel among the normalizers
@@ -119,6 +120,8 @@ struct Spec {
   bool fuse_unknown = false;   // a run of unknown characters is one token
   bool byte_fallback = false;  // an unknown character becomes its bytes' tokens <0xNN>
   bool ignore_merges = false;  // a pre-token that is a token is not merged
+  // SentencePiece's tokens of the user: taken whole wherever the normalized text holds them.
+  std::vector<std::int32_t> whole;
   std::vector<AddedToken> added;
   std::vector<NormalizerStep> normalizers;
   std::vector<PreTokenizerStep> pre_tokenizers;  // a ByteLevel can only be the last

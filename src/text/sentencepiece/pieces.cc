@@ -19,8 +19,15 @@ constexpr char kSpace[] = "\xE2\x96\x81";  // U+2581
 constexpr double kUserDefinedScore = -0.1;
 
 void set_stages(const SentencePieces& pieces, Spec* spec) {
+  std::vector<std::string> kept;
+  for (std::size_t i = 0; i < pieces.types.size(); ++i) {
+    if (pieces.types[i] != kUserDefined) continue;
+    spec->whole.push_back(static_cast<std::int32_t>(i));
+    kept.push_back(spec->tokens[i]);
+  }
   if (!pieces.charsmap.empty())
-    spec->normalizers.emplace_back(Precompiled{pieces.charsmap, /*longest_match=*/true});
+    spec->normalizers.emplace_back(
+        Precompiled{pieces.charsmap, /*longest_match=*/true, std::move(kept)});
   if (pieces.charsmap.empty() && !pieces.remove_extra_spaces) {
     // What Hugging Face makes of Llama's file, step by step, so that a tokenizer.json can say it.
     if (pieces.add_prefix) spec->normalizers.emplace_back(Prepend{kSpace});
@@ -41,7 +48,7 @@ Result<void> fill_bpe(const SentencePieces& pieces, std::string_view where, Spec
   for (std::size_t i = 0; i < mergeable.size(); ++i) {
     // Text must never become a control token by merging, nor a byte token.
     const std::int32_t type = pieces.type_of(i);
-    mergeable[i] = type != kControl && type != kUnknown && type != kByte;
+    mergeable[i] = type == kNormal || type == kUnused;
   }
   spec->kind = "BPE";
   spec->merges = TRY(merges_by_score(spec->tokens, pieces.scores, mergeable, where));
@@ -70,17 +77,11 @@ Result<void> fill_unigram(const SentencePieces& pieces, std::string_view where, 
   return {};
 }
 
-void add_tokens_by_type(const std::vector<std::int32_t>& types, Spec* spec) {
+void add_special_tokens(const std::vector<std::int32_t>& types, Spec* spec) {
   for (std::size_t i = 0; i < types.size(); ++i) {
-    if ((types[i] != kControl && types[i] != kUnknown && types[i] != kUserDefined) ||
-        spec->tokens[i].empty()) {
-      continue;
-    }
-    AddedToken token;
-    token.id = static_cast<std::int32_t>(i);
-    token.content = spec->tokens[i];
-    token.special = types[i] != kUserDefined;
-    spec->added.push_back(std::move(token));
+    if ((types[i] != kControl && types[i] != kUnknown) || spec->tokens[i].empty()) continue;
+    spec->added.push_back(
+        {.id = static_cast<std::int32_t>(i), .content = spec->tokens[i], .special = true});
   }
 }
 

@@ -25,12 +25,13 @@ struct SentencePieces {
   std::int32_t type_of(std::size_t token) const { return types.empty() ? kNormal : types[token]; }
 };
 
-// Fill the model and the stages of `spec`, whose tokens and unknown token are set. Fail on scores
+// Fill the model, the stages and the tokens of the user of `spec`, whose tokens and unknown token
+// are set. Fail on scores
 // that are not one finite number for each token; `where` and the name of the list name them.
 Result<void> fill_bpe(const SentencePieces& pieces, std::string_view where, Spec* spec);
 Result<void> fill_unigram(const SentencePieces& pieces, std::string_view where, Spec* spec);
 
-// Control and unknown tokens as special ones, those of the user as ones that are not.
-void add_tokens_by_type(const std::vector<std::int32_t>& types, Spec* spec);
+// Control and unknown tokens as special added ones.
+void add_special_tokens(const std::vector<std::int32_t>& types, Spec* spec);
 
 }  // namespace farthing::tokenizer

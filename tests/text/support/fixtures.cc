@@ -93,8 +93,12 @@ GgufVocabulary read_vocabulary(const std::string& name) {
 }
 
 std::vector<Vector> read_vectors(const std::string& name) {
+  return read_vector_file(FARTHING_SOURCE_DIR "/tests/text/data/" + name);
+}
+
+std::vector<Vector> read_vector_file(const std::string& path) {
   std::vector<Vector> vectors;
-  std::istringstream in(read_data(name));
+  std::istringstream in(read_whole_file(path));
   for (std::string text, ids; std::getline(in, text) && std::getline(in, ids);) {
     vectors.push_back({unescape(text), read_ids(ids)});
   }

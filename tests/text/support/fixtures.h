@@ -26,6 +26,7 @@ GgufVocabulary read_vocabulary(const std::string& name);
 
 // Written by data/vectors.py.
 std::vector<Vector> read_vectors(const std::string& name);
+std::vector<Vector> read_vector_file(const std::string& path);
 
 // llama.cpp's pair of files.
 std::vector<Vector> read_ggml_vectors(const std::string& inputs, const std::string& outputs);
