@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""Adds a number format and an architecture to a copy of the tree (each one file, one line of its list) and runs the program with both.
+"""Adds a number format, an architecture and a kind of tokenizer to a copy of the tree, and runs the program with them.
 
-Shows what CONTRIBUTING.md promises: no other file is touched, and every command works with the new entries.
+Shows what CONTRIBUTING.md promises: each is one file and one line of its list, no other file is touched, and every command
+works with the new entries.
 Builds in the copy with ccache, so only what the lists reach is compiled.
 
   tools/add_dummy_entries.py [--keep FOLDER]
@@ -19,10 +20,12 @@ import tree
 
 NAME = "dummy_float8"
 ARCHITECTURE = "dummy_decoder"
+TOKENIZER = "dummy_characters"
 # the entries' files, and the line that each adds to its list
 SOURCES = {f"src/formats/{NAME}.cc": ("src/formats/registry.inc", f"FARTHING_FORMAT({NAME})"),
            f"src/model/architectures/{ARCHITECTURE}.cc": ("src/model/architectures.inc",
-                                                          f"FARTHING_ARCHITECTURE({ARCHITECTURE})")}
+                                                          f"FARTHING_ARCHITECTURE({ARCHITECTURE})"),
+           f"src/text/models/{TOKENIZER}.cc": ("src/text/models/kinds.inc", f"FARTHING_TOKENIZER_KIND({TOKENIZER})")}
 ARCHITECTURE_TEXT = """\
 // dummy_decoder: Llama's blocks under a soft cap of the logits.
 #include "model/architectures/llama_blocks.h"
@@ -44,6 +47,57 @@ Architecture dummy_decoder_architecture() {
 }
 
 }  // namespace farthing
+"""
+TOKENIZER_TEXT = """\
+// dummy_characters: each character is a token, or is left out.
+#include <fmt/format.h>
+
+#include <map>
+
+#include "text/models/model.h"
+#include "text/unicode/utf8.h"
+
+namespace farthing::tokenizer {
+namespace {
+
+class Characters : public Model {
+ public:
+  explicit Characters(const Spec& spec) {
+    for (std::size_t i = 0; i < spec.tokens.size(); ++i)
+      ids_.emplace(spec.tokens[i], static_cast<std::int32_t>(i));
+  }
+  std::unique_ptr<Scratch> make_scratch() const override { return std::make_unique<Scratch>(); }
+  void encode(std::string_view word, Scratch*, std::vector<std::int32_t>* ids) const override {
+    for (std::size_t bytes = 0; !word.empty(); word.remove_prefix(bytes)) {
+      bytes = utf8_character_bytes(word[0]);
+      const auto found = ids_.find(std::string(word.substr(0, bytes)));
+      if (found != ids_.end()) ids->push_back(found->second);
+    }
+  }
+
+ private:
+  std::map<std::string, std::int32_t> ids_;
+};
+
+Result<void> read(const JsonNode& model, std::size_t limit, Spec* spec) {
+  return read_vocabulary(TRY(model.at("vocab")), limit, spec);
+}
+
+std::string write(const Spec& spec) {
+  return fmt::format(R"({{"type": "DummyCharacters", "vocab": {}}})", vocabulary_json(spec));
+}
+
+Result<std::unique_ptr<Model>> make(const Spec& spec, bool, std::string_view) {
+  return std::make_unique<Characters>(spec);
+}
+
+}  // namespace
+
+ModelKind dummy_characters_kind() {
+  return {.name = "DummyCharacters", .read = read, .write = write, .make = make};
+}
+
+}  // namespace farthing::tokenizer
 """
 FORMAT_TEXT = """\
 // dummy_float8: the upper byte of an IEEE half, one plane without scales; 8 bits a weight.
@@ -135,6 +189,11 @@ def use_everywhere(folder):
         return json.loads(said)
 
     run(folder, "scripts/build", "release", "farthing")
+    with open(os.path.join(folder, "build", "tokenizer.json"), "w", encoding="utf-8") as file:
+        json.dump({"model": {"type": "DummyCharacters", "vocab": {"a": 0, "é": 1, "c": 2}}}, file)
+    tokens = farthing("tokenize", "build/tokenizer.json", "-p", "céab", names_it=False)["ids"]
+    if tokens != [2, 1, 0]:
+        raise RuntimeError(f"farthing tokenize: {tokens}, wanted [2, 1, 0]")
     farthing("formats", names_it=True)
     farthing("kernels", names_it=False)
     farthing("quantize", model, "--format", NAME, "-o", made, names_it=True)
@@ -190,7 +249,7 @@ def main():
         if args.keep:
             os.makedirs(folder)
         copy_tree(tree.default_root(), folder)
-        for (source, (registry, line)), text in zip(SOURCES.items(), (FORMAT_TEXT, ARCHITECTURE_TEXT)):
+        for (source, (registry, line)), text in zip(SOURCES.items(), (FORMAT_TEXT, ARCHITECTURE_TEXT, TOKENIZER_TEXT)):
             with open(os.path.join(folder, source), "x", encoding="utf-8") as file:
                 file.write(text)
             with open(os.path.join(folder, registry), "a", encoding="utf-8") as file:

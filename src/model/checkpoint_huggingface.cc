@@ -8,7 +8,7 @@
 #include "io/json.h"
 #include "io/model_folder.h"
 #include "model/checkpoint.h"
-#include "model/folder_tokenizer.h"
+#include "model/open_tokenizer.h"
 
 namespace farthing {
 namespace {

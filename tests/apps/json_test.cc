@@ -182,10 +182,22 @@ TEST(Json, BenchOfflineHasThroughputAndLatencies) {
   EXPECT_GT(json["output_tokens_per_second"], 0) << json.dump();
 }
 
+TEST(Json, TokenizeHoldsIdsAndTokens) {
+  const auto json = json_of({"tokenize", stories(), "-p", "Once upon"});
+  EXPECT_EQ(json["kind"], "BPE");
+  EXPECT_EQ(json["vocabulary_size"], 512);
+  EXPECT_EQ(json["bytes"], 9);
+  EXPECT_EQ(json["count"], json["ids"].size());
+  EXPECT_EQ(json["tokens"].size(), json["ids"].size());
+  EXPECT_EQ(json["ids"][0], 1);
+  EXPECT_EQ(json["tokens"][0], "<s>");
+  EXPECT_EQ(json_of({"tokenize", stories(), "--decode", "403,407"})["text"], "Once upon");
+}
+
 TEST(Json, IsTestedAboveForEveryCommand) {
-  const std::set<std::string_view> tested{"formats", "kernels", "inspect",      "quantize",
-                                          "eval",    "compare", "run",          "bench",
-                                          "train",   "align",   "bench offline"};
+  const std::set<std::string_view> tested{"formats", "kernels", "inspect",  "quantize",
+                                          "eval",    "compare", "run",      "bench",
+                                          "train",   "align",   "tokenize", "bench offline"};
   for (const Command& command : all_commands())
     EXPECT_TRUE(tested.contains(command.text.name)) << command.text.name;
 }

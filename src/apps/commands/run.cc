@@ -1,14 +1,10 @@
 // farthing run: continues a prompt, token by token.
 #include <fmt/format.h>
-#include <unistd.h>
-
-#include <cerrno>
-#include <cstring>
 
 #include "apps/command_line.h"
 #include "apps/open_model.h"
 #include "apps/output.h"
-#include "base/file.h"
+#include "apps/prompt.h"
 #include "base/json_writer.h"
 #include "engine/generate.h"
 
@@ -16,7 +12,8 @@ namespace farthing {
 namespace {
 
 struct Options {
-  std::string model, prompt, prompt_file;
+  std::string model;
+  PromptOptions prompt;
   int64_t most_tokens = 128, seed = 0;
   bool ignore_eos = false;
   KvCodec kv_cache_dtype = KvCodec::f32;
@@ -29,9 +26,7 @@ struct Options {
 void declare(OptionList& list, Options& options) {
   SamplingParameters& sampling = options.sampling;
   list.required("model,-m,--model", "MODEL", options.model, "The model to run");
-  list.text("-p,--prompt", "TEXT", options.prompt,
-            "The text to continue; - reads it from standard input");
-  list.text("-f,--file", "FILE", options.prompt_file, "A file with the text to continue");
+  declare_prompt(list, options.prompt, "continue");
   list.integer("-n,--n-predict,--max-tokens", options.most_tokens, -1, 1 << 30,
                "At most so many tokens; -1: until the text ends or the context is full");
   list.number("--temp,--temperature", sampling.temperature, 0, 1000,
@@ -53,40 +48,7 @@ void declare(OptionList& list, Options& options) {
               "Type of keys and values in the cache: f32, f16, bf16 or int8");
 }
 
-Result<> check(const Options& options) {
-  if (options.prompt.empty() || options.prompt_file.empty()) return {};
-  return fail({.what = "two prompts were given",
-               .where = "--prompt and --file",
-               .got = "both",
-               .wanted = "one of them",
-               .remedy = "leave one away"});
-}
-
-constexpr size_t most_prompt_bytes = size_t{64} << 20;
-
-Result<std::string> read_standard_input() {
-  std::string out;
-  char piece[65536];
-  for (;;) {
-    const ssize_t count = ::read(STDIN_FILENO, piece, sizeof piece);
-    if (count == 0) return out;
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0 || out.size() + static_cast<size_t>(count) > most_prompt_bytes) {
-      return fail({.what = "cannot read the prompt",
-                   .where = "standard input",
-                   .got = count < 0 ? std::strerror(errno) : "more than 64 MiB",
-                   .wanted = "a text of at most 64 MiB",
-                   .remedy = "give the prompt with -p or -f"});
-    }
-    out.append(piece, static_cast<size_t>(count));
-  }
-}
-
-Result<std::string> prompt_text(const Options& options) {
-  if (!options.prompt_file.empty()) return read_text_file(options.prompt_file, most_prompt_bytes);
-  if (options.prompt == "-") return read_standard_input();
-  return options.prompt;
-}
+Result<> check(const Options& options) { return check_prompt(options.prompt); }
 
 std::vector<int32_t> stop_tokens(const Options& options, const ModelConfig& config,
                                  const Tokenizer& tokenizer) {
@@ -131,7 +93,7 @@ Result<> run(const CommonOptions& common, const Options& options) {
   Context& context = owner->get();
   const auto checkpoint = TRY(Checkpoint::open(options.model));
   const Tokenizer tokenizer = TRY(checkpoint->tokenizer());
-  const std::string prompt = TRY(prompt_text(options));
+  const std::string prompt = TRY(read_prompt(options.prompt));
   std::vector<int32_t> tokens = tokenizer.encode(prompt, {.add_special_tokens = true});
   if (tokens.empty() && tokenizer.bos_id()) tokens.push_back(*tokenizer.bos_id());
   const auto model = TRY(load_model(context, *checkpoint, options.format));

@@ -15,6 +15,7 @@ namespace {
 
 constexpr std::size_t kLongestWordBytes = std::size_t{1} << 30;  // positions are 32-bit
 constexpr std::uint32_t kNone = ~std::uint32_t{0};
+constexpr std::string_view kSpace = "\xE2\x96\x81";  // U+2581
 
 std::uint64_t pair_of(std::int32_t left, std::int32_t right) {
   return static_cast<std::uint64_t>(static_cast<std::uint32_t>(left)) << 32 |
@@ -28,6 +29,15 @@ std::vector<std::pair<std::string, std::int32_t>> whole_tokens(const Spec& spec)
     if (is_valid_utf8(token)) out.emplace_back(token, id);
   }
   return out;
+}
+
+// Whether the text holds U+2581, SentencePiece's space, behind another character.
+bool has_inner_space(std::string_view text) {
+  for (std::size_t i = text.find(kSpace, 1); i != std::string_view::npos;
+       i = text.find(kSpace, i + 1)) {
+    if (!text.substr(0, i).ends_with(kSpace)) return true;
+  }
+  return false;
 }
 
 // Orders the heap: the lowest rank on top, of equals the leftmost.
@@ -65,6 +75,22 @@ Bpe::Bpe(const Spec& spec, bool byte_level)
   slots_.resize(capacity);
   shift_ = 64 - std::countr_zero(capacity);
   for (const Merge& merge : spec.merges) insert(merge);
+  const auto joins_words = [&](std::int32_t id) { return has_inner_space(spec.tokens[id]); };
+  cuts_at_spaces_ = !byte_level && character_id_.contains(std::string(kSpace)) &&
+                    std::none_of(spec.whole.begin(), spec.whole.end(), joins_words) &&
+                    std::none_of(spec.merges.begin(), spec.merges.end(),
+                                 [&](const Merge& merge) { return joins_words(merge.result); });
+}
+
+std::size_t Bpe::word_bytes(std::string_view text) const {
+  std::size_t bytes = std::min(text.size(), kLongestWordBytes);
+  if (cuts_at_spaces_) {
+    std::size_t i = 0;
+    while (text.substr(i).starts_with(kSpace)) i += kSpace.size();
+    bytes = std::min(bytes, text.find(kSpace, i));
+  }
+  while (bytes < text.size() && (text[bytes] & 0xC0) == 0x80) --bytes;
+  return bytes;
 }
 
 void Bpe::insert(const Merge& merge) {
@@ -175,8 +201,7 @@ void Bpe::encode(std::string_view word, Scratch* any, std::vector<std::int32_t>*
     }
   }
   while (!word.empty()) {
-    std::size_t bytes = std::min(word.size(), kLongestWordBytes);
-    while (bytes < word.size() && (word[bytes] & 0xC0) == 0x80) --bytes;
+    const std::size_t bytes = word_bytes(word);
     scratch->symbols.clear();
     add_symbols(word.substr(0, bytes), &scratch->symbols);
     word.remove_prefix(bytes);

@@ -54,9 +54,12 @@ class Bpe : public Model {
   void add_symbols(std::string_view word, std::vector<Merging::Symbol>* symbols) const;
   bool add_bytes(std::string_view symbol, std::vector<Merging::Symbol>* symbols) const;
   void merge(Merging* scratch) const;
+  // Of the first part of non-empty `text` that no merge leaves.
+  std::size_t word_bytes(std::string_view text) const;
 
   bool byte_level_, byte_fallback_, fuse_unknown_;
-  std::int32_t unknown_;  // -1 if there is none
+  bool cuts_at_spaces_ = false;  // SentencePiece's: no token goes on behind a word
+  std::int32_t unknown_;         // -1 if there is none
   std::array<std::int32_t, 256>
       byte_id_;  // of the symbol of one byte (below 128 in character mode)
   std::array<std::int32_t, 256> fallback_id_;  // of <0xNN>

@@ -79,7 +79,6 @@ Result<std::unique_ptr<Model>> make(const Spec& spec, bool byte_level, std::stri
 
 }  // namespace
 
-ModelKind bpe_kind();
 ModelKind bpe_kind() {
   return {.name = "BPE", .reads_bytes = true, .read = read, .write = write, .make = make};
 }

@@ -9,10 +9,6 @@
 
 namespace farthing::tokenizer {
 
-#define FARTHING_TOKENIZER_KIND(name) ModelKind name##_kind();
-#include "text/models/kinds.inc"
-#undef FARTHING_TOKENIZER_KIND
-
 std::span<const ModelKind> model_kinds() {
   static const ModelKind kinds[] = {
 #define FARTHING_TOKENIZER_KIND(name) name##_kind(),

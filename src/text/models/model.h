@@ -42,6 +42,10 @@ struct ModelKind {
   Result<std::unique_ptr<Model>> (*make)(const Spec& spec, bool byte_level, std::string_view where);
 };
 
+#define FARTHING_TOKENIZER_KIND(name) ModelKind name##_kind();
+#include "text/models/kinds.inc"
+#undef FARTHING_TOKENIZER_KIND
+
 std::span<const ModelKind> model_kinds();
 const ModelKind* find_model_kind(std::string_view name);
 // "BPE, Unigram, ...".

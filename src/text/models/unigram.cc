@@ -186,7 +186,6 @@ Result<std::unique_ptr<Model>> make(const Spec& spec, bool, std::string_view) {
 
 }  // namespace
 
-ModelKind unigram_kind();
 ModelKind unigram_kind() { return {.name = "Unigram", .read = read, .write = write, .make = make}; }
 
 }  // namespace farthing::tokenizer

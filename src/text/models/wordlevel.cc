@@ -57,7 +57,6 @@ Result<std::unique_ptr<Model>> make(const Spec& spec, bool, std::string_view) {
 
 }  // namespace
 
-ModelKind wordlevel_kind();
 ModelKind wordlevel_kind() {
   return {.name = "WordLevel", .read = read, .write = write, .make = make};
 }

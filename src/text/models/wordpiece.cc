@@ -99,7 +99,6 @@ Result<std::unique_ptr<Model>> make(const Spec& spec, bool, std::string_view whe
 
 }  // namespace
 
-ModelKind wordpiece_kind();
 ModelKind wordpiece_kind() {
   return {.name = "WordPiece", .read = read, .write = write, .make = make};
 }

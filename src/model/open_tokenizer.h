@@ -1,4 +1,4 @@
-// The tokenizer of a Hugging Face folder, whichever files describe it.
+// Tokenizers by path, whichever files describe them.
 #pragma once
 
 #include <filesystem>
@@ -8,6 +8,10 @@
 #include "text/tokenizer_config.h"
 
 namespace farthing {
+
+// Of a Hugging Face folder (weights need not be there), a GGUF file, or a file tokenizer.json,
+// *.model or vocab.txt by itself.
+Result<Tokenizer> open_tokenizer(const std::filesystem::path& path);
 
 // From tokenizer.json; where there is none from tokenizer.model, vocab.json and merges.txt, or
 // vocab.txt, in this order. Links that leave the folder are not followed (io/model_folder.h).

@@ -1,6 +1,6 @@
 // The tokenizer of a folder is found whichever files describe it, and no link is followed out of
 // it.
-#include "model/folder_tokenizer.h"
+#include "model/open_tokenizer.h"
 
 #include <gtest/gtest.h>
 

@@ -1,11 +1,15 @@
 // The search for the files of a tokenizer.
-#include "model/folder_tokenizer.h"
+#include "model/open_tokenizer.h"
+
+#include <fmt/format.h>
 
 #include <optional>
 #include <string>
 
 #include "base/file.h"
+#include "io/gguf/gguf.h"
 #include "io/model_folder.h"
+#include "model/gguf_vocabulary.h"
 #include "text/tokenizer_files.h"
 #include "text/tokenizer_json.h"
 
@@ -60,6 +64,24 @@ Result<Tokenizer> tokenizer_of_folder(const fs::path& folder) {
                    "tokenizer.json, tokenizer.model, vocab.json with merges.txt, or vocab.txt "
                    "beside config.json",
                .remedy = "copy the files from the model's page"});
+}
+
+Result<Tokenizer> open_tokenizer(const fs::path& path) {
+  std::error_code code;
+  if (fs::is_directory(path, code)) return tokenizer_of_folder(path);
+  const std::string where = path.string();
+  if (path.extension() == ".gguf")
+    return tokenizer_from_gguf(TRY(gguf_vocabulary(TRY(GgufFile::open(path)).metadata(), where)),
+                               where);
+  const std::string text = TRY(read_text_file(path, vocabulary_limit_bytes));
+  if (path.extension() == ".json") return tokenizer_from_json(text, where);
+  if (path.extension() == ".model") return tokenizer_from_sentencepiece(text, where);
+  if (path.extension() == ".txt") return tokenizer_from_vocab_txt(text, where);
+  return fail({.what = "the file is none of those that hold a tokenizer",
+               .where = where,
+               .got = fmt::format("\"{}\"", path.extension().string()),
+               .wanted = "a folder, or a file whose name ends in .gguf, .json, .model or .txt",
+               .remedy = "give the model's folder"});
 }
 
 }  // namespace farthing
