@@ -1,6 +1,8 @@
 // Storage, Shape and Tensor on the CPU.
 #include "tensor/tensor.h"
 
+#include <sys/mman.h>
+
 #include <atomic>
 #include <cstdlib>
 #include <cstring>
@@ -9,6 +11,11 @@ namespace farthing {
 
 namespace {
 std::atomic<int64_t> held_bytes{0}, peak_held_bytes{0};
+
+// Large memory comes from the system and goes back to it at once: an allocator would keep what one
+// matrix after another needs while a model is loaded. The system gives zeros, in the thread that
+// first writes.
+bool is_large(int64_t bytes) { return bytes >= int64_t{1} << 20; }
 
 void count(int64_t bytes) {
   const int64_t now = held_bytes.fetch_add(bytes) + bytes;
@@ -48,11 +55,20 @@ bool Shape::operator==(const Shape& other) const {
 std::shared_ptr<Storage> Storage::allocate(int64_t bytes) {
   CHECK(bytes >= 0);
   std::shared_ptr<Storage> storage(new Storage);
-  const size_t rounded = (static_cast<size_t>(bytes) + 63) / 64 * 64;
-  storage->data_ = static_cast<std::byte*>(std::aligned_alloc(64, rounded == 0 ? 64 : rounded));
-  CHECK(storage->data_ != nullptr);
-  std::memset(storage->data_, 0, rounded);
   storage->bytes_ = bytes;
+  if (is_large(bytes)) {
+    void* data = ::mmap(nullptr, static_cast<size_t>(bytes), PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    CHECK(data != MAP_FAILED);
+    // A request only: without it every 4 KiB cost a fault of their own.
+    ::madvise(data, static_cast<size_t>(bytes), MADV_HUGEPAGE);
+    storage->data_ = static_cast<std::byte*>(data);
+  } else {
+    const size_t rounded = (static_cast<size_t>(bytes) + 63) / 64 * 64;
+    storage->data_ = static_cast<std::byte*>(std::aligned_alloc(64, rounded == 0 ? 64 : rounded));
+    CHECK(storage->data_ != nullptr);
+    std::memset(storage->data_, 0, rounded);
+  }
   count(bytes);
   return storage;
 }
@@ -68,7 +84,11 @@ std::shared_ptr<Storage> Storage::map(std::shared_ptr<const MappedFile> file) {
 
 Storage::~Storage() {
   if (file_ != nullptr) return;
-  std::free(data_);
+  if (is_large(bytes_)) {
+    ::munmap(data_, static_cast<size_t>(bytes_));
+  } else {
+    std::free(data_);
+  }
   count(-bytes_);
 }
 
