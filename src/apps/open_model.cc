@@ -10,15 +10,15 @@ Result<std::unique_ptr<ContextOwner>> open_context(const CommonOptions& common) 
 }
 
 Result<std::unique_ptr<Model>> load_model(Context& context, Checkpoint& checkpoint,
-                                          const std::optional<Scheme>& scheme) {
+                                          const std::optional<Scheme>& scheme, PackTime time) {
   ProgressBar progress;
-  if (!scheme) return build_model(context, checkpoint.config(), checkpoint, progress);
+  if (!scheme) return build_model(context, checkpoint.config(), checkpoint, progress, time);
   QuantizeOptions options;
   options.scheme = *scheme;
   options.method = find_algorithm("rtn");
   TRY(calibrate_for(context, checkpoint, {}, options, progress));
   QuantizingSource source(context, checkpoint, options);
-  return build_model(context, checkpoint.config(), source, progress);
+  return build_model(context, checkpoint.config(), source, progress, time);
 }
 
 Result<const AlgorithmInfo*> parse_method(const std::string& name) {

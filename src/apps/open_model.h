@@ -21,7 +21,8 @@ Result<std::unique_ptr<ContextOwner>> open_context(const CommonOptions& common);
 // Builds the model of a checkpoint, showing progress; with `quantize` its linears are quantized on
 // the way; static activations are calibrated with the built-in text first.
 Result<std::unique_ptr<Model>> load_model(Context& context, Checkpoint& checkpoint,
-                                          const std::optional<Scheme>& scheme = std::nullopt);
+                                          const std::optional<Scheme>& scheme = std::nullopt,
+                                          PackTime time = PackTime::loading);
 
 // A method by its name.
 Result<const AlgorithmInfo*> parse_method(const std::string& name);

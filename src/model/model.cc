@@ -13,8 +13,13 @@ LinearSpec spec_of(const LinearPlan& plan) {
 TensorSpecs tensors_of(const ModelConfig& config) { return tensors_of_plan(config); }
 
 Result<std::unique_ptr<Model>> build_model(Context& context, const ModelConfig& config,
-                                           WeightSource& source, Progress& progress) {
-  return build_decoder(context, config, source, progress);
+                                           WeightSource& source, Progress& progress,
+                                           PackTime time) {
+  return build_decoder(context, config, source, progress, time);
+}
+
+void Model::finish_packing(Context& context) {
+  for (const auto& [name, weight] : weights().linears) ops::finish_packing(context, weight->packed);
 }
 
 std::vector<LinearInfo> Model::linears() const {

@@ -96,7 +96,7 @@ Result<> run(const CommonOptions& common, const Options& options) {
   const std::string prompt = TRY(read_prompt(options.prompt));
   std::vector<int32_t> tokens = tokenizer.encode(prompt, {.add_special_tokens = true});
   if (tokens.empty() && tokenizer.bos_id()) tokens.push_back(*tokenizer.bos_id());
-  const auto model = TRY(load_model(context, *checkpoint, options.format));
+  const auto model = TRY(load_model(context, *checkpoint, options.format, PackTime::later));
 
   const size_t prompt_tokens = tokens.size();
   Request request{.prompt = std::move(tokens),
@@ -112,7 +112,12 @@ Result<> run(const CommonOptions& common, const Options& options) {
     if (!common.json && !piece.empty()) printed = print(piece);
     return printed.has_value();
   };
-  const auto take_token = [&](const SampledToken& token) { return take(decoder.feed(token.id)); };
+  const auto take_token = [&](const SampledToken& token) {
+    const bool goes_on = take(decoder.feed(token.id));
+    // The prompt does not wait for it: packing takes longer than reading the weights once.
+    if (goes_on && options.most_tokens != 1) model->finish_packing(context);
+    return goes_on;
+  };
   const Generation made =
       TRY(generate(context, *model, std::move(request), take_token, options.kv_cache_dtype));
   if (printed) take(decoder.finish());

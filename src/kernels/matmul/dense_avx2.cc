@@ -18,6 +18,5 @@ namespace farthing {
 extern const MatmulFunctions floats_avx2{ProductInput::floats, Packing::floats, run_floats};
 extern const MatmulFunctions integers_avx2{ProductInput::floats, Packing::integers, run_integers};
 extern const MatmulFunctions elements_avx2{ProductInput::floats, Packing::elements, run_elements};
-extern const MatmulFunctions stored_avx2{ProductInput::floats, Packing::stored,
-                                         run_dense<StoredTiles>};
+extern const MatmulFunctions stored_avx2{ProductInput::floats, Packing::stored, run_stored};
 }  // namespace farthing

@@ -20,6 +20,5 @@ extern const MatmulFunctions integers_portable{ProductInput::floats, Packing::in
                                                run_integers};
 extern const MatmulFunctions elements_portable{ProductInput::floats, Packing::elements,
                                                run_elements};
-extern const MatmulFunctions stored_portable{ProductInput::floats, Packing::stored,
-                                             run_dense<StoredTiles>};
+extern const MatmulFunctions stored_portable{ProductInput::floats, Packing::stored, run_stored};
 }  // namespace farthing

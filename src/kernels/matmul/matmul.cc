@@ -44,6 +44,16 @@ const MatmulKernel* choose_matmul_kernel(const Scheme& scheme, Isa isa) {
   return best;
 }
 
+const MatmulKernel* find_stored_kernel(const Scheme& scheme, Isa isa) {
+  const MatmulKernel* best = nullptr;
+  for (const MatmulKernel& kernel : matmul_kernels()) {
+    if (kernel.isa <= isa && kernel->packing == Packing::stored &&
+        kernel->input == product_input(scheme))
+      best = &kernel;  // the list goes from weak to strong
+  }
+  return best;
+}
+
 int64_t matmul_scratch_floats() { return dense_scratch_floats; }
 
 }  // namespace farthing

@@ -69,6 +69,9 @@ bool accepts(const MatmulKernel& kernel, const Format& format);
 // most specific packing. Null when there is none.
 const MatmulKernel* choose_matmul_kernel(const Scheme& scheme, Isa isa);
 
+// The strongest kernel that reads weights as they are stored; null where the product has none.
+const MatmulKernel* find_stored_kernel(const Scheme& scheme, Isa isa);
+
 // Floats of scratch memory that one call of any kernel needs.
 int64_t matmul_scratch_floats();
 

@@ -65,6 +65,47 @@ struct Vec {
   }
 };
 
+FARTHING_INLINE void transpose_eight(__m256 (&rows)[8]) {
+  __m256 pairs[8], fours[8];
+#pragma GCC unroll 4
+  for (int i = 0; i < 8; i += 2) {
+    pairs[i] = _mm256_unpacklo_ps(rows[i], rows[i + 1]);
+    pairs[i + 1] = _mm256_unpackhi_ps(rows[i], rows[i + 1]);
+  }
+#pragma GCC unroll 2
+  for (int g = 0; g < 8; g += 4) {
+#pragma GCC unroll 2
+    for (int half = 0; half < 2; ++half) {
+      fours[g + 2 * half] = _mm256_shuffle_ps(pairs[g + half], pairs[g + 2 + half], 0x44);
+      fours[g + 2 * half + 1] = _mm256_shuffle_ps(pairs[g + half], pairs[g + 2 + half], 0xee);
+    }
+  }
+#pragma GCC unroll 4
+  for (int c = 0; c < 4; ++c) {
+    rows[c] = _mm256_permute2f128_ps(fours[c], fours[4 + c], 0x20);
+    rows[c + 4] = _mm256_permute2f128_ps(fours[c], fours[4 + c], 0x31);
+  }
+}
+FARTHING_INLINE void transpose(Vec (&rows)[16]) {
+  __m256 block[2][2][8];  // rows, columns
+#pragma GCC unroll 8
+  for (int i = 0; i < 8; ++i) {
+    block[0][0][i] = rows[i].low;
+    block[0][1][i] = rows[i].high;
+    block[1][0][i] = rows[8 + i].low;
+    block[1][1][i] = rows[8 + i].high;
+  }
+  transpose_eight(block[0][0]);
+  transpose_eight(block[0][1]);
+  transpose_eight(block[1][0]);
+  transpose_eight(block[1][1]);
+#pragma GCC unroll 8
+  for (int i = 0; i < 8; ++i) {
+    rows[i] = {block[0][0][i], block[1][0][i]};
+    rows[8 + i] = {block[0][1][i], block[1][1][i]};
+  }
+}
+
 FARTHING_INLINE Vec operator+(Vec a, Vec b) {
   return {_mm256_add_ps(a.low, b.low), _mm256_add_ps(a.high, b.high)};
 }

@@ -52,6 +52,37 @@ struct Vec {
   }
 };
 
+FARTHING_INLINE void transpose(Vec (&rows)[16]) {
+  __m512 pairs[16], fours[16];
+#pragma GCC unroll 8
+  for (int i = 0; i < 16; i += 2) {
+    pairs[i] = _mm512_unpacklo_ps(rows[i].all, rows[i + 1].all);
+    pairs[i + 1] = _mm512_unpackhi_ps(rows[i].all, rows[i + 1].all);
+  }
+  // fours[4 g + c]: in each quarter q column 4 q + c of rows 4 g to 4 g + 3
+#pragma GCC unroll 4
+  for (int g = 0; g < 16; g += 4) {
+#pragma GCC unroll 2
+    for (int half = 0; half < 2; ++half) {
+      const __m512d a = _mm512_castps_pd(pairs[g + half]),
+                    b = _mm512_castps_pd(pairs[g + 2 + half]);
+      fours[g + 2 * half] = _mm512_castpd_ps(_mm512_unpacklo_pd(a, b));
+      fours[g + 2 * half + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(a, b));
+    }
+  }
+#pragma GCC unroll 4
+  for (int c = 0; c < 4; ++c) {
+    const __m512 even_low = _mm512_shuffle_f32x4(fours[c], fours[4 + c], 0x88);
+    const __m512 odd_low = _mm512_shuffle_f32x4(fours[c], fours[4 + c], 0xdd);
+    const __m512 even_high = _mm512_shuffle_f32x4(fours[8 + c], fours[12 + c], 0x88);
+    const __m512 odd_high = _mm512_shuffle_f32x4(fours[8 + c], fours[12 + c], 0xdd);
+    rows[c].all = _mm512_shuffle_f32x4(even_low, even_high, 0x88);
+    rows[c + 4].all = _mm512_shuffle_f32x4(odd_low, odd_high, 0x88);
+    rows[c + 8].all = _mm512_shuffle_f32x4(even_low, even_high, 0xdd);
+    rows[c + 12].all = _mm512_shuffle_f32x4(odd_low, odd_high, 0xdd);
+  }
+}
+
 FARTHING_INLINE Vec operator+(Vec a, Vec b) { return {_mm512_add_ps(a.all, b.all)}; }
 FARTHING_INLINE Vec operator-(Vec a, Vec b) { return {_mm512_sub_ps(a.all, b.all)}; }
 FARTHING_INLINE Vec operator*(Vec a, Vec b) { return {_mm512_mul_ps(a.all, b.all)}; }

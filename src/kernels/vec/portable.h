@@ -73,6 +73,17 @@ struct Vec {
   Vec out;                                               \
   for (int i = 0; i < 16; ++i) out.lane[i] = expression; \
   return out
+// Lane j of row i becomes lane i of row j.
+FARTHING_INLINE void transpose(Vec (&rows)[16]) {
+  for (int i = 0; i < 16; ++i) {
+    for (int j = 0; j < i; ++j) {
+      const float kept = rows[i].lane[j];
+      rows[i].lane[j] = rows[j].lane[i];
+      rows[j].lane[i] = kept;
+    }
+  }
+}
+
 FARTHING_INLINE Vec operator+(Vec a, Vec b) { FARTHING_EACH(a.lane[i] + b.lane[i]); }
 FARTHING_INLINE Vec operator-(Vec a, Vec b) { FARTHING_EACH(a.lane[i] - b.lane[i]); }
 FARTHING_INLINE Vec operator*(Vec a, Vec b) { FARTHING_EACH(a.lane[i] * b.lane[i]); }

@@ -162,10 +162,11 @@ class Decoder : public Model {
 // Takes each weight from the source, and packs it for its kernel.
 class Loader : public WeightVisitor {
  public:
-  Loader(Context& context, WeightSource& source, Progress& progress, size_t linears)
+  Loader(Context& context, WeightSource& source, Progress& progress, PackTime time, size_t linears)
       : context_(context),
         source_(source),
         progress_(progress),
+        time_(time),
         total_(static_cast<double>(linears)) {}
 
   Result<> table(const LinearSpec& spec, TableWeight& weight) override {
@@ -191,12 +192,15 @@ class Loader : public WeightVisitor {
  private:
   PackedWeight pack(StoredLinear linear) {
     const InputRounding input = linear.rounding();
-    return ops::pack_weight(context_, std::move(linear.weight), input);
+    return time_ == PackTime::later
+               ? ops::pack_weight_later(context_, std::move(linear.weight), input)
+               : ops::pack_weight(context_, std::move(linear.weight), input);
   }
 
   Context& context_;
   WeightSource& source_;
   Progress& progress_;
+  PackTime time_;
   StoredLinear table_;  // the embedding
   double done_ = 0, total_;
 };
@@ -228,9 +232,10 @@ TensorSpecs tensors_of_plan(const ModelConfig& config) {
 }
 
 Result<std::unique_ptr<Model>> build_decoder(Context& context, ModelConfig config,
-                                             WeightSource& source, Progress& progress) {
+                                             WeightSource& source, Progress& progress,
+                                             PackTime time) {
   auto model = std::make_unique<Decoder>(std::move(config));
-  Loader loader(context, source, progress, model->weights().linears.size());
+  Loader loader(context, source, progress, time, model->weights().linears.size());
   TRY(model->visit(loader));
   return model;
 }

@@ -12,6 +12,7 @@ namespace farthing {
 TensorSpecs tensors_of_plan(const ModelConfig& config);
 
 Result<std::unique_ptr<Model>> build_decoder(Context& context, ModelConfig config,
-                                             WeightSource& source, Progress& progress);
+                                             WeightSource& source, Progress& progress,
+                                             PackTime time);
 
 }  // namespace farthing

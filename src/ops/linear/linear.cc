@@ -35,6 +35,25 @@ PackedWeight pack_weight(Context& context, QuantizedTensor stored, const InputRo
   return pack_weight_for(context, std::move(stored), input, *kernel);
 }
 
+PackedWeight pack_weight_later(Context& context, QuantizedTensor stored,
+                               const InputRounding& input) {
+  const Scheme scheme{stored.format, input.activations};
+  const MatmulKernel* kernel = choose_matmul_kernel(scheme, context.isa);
+  CHECK(kernel != nullptr);
+  const MatmulKernel* unpacked = find_stored_kernel(scheme, context.isa);
+  if (!stored.format->plain || unpacked == nullptr)
+    return pack_weight_for(context, std::move(stored), input, *kernel);
+  PackedWeight out = pack_weight_for(context, std::move(stored), input, *unpacked);
+  if (kernel != unpacked) out.packs_for = kernel;
+  return out;
+}
+
+void finish_packing(Context& context, PackedWeight& weight) {
+  if (weight.packs_for == nullptr) return;
+  const MatmulKernel& kernel = *weight.packs_for;
+  weight = pack_weight_for(context, std::move(weight.stored), weight.rounding(), kernel);
+}
+
 void linear_forward(Context& context, View<const float, 2> x,
                     std::span<const LinearOutput> outputs) {
   const Workspace::Mark mark(context.workspace);

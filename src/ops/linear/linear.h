@@ -16,6 +16,9 @@ struct PackedWeight {
   Scheme scheme;
   StaticInput input;  // where the scheme's activations are static
   const MatmulKernel* kernel = nullptr;
+  // Not packed yet: `kernel` reads the weight as it is stored; finish_packing packs it for this
+  // one.
+  const MatmulKernel* packs_for = nullptr;
   QuantizedTensor
       stored;     // its planes are dropped unless the kernel reads them; format, n and k stay
   Tensor packed;  // u8
@@ -31,6 +34,13 @@ namespace ops {
 
 // Packs for the kernel that context.isa chooses. `stored` must fit the scheme's format.
 PackedWeight pack_weight(Context& context, QuantizedTensor stored, const InputRounding& input);
+
+// The same without the copy where the weight is plain floats: until finish_packing a product reads
+// them as they are stored (mapped from a file, say), which gives the same bits, one token slower.
+PackedWeight pack_weight_later(Context& context, QuantizedTensor stored,
+                               const InputRounding& input);
+// Nothing to do for a weight that is packed. Not while another thread multiplies with it.
+void finish_packing(Context& context, PackedWeight& weight);
 
 // The same for a kernel of the caller's choice (tests and benchmarks), which reads what the
 // activations are rounded to.
