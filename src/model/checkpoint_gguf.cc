@@ -7,6 +7,7 @@
 #include "io/gguf/gguf.h"
 #include "io/json.h"
 #include "model/checkpoint.h"
+#include "model/gguf_latent.h"
 #include "model/gguf_names.h"
 #include "model/gguf_vocabulary.h"
 #include "text/tokenizer_json.h"
@@ -50,7 +51,10 @@ class GgufCheckpoint : public Checkpoint {
 
   Result<StoredLinear> linear(const LinearSpec& spec) override {
     StoredLinear out;
-    out.weight = TRY(matrix(place_of(spec.name), {spec.n, spec.k}));
+    const GgufPlace place = place_of(spec.name);
+    const auto parts = latent_parts(file_, place.name);
+    out.weight = parts ? TRY(joined_key_value(*parts, spec.n, spec.k))
+                       : TRY(matrix(place, {spec.n, spec.k}));
     out.activations = out.weight.format->default_activations;
     out.weight.planes[0] = rows_in_order(out.weight.planes[0], spec.name, spec.n);
     TRY(check_finite(out.weight, spec.name));
@@ -59,8 +63,11 @@ class GgufCheckpoint : public Checkpoint {
   Result<StoredLinear> table(const LinearSpec& spec) override { return linear(spec); }
 
   Result<Tensor> vector(const VectorSpec& spec) override {
-    const std::string name = place_of(spec.name).name;
-    const Tensor tensor = TRY(file_.plain(name));
+    const GgufPlace place = place_of(spec.name);
+    const std::string& name = place.name;
+    Tensor tensor = TRY(file_.plain(name));
+    if (place.expert && tensor.shape().rank() == 2 && *place.expert < tensor.shape()[0])
+      tensor = row_of(tensor, *place.expert);
     if (tensor.shape() != Shape{spec.size})
       return fail(shape_error(name, tensor.shape(), {spec.size}));
     Tensor out = to_f32(tensor);
@@ -107,6 +114,19 @@ class GgufCheckpoint : public Checkpoint {
             .remedy = "the file's metadata and tensors contradict each other: take another file"};
   }
 
+  Result<QuantizedTensor> joined_key_value(const LatentParts& parts, int64_t n, int64_t k) const {
+    const GgufFile::Entry &key = *file_.find(parts.key), &value = *file_.find(parts.value);
+    const int64_t heads = key.shape.rank() == 3 ? key.shape[0] : 0;
+    const int64_t of_key = heads > 0 ? key.shape[2] : 0,
+                  of_value = heads > 0 ? n / heads - of_key : 0;
+    if (heads == 0 || key.shape != Shape{heads, k, of_key})
+      return fail(shape_error(parts.key, key.shape, {heads, k, of_key}));
+    if (of_value <= 0 || n != heads * (of_key + of_value) ||
+        value.shape != Shape{heads, of_value, k})
+      return fail(shape_error(parts.value, value.shape, {heads, of_value, k}));
+    return joined_latent_parts(TRY(values(parts.key)), TRY(values(parts.value)));
+  }
+
   Result<QuantizedTensor> matrix(const GgufPlace& place, const Shape& shape) const {
     const std::string& name = place.name;
     Tensor bytes = TRY(file_.bytes(name));
@@ -145,6 +165,11 @@ class GgufCheckpoint : public Checkpoint {
           bytes.reshaped(out.format->planes(out.n, out.k, out.scale_dtype).front().shape));
     }
     return out;
+  }
+
+  static Tensor row_of(const Tensor& matrix, int64_t row) {
+    const int64_t rows = matrix.shape()[0], columns = matrix.shape()[1];
+    return matrix.reshaped({rows, 1, columns}).part(row).reshaped({columns});
   }
 
   GgufPlace place_of(const std::string& name) const {

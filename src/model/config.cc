@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "io/json.h"
 #include "model/model.h"
 
@@ -17,6 +19,23 @@ std::string known_architectures() {
   return out;
 }
 
+// Factors for each pair of the rotated part, and no more positions than they are meant for.
+Result<> check_ropes(const JsonObject& json, ModelConfig& c) {
+  for (const RopePlan& rope : c.plan.ropes) {
+    const std::vector<float>& factors = rope.parameters.factors;
+    const auto pairs = static_cast<size_t>(rope.rotary_dim / 2);
+    if (rope.parameters.scaling == RopeScaling::factors && factors.size() != pairs)
+      return fail({.what = "the configuration contradicts itself",
+                   .where = json.where() + ", the factors of its rope scaling",
+                   .got = fmt::format("{} factors", factors.size()),
+                   .wanted = fmt::format("{}, half of what is rotated in a head", pairs),
+                   .remedy = "check head_dim and short_factor"});
+    if (rope.parameters.most_positions > 0)
+      c.max_positions = std::min(c.max_positions, rope.parameters.most_positions);
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<ModelConfig> config_from_json(const JsonObject& json) {
@@ -26,6 +45,7 @@ Result<ModelConfig> config_from_json(const JsonObject& json) {
       if (names.empty() || names.front() != known) continue;
       ModelConfig c = TRY(architecture.read(json));
       c.architecture = architecture.name;
+      TRY(check_ropes(json, c));
       return c;
     }
   }

@@ -36,10 +36,11 @@ bool is_number(std::string_view text) {
 
 }  // namespace
 
-const Architecture* find_gguf_architecture(std::string_view name, bool experts) {
+const Architecture* find_gguf_architecture(std::string_view name, bool experts, bool sigmoid) {
   for (const Architecture& architecture : all_architectures()) {
     const GgufNaming& naming = architecture.gguf;
-    if (!name.empty() && naming.architecture == name && naming.experts == experts)
+    if (!name.empty() && naming.architecture == name && naming.experts == experts &&
+        naming.sigmoid_experts == sigmoid)
       return &architecture;
   }
   return nullptr;
@@ -49,8 +50,9 @@ std::string known_gguf_architectures() {
   std::string out;
   for (const Architecture& architecture : all_architectures())
     if (const std::string_view name = architecture.gguf.architecture; !name.empty())
-      out += fmt::format("{}{}{}", out.empty() ? "" : ", ", name,
-                         architecture.gguf.experts ? " with experts" : "");
+      out += fmt::format("{}{}{}{}", out.empty() ? "" : ", ", name,
+                         architecture.gguf.experts ? " with experts" : "",
+                         architecture.gguf.sigmoid_experts ? " by sigmoids" : "");
   return out;
 }
 
@@ -69,10 +71,10 @@ GgufPlace gguf_place(const Architecture& architecture, const std::string& name) 
   const std::string stem = pattern.substr(0, dot), suffix = pattern.substr(dot);
   const auto find = [&](const auto& names) -> std::string {
     for (const auto& [ours, theirs] : names) {
-      if (stem != ours) continue;
+      if (stem != ours && pattern != ours) continue;
       std::string out(theirs);
       if (const auto at = out.find('#'); at != std::string::npos) out.replace(at, 1, numbers[0]);
-      return out + suffix;
+      return pattern == ours ? out : out + suffix;
     }
     return {};
   };

@@ -8,9 +8,9 @@
 
 namespace farthing {
 
-// The architecture of a GGUF file's general.architecture, with or without experts; null where it is
-// unknown.
-const Architecture* find_gguf_architecture(std::string_view name, bool experts);
+// The architecture of a GGUF file's general.architecture, with or without experts, which are chosen
+// by a softmax or by sigmoids; null where it is unknown.
+const Architecture* find_gguf_architecture(std::string_view name, bool experts, bool sigmoid);
 std::string known_gguf_architectures();
 
 // Where a GGUF file holds a tensor.

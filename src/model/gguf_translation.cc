@@ -56,32 +56,6 @@ Result<> GgufTranslation::llama_sizes() {
   return integer("context_length", "max_position_embeddings");
 }
 
-Result<> GgufTranslation::rope() {
-  TRY(number("rope.freq_base", "rope_theta", 10000.0));
-  for (const char* factors : {"rope_freqs.weight", "rope_factors_long.weight"}) {
-    if (!has_tensor(factors)) continue;
-    return fail({.what = "rope factors stored as a tensor are not supported",
-                 .where = fmt::format("{}, tensor {}", file_.where(), factors),
-                 .got = "a model whose positions are stretched unevenly, as GGUF",
-                 .wanted = "a model without them",
-                 .remedy = "use the model's Hugging Face directory, whose config.json states the "
-                           "scaling"});
-  }
-  const std::string scaling = TRY(file_.metadata().string(full("rope.scaling.type"), "none"));
-  if (scaling == "none") return {};
-  if (scaling != "linear") {
-    return fail({.what = "unknown kind of rope scaling",
-                 .where = fmt::format("{}, key {}", file_.where(), full("rope.scaling.type")),
-                 .got = scaling,
-                 .wanted = "none or linear",
-                 .remedy = "use the model's Hugging Face directory"});
-  }
-  json_.key("rope_scaling").begin_object().field("rope_type", "linear");
-  TRY(number("rope.scaling.factor", "factor"));
-  json_.end_object();
-  return {};
-}
-
 Result<> GgufTranslation::llama() {
   TRY(llama_sizes());
   TRY(rope());
@@ -113,11 +87,14 @@ Result<std::string> config_json_from_gguf(const GgufFile& file) {
   const std::string experts = name + ".expert_count";
   const bool has_experts =
       file.metadata().has(experts) && TRY(file.metadata().integer(experts)) > 0;
-  const Architecture* architecture = find_gguf_architecture(name, has_experts);
+  const std::string gating = name + ".expert_gating_func";
+  const bool sigmoid = file.metadata().has(gating) && TRY(file.metadata().integer(gating)) == 2;
+  const Architecture* architecture = find_gguf_architecture(name, has_experts, sigmoid);
   if (architecture == nullptr) {
     return fail({.what = "unknown model architecture",
                  .where = file.where() + ", key general.architecture",
-                 .got = name + (has_experts ? " with experts" : ""),
+                 .got = fmt::format("{}{}{}", name, has_experts ? " with experts" : "",
+                                    sigmoid ? " by sigmoids" : ""),
                  .wanted = "one of " + known_gguf_architectures(),
                  .remedy = "use a model of one of these"});
   }

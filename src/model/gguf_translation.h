@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/json_writer.h"
 #include "base/result.h"
@@ -41,13 +42,19 @@ class GgufTranslation {
   Result<int64_t> value(std::string_view key) const;
   Result<bool> flag(std::string_view key) const;
   JsonWriter& json() { return json_; }
+  // Whether the ends of YaRN's blend are whole pairs, which GGUF does not say.
+  void set_yarn_truncates(bool truncates) { whole_pairs_ = truncates; }
 
  private:
   std::string full(std::string_view key) const;
+  Result<std::vector<float>> factors(std::string_view tensor) const;
+  Result<> stretched_by_factors();
+  Result<> stretched_by_yarn();
 
   const GgufFile& file_;
   const Architecture& architecture_;
   JsonWriter json_;
+  std::optional<bool> whole_pairs_;
 };
 
 }  // namespace farthing

@@ -141,14 +141,15 @@ class Model {
 
 class GgufTranslation;
 
-// Names of tensors without ".weight" and ".bias", "#" for the block's number: Hugging Face's,
-// GGUF's.
+// Names of tensors without ".weight" and ".bias" (or whole ones), "#" for the block's number:
+// Hugging Face's, GGUF's.
 using TensorNames = std::vector<std::pair<std::string_view, std::string_view>>;
 
 // How GGUF files hold what an architecture has.
 struct GgufNaming {
   std::string_view architecture = {};  // general.architecture; empty: it has no GGUF files
   bool experts = false;                // and has an expert_count
+  bool sigmoid_experts = false;        // and an expert_gating_func of 2
   TensorNames tensors = {};            // where they are not those of Llama's blocks
   bool interleaved_rope = false;       // query and key rows are pairs (2 j, 2 j + 1), ours halves
   bool qkv_in_blocks = false;          // one linear's rows are all of q, k, v; ours are each head's

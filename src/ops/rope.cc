@@ -60,7 +60,8 @@ float scaled_frequency(float frequency, const RopeParameters& p) {
     case RopeScaling::llama3:
       return llama3_frequency(frequency, p);
     case RopeScaling::yarn:
-      break;  // has its own
+    case RopeScaling::factors:
+      break;  // have their own
   }
   return frequency;
 }
@@ -71,12 +72,18 @@ RopeTable::RopeTable(const RopeParameters& parameters, int64_t head_dim)
     : head_dim_(head_dim), attention_factor_(static_cast<float>(parameters.attention_factor)) {
   CHECK(head_dim >= 2 && head_dim % 2 == 0);
   CHECK(parameters.theta >= 1.0 && parameters.factor > 0.0);
+  CHECK(parameters.scaling != RopeScaling::factors ||
+        static_cast<int64_t>(parameters.factors.size()) == head_dim / 2);
   for (int64_t i = 0; i < head_dim / 2; ++i) {
     const float exponent = static_cast<float>(2 * i) / static_cast<float>(head_dim);
     const float power = static_cast<float>(fixed_pow(parameters.theta, exponent));
-    frequencies_.push_back(parameters.scaling == RopeScaling::yarn
-                               ? yarn_frequency(i, head_dim, power, parameters)
-                               : scaled_frequency(1.0f / power, parameters));
+    if (parameters.scaling == RopeScaling::yarn) {
+      frequencies_.push_back(yarn_frequency(i, head_dim, power, parameters));
+    } else if (parameters.scaling == RopeScaling::factors) {
+      frequencies_.push_back(1.0f / (parameters.factors[static_cast<size_t>(i)] * power));
+    } else {
+      frequencies_.push_back(scaled_frequency(1.0f / power, parameters));
+    }
   }
 }
 

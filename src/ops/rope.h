@@ -11,7 +11,7 @@
 namespace farthing {
 
 // How frequencies are stretched beyond the length that a model was first trained on.
-enum class RopeScaling { none, linear, llama3, yarn };
+enum class RopeScaling { none, linear, llama3, yarn, factors };
 
 struct RopeParameters {
   double theta = 10000.0;
@@ -21,9 +21,11 @@ struct RopeParameters {
   double high_freq_factor = 4.0;
   int64_t original_max_positions = 8192;  // llama3, yarn
   double beta_fast = 32.0,
-         beta_slow = 1.0;         // yarn: turns over the original length, as the blend's ends
-  bool truncate = true;           // yarn: the ends are whole pairs
-  double attention_factor = 1.0;  // cosine and sine are multiplied by it
+         beta_slow = 1.0;           // yarn: turns over the original length, as the blend's ends
+  bool truncate = true;             // yarn: the ends are whole pairs
+  double attention_factor = 1.0;    // cosine and sine are multiplied by it
+  std::vector<float> factors = {};  // factors: the divisor of each pair's frequency
+  int64_t most_positions = 0;       // they are meant for so many; 0: for all
 };
 
 // Cosine and sine of each (position, pair) in f32.

@@ -2,6 +2,7 @@
 #include <filesystem>
 
 #include "base/cpu.h"
+#include "io/gguf/gguf.h"
 #include "model/support/families.h"
 #include "model/support/peer_logits.h"
 
@@ -46,6 +47,39 @@ TEST_P(FamilyAsGguf, GivesTransformersLogits) {
   EXPECT_LE(testing::difference_from(owner.get(), **model,
                                      family_path(GetParam()) / "golden.safetensors"),
             1e-4);
+}
+
+// Experts' matrices are parts of one tensor, blocks and all.
+TEST(QuantizedExperts, AnExpertsBlocksAreItsPartOfTheStack) {
+  for (const char* family : {"mixtral", "gpt_oss_plain"}) {
+    const auto path = family_path(family) / "quantized.gguf";
+    const auto checkpoint = Checkpoint::open(path);
+    const auto file = GgufFile::open(path);
+    ASSERT_TRUE(checkpoint && file);
+    const auto& inputs = (*checkpoint)->config().plan.blocks[1].experts.experts[3].inputs;
+    ASSERT_EQ(inputs.size(), 2u);
+    const Tensor stack = file->bytes("blk.1.ffn_up_exps.weight").value();
+    const StoredLinear up = (*checkpoint)->linear(spec_of(inputs[1])).value();
+    EXPECT_FALSE(up.weight.format->plain) << family;
+    const int64_t bytes = up.weight.planes[0].bytes();
+    ASSERT_EQ(stack.bytes(), 5 * bytes);
+    EXPECT_EQ(std::memcmp(up.weight.planes[0].data(), stack.data() + 3 * bytes,
+                          static_cast<size_t>(bytes)),
+              0)
+        << family;
+  }
+}
+
+// 8 bits leave an error of some 1/250 of each weight, another expert one of all of it.
+TEST(QuantizedExperts, GiveTransformersLogitsNearly) {
+  ContextOwner owner(2, supported_isas().back());
+  const auto path = family_path("mixtral");
+  const auto model = testing::load_model(owner.get(), path / "quantized.gguf");
+  ASSERT_TRUE(model.has_value()) << model.error().text();
+  const double difference =
+      testing::difference_from(owner.get(), **model, path / "golden.safetensors");
+  EXPECT_LE(difference, 0.02);
+  EXPECT_GT(difference, 1e-4);
 }
 
 std::vector<std::string> families_with_gguf() {

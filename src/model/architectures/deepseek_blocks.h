@@ -2,6 +2,7 @@
 #pragma once
 
 #include "model/architectures/llama_blocks.h"
+#include "model/model.h"
 
 namespace farthing {
 
@@ -20,5 +21,8 @@ Result<ModelConfig> deepseek_blocks(const JsonObject& json, const DeepseekDefaul
 // n_group and topk_group, which must fit to each other and to `experts`.
 Result<> expert_groups_from_json(const JsonObject& json, int64_t experts,
                                  ops::RoutingOptions& options);
+
+// Both versions are "deepseek2" there; V3's experts are chosen by sigmoids.
+GgufNaming deepseek_gguf(bool v3);
 
 }  // namespace farthing

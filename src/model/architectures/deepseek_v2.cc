@@ -1,6 +1,5 @@
 // DeepSeek V2 and V2 Lite: latent attention; experts by their softmax, V2's from the best groups.
 #include "model/architectures/deepseek_blocks.h"
-#include "model/model.h"
 
 namespace farthing {
 namespace {
@@ -25,8 +24,10 @@ Result<ModelConfig> read(const JsonObject& json) {
 }  // namespace
 
 Architecture deepseek_v2_architecture() {
-  return {
-      .name = "deepseek_v2", .hugging_face = {"DeepseekV2ForCausalLM"}, .read = read, .gguf = {}};
+  return {.name = "deepseek_v2",
+          .hugging_face = {"DeepseekV2ForCausalLM"},
+          .read = read,
+          .gguf = deepseek_gguf(/*v3=*/false)};
 }
 
 }  // namespace farthing

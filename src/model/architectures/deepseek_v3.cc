@@ -1,7 +1,6 @@
 // DeepSeek V3, R1 and V3.1: latent attention; experts by their sigmoid, chosen with a bias from the
 // groups whose best two are best. The layer that predicts a second token is not read.
 #include "model/architectures/deepseek_blocks.h"
-#include "model/model.h"
 
 namespace farthing {
 namespace {
@@ -26,8 +25,10 @@ Result<ModelConfig> read(const JsonObject& json) {
 }  // namespace
 
 Architecture deepseek_v3_architecture() {
-  return {
-      .name = "deepseek_v3", .hugging_face = {"DeepseekV3ForCausalLM"}, .read = read, .gguf = {}};
+  return {.name = "deepseek_v3",
+          .hugging_face = {"DeepseekV3ForCausalLM"},
+          .read = read,
+          .gguf = deepseek_gguf(/*v3=*/true)};
 }
 
 }  // namespace farthing

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "model/architectures/llama_blocks.h"
+#include "model/gguf_translation.h"
 #include "model/model.h"
 
 namespace farthing {
@@ -11,7 +12,20 @@ namespace {
 
 constexpr int64_t most_experts = 1024;
 
-// The files hold all experts of a layer in one tensor [experts, k, n], gate and up in turn.
+// GGUF files hold gate and up apart.
+MlpPlan split_expert(const ModelConfig& c, const std::string& prefix, int64_t index,
+                     ops::ClampedSwiglu clamped) {
+  const std::string expert = fmt::format("{}experts.{}.", prefix, index);
+  MlpPlan out = gated_mlp(c.hidden_size, c.intermediate_size, expert + "gate_proj",
+                          expert + "up_proj", expert + "down_proj");
+  for (LinearPlan& linear : out.inputs) linear.bias = true;
+  out.down.bias = true;
+  out.clamped = clamped;
+  return out;
+}
+
+// Hugging Face's files hold all experts of a layer in one tensor [experts, k, n], gate and up in
+// turn.
 MlpPlan expert_of(const ModelConfig& c, const std::string& prefix, int64_t index,
                   ops::ClampedSwiglu clamped) {
   const int64_t inner = c.intermediate_size;
@@ -43,6 +57,7 @@ Result<ModelConfig> read(const JsonObject& json) {
                                    static_cast<float>(TRY(json.number("swiglu_limit", 7.0)))};
   TRY(refuse_unless(clamped.limit > 0, json, "swiglu_limit", fmt::format("{}", clamped.limit),
                     "more than 0"));
+  const bool split = TRY(json.boolean("split_gate_up", false));  // of a translated GGUF file
   for (size_t i = 0; i < c.plan.blocks.size(); ++i) {
     const std::string prefix = fmt::format("model.layers.{}.mlp.", i);
     BlockPlan& block = c.plan.blocks[i];
@@ -52,15 +67,35 @@ Result<ModelConfig> read(const JsonObject& json) {
     experts.router = {prefix + "router", count, c.hidden_size, true};
     experts.router.keeps_precision = true;
     experts.routing = {chosen, true};
-    for (int64_t e = 0; e < count; ++e) experts.experts.push_back(expert_of(c, prefix, e, clamped));
+    for (int64_t e = 0; e < count; ++e)
+      experts.experts.push_back(split ? split_expert(c, prefix, e, clamped)
+                                      : expert_of(c, prefix, e, clamped));
   }
   return c;
+}
+
+Result<> translate(GgufTranslation& t) {
+  t.set_yarn_truncates(false);
+  TRY(t.llama());
+  TRY(t.experts("num_local_experts"));
+  t.json().field("attention_bias", t.has_tensor("blk.0.attn_q.bias"));
+  t.json().field("split_gate_up", true);
+  return t.integer("attention.sliding_window", "sliding_window");
 }
 
 }  // namespace
 
 Architecture gpt_oss_architecture() {
-  return {.name = "gpt_oss", .hugging_face = {"GptOssForCausalLM"}, .read = read, .gguf = {}};
+  return {
+      .name = "gpt_oss",
+      .hugging_face = {"GptOssForCausalLM"},
+      .read = read,
+      .gguf = {.architecture = "gpt-oss",
+               .experts = true,
+               .tensors = {{"model.layers.#.post_attention_layernorm", "blk.#.post_attention_norm"},
+                           {"model.layers.#.self_attn.sinks", "blk.#.attn_sinks.weight"},
+                           {"model.layers.#.mlp.router", "blk.#.ffn_gate_inp"}},
+               .translate = translate}};
 }
 
 }  // namespace farthing

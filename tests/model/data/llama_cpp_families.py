@@ -11,6 +11,11 @@ import llama_cpp as l
 import numpy as np
 
 
+# llama.cpp knows DeepSeek V2 Lite, which has no latent vector of queries, by its 27 layers; it has no biases of DeepSeek V3;
+# and the ends of YaRN's blend are whole pairs there, which gpt-oss's config.json (truncate) says they are not.
+NOT_HERE = ("deepseek_v2_lite", "deepseek_v3", "gpt_oss")
+
+
 def golden(path: Path) -> tuple[np.ndarray, np.ndarray]:
     import json
     import struct
@@ -54,6 +59,8 @@ def main(folder: Path) -> int:
     l.llama_log_set(quiet, ctypes.c_void_p(0))
     worst = 0.0
     for path in sorted(folder.glob("*/model.gguf")):
+        if path.parent.name in NOT_HERE:
+            continue
         tokens, wanted = golden(path.parent / "golden.safetensors")
         got = logits_of(path, tokens, wanted.shape[1])
         difference = float(np.abs(got - wanted).max() / np.abs(wanted).max())

@@ -47,16 +47,25 @@ def families() -> dict:
         "gpt_oss": lambda: t.GptOssForCausalLM(sized(
             t.GptOssConfig, head_dim=16, num_local_experts=5, num_experts_per_tok=2, sliding_window=6,
             rope_parameters={**YARN, "truncate": False})),
+        "gpt_oss_plain": lambda: t.GptOssForCausalLM(sized(
+            t.GptOssConfig, head_dim=16, num_local_experts=5, num_experts_per_tok=2, sliding_window=6,
+            rope_parameters={"rope_type": "default", "rope_theta": 1000.0})),
         "deepseek_v2": lambda: t.DeepseekV2ForCausalLM(sized(
             t.DeepseekV2Config, **LATENT, q_lora_rank=24, n_routed_experts=8, n_shared_experts=2, n_group=4, topk_group=2,
             topk_method="group_limited_greedy", routed_scaling_factor=1.5,
             rope_parameters={**YARN, "mscale": 0.7, "mscale_all_dim": 0.9})),
+        "deepseek_v2_one_scale": lambda: t.DeepseekV2ForCausalLM(sized(
+            t.DeepseekV2Config, **LATENT, q_lora_rank=24, n_routed_experts=8, n_shared_experts=2, topk_method="greedy",
+            routed_scaling_factor=1.5, first_k_dense_replace=1, rope_parameters={**YARN, "mscale": 0.8, "mscale_all_dim": 0.8})),
         "deepseek_v2_lite": lambda: t.DeepseekV2ForCausalLM(sized(
             t.DeepseekV2Config, **LATENT, q_lora_rank=None, n_routed_experts=5, n_shared_experts=1, topk_method="greedy",
             first_k_dense_replace=1)),
         "deepseek_v3": lambda: t.DeepseekV3ForCausalLM(sized(
             t.DeepseekV3Config, **LATENT, q_lora_rank=24, n_routed_experts=8, n_shared_experts=1, n_group=4, topk_group=2,
             first_k_dense_replace=1, attention_bias=True)),
+        "deepseek_v3_plain": lambda: t.DeepseekV3ForCausalLM(sized(
+            t.DeepseekV3Config, **LATENT, q_lora_rank=24, n_routed_experts=8, n_shared_experts=1, n_group=4, topk_group=2,
+            first_k_dense_replace=1, rope_parameters={**YARN, "mscale": 1.0, "mscale_all_dim": 1.0})),
         "qwen2_yarn": lambda: t.Qwen2ForCausalLM(sized(t.Qwen2Config, rope_parameters=YARN)),
         "gemma": lambda: t.GemmaForCausalLM(sized(t.GemmaConfig, head_dim=16)),
         "gemma2": lambda: t.Gemma2ForCausalLM(sized(
@@ -70,6 +79,10 @@ def families() -> dict:
         "phi3": lambda: t.Phi3ForCausalLM(sized(
             t.Phi3Config, sliding_window=64, pad_token_id=0,
             rope_parameters={"rope_type": "default", "rope_theta": 1e4, "partial_rotary_factor": 0.5})),
+        "phi3_long": lambda: t.Phi3ForCausalLM(sized(
+            t.Phi3Config, pad_token_id=0, max_position_embeddings=1024, original_max_position_embeddings=256, rope_parameters={
+                "rope_type": "longrope", "rope_theta": 1e4, "short_factor": [1.0, 1.25, 1.5, 2.0],
+                "long_factor": [1.0, 2.0, 4.0, 6.5], "original_max_position_embeddings": 256})),
         "gpt2": lambda: t.GPT2LMHeadModel(t.GPT2Config(
             vocab_size=48, n_positions=128, n_embd=32, n_layer=2, n_head=4, bos_token_id=1, eos_token_id=2)),
         "gpt_neox": lambda: t.GPTNeoXForCausalLM(sized(t.GPTNeoXConfig, rotary_pct=0.25, head_dim=None)),
