@@ -53,6 +53,11 @@ void add_gradients(Isa isa, const std::vector<float>& x, const std::vector<float
   out["moments"] = {of.mean, of.inverse};
   norm->layer_norm_backward(x.data(), gain.data(), of, from.data(), n,
                             sums("layer_norm_backward", 15));
+  choose_elementwise_kernel(isa)->clamped_swiglu_backward(
+      x.data(), y.data(), 1.702f, 3.0f, from.data(), n, sums("clamped_swiglu_backward_gate", 19),
+      sums("clamped_swiglu_backward_up", 20));
+  choose_elementwise_kernel(isa)->add_products(x.data(), y.data(), n, sums("add_products", 21));
+  choose_elementwise_kernel(isa)->add_scaled(x.data(), 0.37f, n, sums("add_scaled", 22));
   choose_elementwise_kernel(isa)->softcap_backward(x.data(), 2.0f, from.data(), n,
                                                    sums("softcap_backward", 16));
   choose_elementwise_kernel(isa)->column_sums(x.data(), 1000, 4, 900, sums("column_sums", 17));
@@ -79,6 +84,8 @@ std::map<std::string, std::vector<float>> outputs(Isa isa) {
   elementwise->softcap(x.data(), 2.0f, n, row("softcap"));
   elementwise->exp(random_row(n, 3, 30.0f).data(), n, row("exp"));
   elementwise->swiglu(x.data(), y.data(), n, row("swiglu"));
+  elementwise->clamped_swiglu(x.data(), y.data(), 1.702f, 3.0f, n, row("clamped_swiglu"));
+  out["dot"] = {elementwise->dot(x.data(), y.data(), n)};
   const SoftmaxKernel& softmax = choose_softmax_kernel(isa);
   const SoftmaxStatistics of_x = softmax->statistics(x.data(), n),
                           of_y = softmax->statistics(y.data(), n);
