@@ -28,7 +28,7 @@ SOURCES = {f"src/formats/{NAME}.cc": ("src/formats/registry.inc", f"FARTHING_FOR
            f"src/text/models/{TOKENIZER}.cc": ("src/text/models/kinds.inc", f"FARTHING_TOKENIZER_KIND({TOKENIZER})")}
 ARCHITECTURE_TEXT = """\
 // dummy_decoder: Llama's blocks under a soft cap of the logits.
-#include "model/architectures/llama_blocks.h"
+#include "model/blocks/llama_blocks.h"
 #include "model/model.h"
 
 namespace farthing {

@@ -7,9 +7,9 @@
 #include "io/gguf/gguf.h"
 #include "io/json.h"
 #include "model/checkpoint.h"
-#include "model/gguf_latent.h"
-#include "model/gguf_names.h"
-#include "model/gguf_vocabulary.h"
+#include "model/gguf/latent.h"
+#include "model/gguf/names.h"
+#include "model/gguf/vocabulary.h"
 #include "text/tokenizer_json.h"
 
 namespace farthing {

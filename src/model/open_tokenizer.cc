@@ -9,7 +9,7 @@
 #include "base/file.h"
 #include "io/gguf/gguf.h"
 #include "io/model_folder.h"
-#include "model/gguf_vocabulary.h"
+#include "model/gguf/vocabulary.h"
 #include "text/tokenizer_files.h"
 #include "text/tokenizer_json.h"
 

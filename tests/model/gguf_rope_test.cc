@@ -1,6 +1,6 @@
 // The factors of pairs in GGUF files of Llama 3.1 and later are recognised for what config.json
 // says.
-#include "model/gguf_rope.h"
+#include "model/gguf/rope.h"
 
 #include <gtest/gtest.h>
 

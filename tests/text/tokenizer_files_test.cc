@@ -75,6 +75,29 @@ TEST(SentencePieceFileSpecials, BosAndEosAreThoseOfTheClass) {
   EXPECT_EQ(around(config), std::vector<std::int32_t>({2}));
 }
 
+TEST(SentencePieceFileSpecials, WithoutLegacyOnlyTheStartOfATextGetsASpace) {
+  const std::string file = read_data("sentencepiece/bpe.model");
+  TokenizerConfig config;
+  const auto tokens = [&](std::string_view text) {
+    return tokenizer_from_sentencepiece(file, "tokenizer.model", config)->encode(text);
+  };
+  const auto with_space = tokens("a</s>a");
+  ASSERT_EQ(with_space.size(), 3u);
+  EXPECT_EQ(with_space[0], with_space[2]);
+  config.legacy = false;
+  const auto without = tokens("a</s>a");
+  EXPECT_EQ(without[0], with_space[0]);
+  EXPECT_NE(without[2], with_space[2]);
+  // As in transformers, a space that is there already stands for the one that would be put.
+  for (const auto& [text, ids] : read_vectors("sentencepiece/bpe.vectors")) {
+    if (text.starts_with(" ") || text.starts_with("\u2581")) continue;
+    EXPECT_EQ(tokenizer_from_sentencepiece(file, "tokenizer.model", config)
+                  ->encode(text, {.parse_special = false}),
+              ids)
+        << text;
+  }
+}
+
 TEST(SentencePieceFileSpecials, AddedTokensOfTheConfigurationAreFound) {
   TokenizerConfig config;
   config.added = {{.id = 700, .content = "<|user|>", .special = true, .rstrip = true}};

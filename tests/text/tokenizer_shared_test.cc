@@ -2,7 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "io/gguf/gguf.h"
-#include "model/gguf_vocabulary.h"
+#include "model/gguf/vocabulary.h"
 #include "text/pipeline/spec.h"
 #include "text/support/fixtures.h"
 #include "text/tokenizer_files.h"

@@ -1,5 +1,5 @@
 // DeepSeek V2 and V2 Lite: latent attention; experts by their softmax, V2's from the best groups.
-#include "model/architectures/deepseek_blocks.h"
+#include "model/blocks/deepseek_blocks.h"
 
 namespace farthing {
 namespace {

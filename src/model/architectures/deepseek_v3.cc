@@ -1,6 +1,6 @@
 // DeepSeek V3, R1 and V3.1: latent attention; experts by their sigmoid, chosen with a bias from the
 // groups whose best two are best. The layer that predicts a second token is not read.
-#include "model/architectures/deepseek_blocks.h"
+#include "model/blocks/deepseek_blocks.h"
 
 namespace farthing {
 namespace {

@@ -1,6 +1,6 @@
 // Gemma 1.
-#include "model/architectures/gemma_blocks.h"
-#include "model/gguf_translation.h"
+#include "model/blocks/gemma_blocks.h"
+#include "model/gguf/translation.h"
 #include "model/model.h"
 
 namespace farthing {

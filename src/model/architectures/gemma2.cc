@@ -1,6 +1,6 @@
 // Gemma 2: norms before and after, soft caps, and a window in every other layer.
-#include "model/architectures/gemma_blocks.h"
-#include "model/gguf_translation.h"
+#include "model/blocks/gemma_blocks.h"
+#include "model/gguf/translation.h"
 #include "model/model.h"
 
 namespace farthing {

@@ -2,8 +2,8 @@
 // layer without.
 #include <fmt/format.h>
 
-#include "model/architectures/gemma_blocks.h"
-#include "model/gguf_translation.h"
+#include "model/blocks/gemma_blocks.h"
+#include "model/gguf/translation.h"
 #include "model/model.h"
 
 namespace farthing {

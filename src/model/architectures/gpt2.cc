@@ -1,8 +1,8 @@
 // GPT-2: learned positions, q, k and v in one linear; its file stores matrices as [k, n].
 #include <fmt/format.h>
 
-#include "model/architectures/plain_blocks.h"
-#include "model/gguf_translation.h"
+#include "model/blocks/plain_blocks.h"
+#include "model/gguf/translation.h"
 #include "model/model.h"
 
 namespace farthing {

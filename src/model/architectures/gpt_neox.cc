@@ -2,8 +2,8 @@
 // attention and MLP mostly read the same input.
 #include <fmt/format.h>
 
-#include "model/architectures/plain_blocks.h"
-#include "model/gguf_translation.h"
+#include "model/blocks/plain_blocks.h"
+#include "model/gguf/translation.h"
 #include "model/model.h"
 
 namespace farthing {

@@ -3,8 +3,8 @@
 
 #include <cmath>
 
-#include "model/architectures/llama_blocks.h"
-#include "model/gguf_translation.h"
+#include "model/blocks/llama_blocks.h"
+#include "model/gguf/translation.h"
 #include "model/model.h"
 
 namespace farthing {

@@ -1,7 +1,7 @@
 // Llama 1 to 3.3, SmolLM, and all others that name this architecture: pre-norm blocks of
 // grouped-query attention with rotary positions, and a SwiGLU MLP.
-#include "model/architectures/llama_blocks.h"
-#include "model/gguf_translation.h"
+#include "model/blocks/llama_blocks.h"
+#include "model/gguf/translation.h"
 #include "model/model.h"
 
 namespace farthing {

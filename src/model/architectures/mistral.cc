@@ -1,5 +1,5 @@
 // Mistral: Llama's blocks, and in the first models a window over the last 4096 tokens.
-#include "model/architectures/llama_blocks.h"
+#include "model/blocks/llama_blocks.h"
 #include "model/model.h"
 
 namespace farthing {

@@ -1,8 +1,8 @@
 // Mixtral: Mistral's blocks whose MLPs are experts, two of which a token goes to.
 #include <fmt/format.h>
 
-#include "model/architectures/llama_blocks.h"
-#include "model/gguf_translation.h"
+#include "model/blocks/llama_blocks.h"
+#include "model/gguf/translation.h"
 #include "model/model.h"
 
 namespace farthing {

@@ -1,7 +1,7 @@
 // OPT: learned positions that begin at row 2, and ReLU.
 #include <fmt/format.h>
 
-#include "model/architectures/plain_blocks.h"
+#include "model/blocks/plain_blocks.h"
 #include "model/model.h"
 
 namespace farthing {

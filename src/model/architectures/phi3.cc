@@ -1,8 +1,8 @@
 // Phi 3 and 4: Llama's blocks with q, k and v in one linear, gate and up in another.
 #include <fmt/format.h>
 
-#include "model/architectures/llama_blocks.h"
-#include "model/gguf_translation.h"
+#include "model/blocks/llama_blocks.h"
+#include "model/gguf/translation.h"
 #include "model/model.h"
 
 namespace farthing {

@@ -1,7 +1,7 @@
 // Qwen 2 and 2.5: Llama's blocks with biases of q, k and v, and a window in the layers from
 // max_window_layers on where use_sliding_window asks for it.
-#include "model/architectures/llama_blocks.h"
-#include "model/gguf_translation.h"
+#include "model/blocks/llama_blocks.h"
+#include "model/gguf/translation.h"
 #include "model/model.h"
 
 namespace farthing {

@@ -1,8 +1,8 @@
 // Qwen 3: Llama's blocks with an RMS norm over each head of q and k.
 #include <fmt/format.h>
 
-#include "model/architectures/qwen3_blocks.h"
-#include "model/gguf_translation.h"
+#include "model/blocks/qwen3_blocks.h"
+#include "model/gguf/translation.h"
 #include "model/model.h"
 
 namespace farthing {

@@ -4,8 +4,8 @@
 
 #include <algorithm>
 
-#include "model/architectures/qwen3_blocks.h"
-#include "model/gguf_translation.h"
+#include "model/blocks/qwen3_blocks.h"
+#include "model/gguf/translation.h"
 #include "model/model.h"
 
 namespace farthing {

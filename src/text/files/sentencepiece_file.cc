@@ -18,6 +18,16 @@ constexpr TokenizerClass kClasses[] = {
     {"BaichuanTokenizer", false, false}, {"InternLM2Tokenizer", true, false},
     {"ReformerTokenizer", false, false}, {"BertGenerationTokenizer", false, false}};
 
+// transformers' "legacy": false: the space before a text is not put behind special tokens too.
+void put_prefix_at_the_start_only(Spec* spec) {
+  const auto is_prepend = [](const NormalizerStep& step) {
+    return std::holds_alternative<Prepend>(step);
+  };
+  if (std::erase_if(spec->normalizers, is_prepend) == 0) return;
+  spec->normalizers.clear();  // the other step is Metaspace's too
+  spec->pre_tokenizers = {Metaspace{.prepend = PrependScheme::kFirst, .split = false}};
+}
+
 }  // namespace
 
 Result<Tokenizer> tokenizer_from_sentencepiece(std::string_view file, std::string_view where,
@@ -35,6 +45,7 @@ Result<Tokenizer> tokenizer_from_sentencepiece(std::string_view file, std::strin
   } else {
     TRY(fill_unigram(model.pieces, lists, &spec));
   }
+  if (!config.legacy.value_or(true)) put_prefix_at_the_start_only(&spec);
   add_special_tokens(model.pieces.types, &spec);
   TRY(add_configured_tokens(config, kind, where, &spec));
   put_bos_and_eos(config, kind, &spec);

@@ -1,5 +1,5 @@
 // Gemma's blocks from its config.json.
-#include "model/architectures/gemma_blocks.h"
+#include "model/blocks/gemma_blocks.h"
 
 #include <fmt/format.h>
 

@@ -1,8 +1,8 @@
 // What the generations of Gemma share over Llama's blocks.
 #pragma once
 
-#include "model/architectures/llama_blocks.h"
-#include "model/gguf_translation.h"
+#include "model/blocks/llama_blocks.h"
+#include "model/gguf/translation.h"
 #include "model/model.h"
 
 namespace farthing {

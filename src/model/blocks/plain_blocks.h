@@ -1,7 +1,7 @@
 // The plan of blocks as GPT's: layer norms with biases, biased linears, and an MLP without a gate.
 #pragma once
 
-#include "model/architectures/sizes.h"
+#include "model/blocks/sizes.h"
 
 namespace farthing {
 

@@ -1,5 +1,5 @@
 // Llama's blocks from its config.json.
-#include "model/architectures/llama_blocks.h"
+#include "model/blocks/llama_blocks.h"
 
 #include <fmt/format.h>
 

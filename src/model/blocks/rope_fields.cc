@@ -5,7 +5,7 @@
 #include <cmath>
 
 #include "kernels/scalar_math.h"
-#include "model/architectures/sizes.h"
+#include "model/blocks/sizes.h"
 
 namespace farthing {
 namespace {

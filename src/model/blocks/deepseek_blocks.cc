@@ -1,5 +1,5 @@
 // DeepSeek's blocks from its config.json.
-#include "model/architectures/deepseek_blocks.h"
+#include "model/blocks/deepseek_blocks.h"
 
 #include <fmt/format.h>
 

@@ -1,6 +1,6 @@
 // DeepSeek's names and metadata in GGUF files.
-#include "model/architectures/deepseek_blocks.h"
-#include "model/gguf_translation.h"
+#include "model/blocks/deepseek_blocks.h"
+#include "model/gguf/translation.h"
 #include "model/model.h"
 
 namespace farthing {

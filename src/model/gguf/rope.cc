@@ -1,5 +1,5 @@
 // rope_theta and rope_scaling from GGUF's keys and from its tensors of factors.
-#include "model/gguf_rope.h"
+#include "model/gguf/rope.h"
 
 #include <fmt/format.h>
 
@@ -8,7 +8,7 @@
 
 #include "io/gguf/gguf.h"
 #include "kernels/scalar_math.h"
-#include "model/gguf_translation.h"
+#include "model/gguf/translation.h"
 #include "ops/rope.h"
 
 namespace farthing {

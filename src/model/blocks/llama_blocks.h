@@ -2,7 +2,7 @@
 // positions and a gated MLP, named as Llama names them.
 #pragma once
 
-#include "model/architectures/sizes.h"
+#include "model/blocks/sizes.h"
 
 namespace farthing {
 

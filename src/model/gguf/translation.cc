@@ -3,8 +3,8 @@
 
 #include "io/gguf/gguf.h"
 #include "model/config.h"
-#include "model/gguf_names.h"
-#include "model/gguf_translation.h"
+#include "model/gguf/names.h"
+#include "model/gguf/translation.h"
 
 namespace farthing {
 

@@ -1,7 +1,7 @@
 // Blocks of Qwen 3: Llama's with an RMS norm over each head of q and k.
 #pragma once
 
-#include "model/architectures/llama_blocks.h"
+#include "model/blocks/llama_blocks.h"
 
 namespace farthing {
 

@@ -1,7 +1,7 @@
 // The plan of DeepSeek's blocks: latent attention, and experts behind the first, dense layers.
 #pragma once
 
-#include "model/architectures/llama_blocks.h"
+#include "model/blocks/llama_blocks.h"
 #include "model/model.h"
 
 namespace farthing {

@@ -1,5 +1,5 @@
 // Tables of names that GGUF files use.
-#include "model/gguf_names.h"
+#include "model/gguf/names.h"
 
 #include <fmt/format.h>
 

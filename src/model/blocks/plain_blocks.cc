@@ -1,5 +1,5 @@
 // Blocks as GPT's.
-#include "model/architectures/plain_blocks.h"
+#include "model/blocks/plain_blocks.h"
 
 #include <cmath>
 

@@ -1,5 +1,5 @@
 // Rows of keys are columns there: the multiplication by queries is done first.
-#include "model/gguf_latent.h"
+#include "model/gguf/latent.h"
 
 #include <cstring>
 

@@ -1,5 +1,5 @@
 // The keys tokenizer.ggml.* of GGUF files.
-#include "model/gguf_vocabulary.h"
+#include "model/gguf/vocabulary.h"
 
 #include <fmt/format.h>
 

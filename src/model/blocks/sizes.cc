@@ -1,5 +1,5 @@
 // Reading sizes and tokens of config.json.
-#include "model/architectures/sizes.h"
+#include "model/blocks/sizes.h"
 
 #include <fmt/format.h>
 
