@@ -24,7 +24,9 @@ testing::TinyModel larger_model() {
   model.set("num_key_value_heads", "8");
   model.set("head_dim", "64");
   for (auto& [name, tensor] : model.tensors) {
-    const auto is = [&](std::string_view part) { return name.find(part) != std::string::npos; };
+    const auto is = [&name = name](std::string_view part) {
+      return name.find(part) != std::string::npos;
+    };
     Shape shape{hidden, hidden};
     if (is("embed_tokens") || is("lm_head")) shape = {vocabulary, hidden};
     if (is("gate_proj") || is("up_proj")) shape = {inner, hidden};
