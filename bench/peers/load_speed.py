@@ -5,8 +5,8 @@ Usage: "$(scripts/peers --python reference)" bench/peers/load_speed.py [--farthi
 Needs the environments `reference` and `llama-cpp` of scripts/peers. Writes a Llama of 542 million random bf16 parameters
 (hidden 2048, 8 layers, inner 5632, vocabulary 32000) as safetensors and as GGUF (bf16) into a temporary folder. Each run is a
 process of its own that loads the model and computes the logits of 8 tokens; which goes first changes from round to round.
---cold drops the files from the page cache before each run. transformers' seconds are also given without the import of
-the packages. llama.cpp maps the file (its default) and computes in bf16.
+--cold drops the files from the page cache before each run. Of transformers and llama.cpp the seconds of
+Python's imports are given too. llama.cpp maps the file (its default) and computes in bf16.
 """
 import argparse
 import json
@@ -37,8 +37,10 @@ with torch.inference_mode():
 print(float(logits[0]), imported - start)
 """
 LLAMA = """
-import ctypes, sys
+import ctypes, sys, time
+start = time.perf_counter()
 import llama_cpp.llama_cpp as llama
+imported = time.perf_counter()
 llama.llama_backend_init()
 silent = llama.llama_log_callback(lambda *_: None)
 llama.llama_log_set(silent, ctypes.c_void_p(0))
@@ -50,7 +52,7 @@ context = llama.llama_init_from_model(model, options)
 ids = (llama.llama_token * 8)(1, 403, 407, 261, 378, 432, 383, 285)
 if llama.llama_decode(context, llama.llama_batch_get_one(ids, 8)) != 0:
     sys.exit("llama_decode failed")
-print(float(llama.llama_get_logits_ith(context, -1)[0]))
+print(float(llama.llama_get_logits_ith(context, -1)[0]), imported - start)
 """
 
 
@@ -137,7 +139,7 @@ def main():
                 start = time.perf_counter()
                 out = subprocess.run(command, check=True, capture_output=True, text=True).stdout
                 seconds[name].append(time.perf_counter() - start)
-                if name.startswith("transformers"):
+                if not name.startswith("farthing"):
                     imports[name].append(float(out.split()[1]))
     ours = next(iter(seconds.values()))
     rows = []

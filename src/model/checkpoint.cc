@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <system_error>
 
@@ -12,9 +13,7 @@ namespace {
 
 // A float is NaN or infinite where its exponent's bits are all ones; vectors count 16 or 8 at once.
 template <class Bits>
-int64_t count_nonfinite(const Tensor& plane, Bits exponent) {
-  const Bits* bits = plane.as<Bits>();
-  const int64_t elements = plane.shape().elements();
+int64_t count_nonfinite(const Bits* bits, int64_t elements, Bits exponent) {
   int64_t count = 0;
   for (int64_t begin = 0; begin < elements;) {
     const int64_t end = std::min(elements, begin + 4096);
@@ -27,14 +26,29 @@ int64_t count_nonfinite(const Tensor& plane, Bits exponent) {
   return count;
 }
 
-int64_t count_nonfinite(const Tensor& f32) { return count_nonfinite<uint32_t>(f32, 0x7f800000); }
+template <class Bits>
+int64_t count_nonfinite(ThreadPool* pool, const Tensor& plane, Bits exponent) {
+  const Bits* bits = plane.as<Bits>();
+  const int64_t elements = plane.shape().elements();
+  if (pool == nullptr) return count_nonfinite(bits, elements, exponent);
+  std::atomic<int64_t> count{0};
+  pool->run([&](Part part) {
+    const auto range = part.range(elements, 4096);
+    count += count_nonfinite(bits + range.begin, range.end - range.begin, exponent);
+  });
+  return count;
+}
+
+int64_t count_nonfinite(ThreadPool* pool, const Tensor& f32) {
+  return count_nonfinite<uint32_t>(pool, f32, 0x7f800000);
+}
 
 // Weights, or scales of groups, that are NaN or infinite.
-int64_t count_nonfinite(const QuantizedTensor& q) {
-  if (q.format->plain == DType::f32) return count_nonfinite(q.planes[0]);
-  if (q.format->plain == DType::f16) return count_nonfinite<uint16_t>(q.planes[0], 0x7c00);
-  if (q.format->plain == DType::bf16) return count_nonfinite<uint16_t>(q.planes[0], 0x7f80);
-  if (!q.format->grid) return count_nonfinite(q.decode());
+int64_t count_nonfinite(ThreadPool* pool, const QuantizedTensor& q) {
+  if (q.format->plain == DType::f32) return count_nonfinite(pool, q.planes[0]);
+  if (q.format->plain == DType::f16) return count_nonfinite<uint16_t>(pool, q.planes[0], 0x7c00);
+  if (q.format->plain == DType::bf16) return count_nonfinite<uint16_t>(pool, q.planes[0], 0x7f80);
+  if (!q.format->grid) return count_nonfinite(pool, q.decode());
   int64_t count = 0;
   std::vector<float> scales(static_cast<size_t>(q.n));
   std::vector<int32_t> zeros(static_cast<size_t>(q.n));
@@ -69,13 +83,13 @@ Error Checkpoint::not_finite(int64_t count, const std::string& name) const {
 }
 
 Result<> Checkpoint::check_finite(const QuantizedTensor& weight, const std::string& name) const {
-  const int64_t count = count_nonfinite(weight);
+  const int64_t count = count_nonfinite(pool_, weight);
   if (count == 0) return {};
   return fail(not_finite(count, name));
 }
 
 Result<> Checkpoint::check_finite(const Tensor& f32, const std::string& name) const {
-  const int64_t count = count_nonfinite(f32);
+  const int64_t count = count_nonfinite(pool_, f32);
   if (count == 0) return {};
   return fail(not_finite(count, name));
 }

@@ -41,12 +41,17 @@ class Checkpoint : public WeightSource {
   // Writes tokenizer files and the like into a folder.
   virtual Result<> write_companions(const std::filesystem::path& folder) const = 0;
 
+  void use_pool(ThreadPool* pool) override { pool_ = pool; }
+
  protected:
   Result<> check_finite(const QuantizedTensor& weight, const std::string& name) const;
   Result<> check_finite(const Tensor& f32, const std::string& name) const;
   Error not_finite(int64_t count, const std::string& name) const;
   std::filesystem::path path_;
   ModelConfig config_;
+
+ private:
+  ThreadPool* pool_ = nullptr;
 };
 
 Result<std::unique_ptr<Checkpoint>> open_hugging_face(const std::filesystem::path& path);

@@ -62,6 +62,8 @@ class WeightSource {
   // The embedding [vocabulary, hidden], or the head of an untied model.
   virtual Result<StoredLinear> table(const LinearSpec& spec) = 0;
   virtual Result<Tensor> vector(const VectorSpec& spec) = 0;
+  // Threads for what is the source's own work in these calls; null: none any more.
+  virtual void use_pool(ThreadPool*) {}
 };
 
 // What runs one linear, for `farthing kernels`.

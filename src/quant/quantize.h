@@ -43,6 +43,7 @@ class QuantizingSource : public WeightSource {
   Result<StoredLinear> linear(const LinearSpec& spec) override;
   Result<StoredLinear> table(const LinearSpec& spec) override;
   Result<Tensor> vector(const VectorSpec& spec) override;
+  void use_pool(ThreadPool* pool) override { base_.use_pool(pool); }
 
   // Of what was handed out so far, in that order (tables only where they were quantized).
   const std::vector<LayerReport>& reports() const { return reports_; }

@@ -167,7 +167,12 @@ class Loader : public WeightVisitor {
         source_(source),
         progress_(progress),
         time_(time),
-        total_(static_cast<double>(linears)) {}
+        total_(static_cast<double>(linears)) {
+    source_.use_pool(&context.pool);
+  }
+  ~Loader() { source_.use_pool(nullptr); }
+  Loader(const Loader&) = delete;
+  Loader& operator=(const Loader&) = delete;
 
   Result<> table(const LinearSpec& spec, TableWeight& weight) override {
     StoredLinear stored = TRY(source_.table(spec));
