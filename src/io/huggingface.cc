@@ -98,7 +98,7 @@ Result<> HuggingFaceDirectory::open_sharded(const fs::path& index) {
         return fail({.what = "a shard lacks a tensor that the index places in it",
                      .where = (path_ / shard).string(),
                      .got = fmt::format("{} other tensors", shards_.back().entries().size()),
-                     .wanted = tensor,
+                     .wanted = fmt::format("the tensor '{}'", tensor),
                      .remedy = "download the model again"});
       }
       places_[tensor] = {shards_.size() - 1, entries_.size()};
@@ -139,7 +139,7 @@ Result<Tensor> HuggingFaceDirectory::tensor(std::string_view name) const {
   return fail({.what = "the model has no such tensor",
                .where = path_.string(),
                .got = fmt::format("{} other tensors", entries_.size()),
-               .wanted = std::string(name),
+               .wanted = fmt::format("the tensor '{}'", name),
                .remedy = "check that config.json and the weights belong together"});
 }
 

@@ -223,7 +223,7 @@ Result<const GgufFile::Entry*> GgufFile::required(std::string_view name) const {
   return fail({.what = "the file has no such tensor",
                .where = where_,
                .got = fmt::format("{} other tensors", tensors_.size()),
-               .wanted = std::string(name),
+               .wanted = fmt::format("the tensor '{}'", name),
                .remedy = "check that this is the right file for the model"});
 }
 

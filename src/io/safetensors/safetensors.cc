@@ -162,7 +162,7 @@ Result<Tensor> SafetensorsFile::tensor(std::string_view name) const {
   return fail({.what = "the file has no such tensor",
                .where = where_,
                .got = fmt::format("{} other tensors", entries_.size()),
-               .wanted = std::string(name),
+               .wanted = fmt::format("the tensor '{}'", name),
                .remedy = "check that this is the right file for the model"});
 }
 
