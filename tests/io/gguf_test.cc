@@ -86,7 +86,7 @@ TEST(Gguf, AFileOfThePythonPackageReadsWithItsTensors) {
       f32_from_f16(static_cast<uint16_t>(blocks.as<uint8_t>()[0] | blocks.as<uint8_t>()[1] << 8)),
       6.0f);
   EXPECT_EQ(file->plain("blocks").error().got, "Q4_0");
-  EXPECT_EQ(file->bytes("other").error().wanted, "other");
+  EXPECT_EQ(file->bytes("other").error().wanted, "the tensor 'other'");
 }
 
 TEST(Gguf, Version2ReadsAndOtherVersionsAreNamed) {

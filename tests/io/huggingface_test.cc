@@ -69,7 +69,7 @@ TEST_F(HuggingFace, ATensorThatItsShardLacksIsNamed) {
   write_index(R"({"a":"one.safetensors","b":"one.safetensors"})");
   const auto directory = open();
   ASSERT_FALSE(directory);
-  EXPECT_EQ(directory.error().wanted, "b");
+  EXPECT_EQ(directory.error().wanted, "the tensor 'b'");
   EXPECT_EQ(directory.error().where, (folder_ / "one.safetensors").string());
 }
 

@@ -38,7 +38,7 @@ TEST(Safetensors, GivesNamesShapesAndValues) {
   EXPECT_EQ(file->tensor("b")->as<uint8_t>()[2], 'z');
   const auto missing = file->tensor("c");
   ASSERT_FALSE(missing);
-  EXPECT_EQ(missing.error().wanted, "c");
+  EXPECT_EQ(missing.error().wanted, "the tensor 'c'");
 }
 
 TEST(Safetensors, AFileOfThePythonPackageReadsWithItsValues) {

@@ -96,7 +96,7 @@ TEST_F(CheckpointFile, MissingTensor) {
     model.remove_tensor(name);
     const Error error = error_as_hugging_face(model);
     EXPECT_EQ(error.what, "the model has no such tensor");
-    EXPECT_EQ(error.wanted, name);
+    EXPECT_EQ(error.wanted, "the tensor '" + name + "'");
   }
   TinyModel model;
   model.remove_tensor("model.layers.1.mlp.up_proj.weight");
@@ -116,7 +116,7 @@ TEST_F(CheckpointFile, ATiedTableMayHaveTheHeadsName) {
 TEST_F(CheckpointFile, UntiedModelWithoutAHead) {
   TinyModel model;
   model.set("tie_word_embeddings", "false");
-  EXPECT_EQ(error_as_hugging_face(model).wanted, "lm_head.weight");
+  EXPECT_EQ(error_as_hugging_face(model).wanted, "the tensor 'lm_head.weight'");
 }
 
 TEST_F(CheckpointFile, WrongShape) {
@@ -461,7 +461,7 @@ TEST_F(QuantizedDirectory, ThatNamesALinearTheModelDoesNotHave) {
 TEST_F(QuantizedDirectory, WithoutAPlane) {
   const Error error = error_with_tensor(linear_ + ".scales", {});
   EXPECT_EQ(error.what, "the model has no such tensor");
-  EXPECT_EQ(error.wanted, linear_ + ".scales");
+  EXPECT_EQ(error.wanted, "the tensor '" + linear_ + ".scales'");
 }
 
 TEST_F(QuantizedDirectory, WithAPlaneOfTheWrongShape) {
