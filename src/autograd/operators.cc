@@ -70,9 +70,13 @@ Value layer_norm(Context& context, const Value& x, const VectorWeight& gain,
   return out;
 }
 
-void linear_into(Context& context, const Value& x, std::span<const LinearWeight* const> weights,
+bool linear_into(Context& context, const Value& x, std::span<const LinearWeight* const> weights,
                  std::span<const Value> y) {
   CHECK(weights.size() == y.size());
+  if (context.probe != nullptr && !context.probe->wants(weights, x.data)) {
+    context.probe->end();
+    return false;
+  }
   const Workspace::Mark mark(context.workspace);
   ops::LinearOutput* outputs =
       context.workspace.take<ops::LinearOutput>(static_cast<int64_t>(y.size()));
@@ -81,7 +85,7 @@ void linear_into(Context& context, const Value& x, std::span<const LinearWeight*
   if (context.probe != nullptr)
     for (size_t i = 0; i < y.size(); ++i)
       context.probe->see({OperatorKind::linear, weights[i], y[i].data, x.data});
-  if (context.tape == nullptr) return;
+  if (context.tape == nullptr) return true;
   context.tape->record([x, w = std::vector<const LinearWeight*>(weights.begin(), weights.end()),
                         y = std::vector<Value>(y.begin(), y.end())](Context& c) {
     std::vector<ops::LinearGradient> gradients;
@@ -92,6 +96,7 @@ void linear_into(Context& context, const Value& x, std::span<const LinearWeight*
     }
     ops::linear_backward(c, x.data, gradients, x.gradient);
   });
+  return true;
 }
 
 void add_bias(Context& context, const VectorWeight& bias, const Value& x) {

@@ -33,8 +33,9 @@ Value rms_norm(Context& context, const Value& x, const VectorWeight& gain, float
 Value layer_norm(Context& context, const Value& x, const VectorWeight& gain,
                  const VectorWeight& bias, float epsilon);
 
-// y[i] = x weights[i]^T, into the given values, or into new ones.
-void linear_into(Context& context, const Value& x, std::span<const LinearWeight* const> weights,
+// y[i] = x weights[i]^T, into the given values, or into new ones. False where the context's probe
+// does not want them: then nothing was computed.
+bool linear_into(Context& context, const Value& x, std::span<const LinearWeight* const> weights,
                  std::span<const Value> y);
 template <class... Weights>
 auto linear(Context& context, const Value& x, const Weights&... weights) {

@@ -1,11 +1,14 @@
 // Probe: sees what each operator of a forward pass computed, in the order in which they run.
 #pragma once
 
+#include <span>
 #include <string_view>
 
 #include "tensor/context.h"
 
 namespace farthing {
+
+struct LinearWeight;  // autograd/parameter.h
 
 enum class OperatorKind {
   embedding,
@@ -47,6 +50,21 @@ class Probe {
  public:
   virtual ~Probe() = default;
   virtual void see(const OperatorOutput& output) = 0;
+  // Before linears that share `input` run. False leaves them out and ends the pass: parts of the
+  // model return as soon as they notice, and what they return means nothing.
+  virtual bool wants(std::span<const LinearWeight* const>, View<const float, 2>) { return true; }
+
+  bool ended() const { return ended_; }
+  void begin() { ended_ = false; }
+  void end() { ended_ = true; }
+
+ private:
+  bool ended_ = false;
 };
+
+// Whether nothing that a model goes on to compute will be read.
+inline bool pass_ended(const Context& context) {
+  return context.probe != nullptr && context.probe->ended();
+}
 
 }  // namespace farthing

@@ -35,6 +35,7 @@ ag::Value Experts::run(Context& context, const ag::Value& x) const {
     if (context.tape == nullptr) mark.emplace(context.workspace);
     const auto rows = of.rows.subspan(begin, end - begin);
     const ag::Value y = experts_[e].run(context, ag::select_rows(context, x, rows));
+    if (pass_ended(context)) continue;  // the other experts' inputs are wanted too
     ag::add_weighted_rows(context, y, rows, of.slots.subspan(begin, end - begin), weights, out);
   }
   return shared_ ? ag::add(context, out, shared_->run(context, x)) : out;

@@ -65,15 +65,17 @@ ag::Value LatentAttention::run(Context& context, const ag::Value& x, const Batch
   const std::array columns{ColumnsPlan::all(0, of_query), ColumnsPlan::all(1, plan_.kv_latent.n),
                            ColumnsPlan::block(1, 0, plan_.kv_rank)};
   std::array<ag::Value, 3> latent;
-  inputs_.run(context, x, columns, latent);
+  if (!inputs_.run(context, x, columns, latent)) return x;
   ag::Value q = latent[0];
   if (query_) q = query_->run(context, query_norm_.run(context, q));
+  if (pass_ended(context)) return x;
   q = ag::select_columns(context, q, query_columns_);
   ag::rope(context, rope, batch.positions, plan_.head_dim(), q);
 
   const ag::Value shared = ag::select_columns(context, latent[1], shared_key_columns_);
   ag::rope(context, rope, batch.positions, plan_.rotary_dim, shared);
   const ag::Value kv = key_value_.run(context, kv_norm_.run(context, latent[2]));
+  if (pass_ended(context)) return x;
   const ag::Value k = ag::add(context, ag::select_columns(context, kv, key_columns_),
                               ag::select_columns(context, shared, every_heads_key_columns_));
   const ag::Value v = ag::select_columns(context, kv, value_columns_);

@@ -53,7 +53,7 @@ Result<> Linears::visit(WeightVisitor& visitor) {
   return {};
 }
 
-void Linears::run(Context& context, const ag::Value& x, std::span<const ColumnsPlan> columns,
+bool Linears::run(Context& context, const ag::Value& x, std::span<const ColumnsPlan> columns,
                   std::span<ag::Value> out) const {
   std::array<const LinearWeight*, most> weights;
   std::array<ag::Value, most> y;
@@ -61,7 +61,8 @@ void Linears::run(Context& context, const ag::Value& x, std::span<const ColumnsP
     weights[i] = &weights_[i];
     y[i] = ag::new_value(context, x.data.rows, plans_[i].n);
   }
-  ag::linear_into(context, x, {weights.data(), plans_.size()}, {y.data(), plans_.size()});
+  if (!ag::linear_into(context, x, {weights.data(), plans_.size()}, {y.data(), plans_.size()}))
+    return false;
   for (size_t i = 0; i < plans_.size(); ++i)
     if (plans_[i].bias) ag::add_bias(context, biases_[i], y[i]);
   for (size_t i = 0; i < columns.size(); ++i) {
@@ -70,13 +71,13 @@ void Linears::run(Context& context, const ag::Value& x, std::span<const ColumnsP
                  ? y[c.linear]
                  : ag::columns(context, y[c.linear], c.begin, c.width, c.step, c.count);
   }
+  return true;
 }
 
 ag::Value Linears::run(Context& context, const ag::Value& x) const {
   const auto all = ColumnsPlan::all(0, plans_[0].n);
   ag::Value out;
-  run(context, x, {&all, 1}, {&out, 1});
-  return out;
+  return run(context, x, {&all, 1}, {&out, 1}) ? out : x;
 }
 
 Attention::Attention(const AttentionPlan& plan)
@@ -97,7 +98,7 @@ Result<> Attention::visit(WeightVisitor& visitor) {
 ag::Value Attention::run(Context& context, const ag::Value& x, const Batch& batch,
                          std::span<RopeTable> ropes, int64_t layer) const {
   std::array<ag::Value, 3> qkv;
-  inputs_.run(context, x, std::array{plan_.q, plan_.k, plan_.v}, qkv);
+  if (!inputs_.run(context, x, std::array{plan_.q, plan_.k, plan_.v}, qkv)) return x;
   const ag::Value q = q_norm_.run_on_heads(context, qkv[0]);
   const ag::Value k = k_norm_.run_on_heads(context, qkv[1]);
   if (plan_.rope >= 0) {
@@ -118,10 +119,14 @@ Result<> Mlp::visit(WeightVisitor& visitor) {
 }
 
 ag::Value Mlp::run(Context& context, const ag::Value& x) const {
-  if (plan_.up.count == 0)
-    return down_.run(context, ag::activation(context, plan_.function, inputs_.run(context, x)));
+  if (plan_.up.count == 0) {
+    const auto all = ColumnsPlan::all(0, plan_.inputs[0].n);
+    ag::Value inner;
+    if (!inputs_.run(context, x, {&all, 1}, {&inner, 1})) return x;
+    return down_.run(context, ag::activation(context, plan_.function, inner));
+  }
   std::array<ag::Value, 2> y;
-  inputs_.run(context, x, std::array{plan_.gate, plan_.up}, y);
+  if (!inputs_.run(context, x, std::array{plan_.gate, plan_.up}, y)) return x;
   const auto& [gate, up] = y;
   if (plan_.clamped.limit != 0)
     return down_.run(context, ag::clamped_swiglu(context, gate, up, plan_.clamped));

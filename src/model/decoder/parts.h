@@ -29,8 +29,8 @@ class Linears {
  public:
   explicit Linears(std::vector<LinearPlan> plans);
   Result<> visit(WeightVisitor& visitor);
-  // out[i] = the outputs that columns[i] names.
-  void run(Context& context, const autograd::Value& x, std::span<const ColumnsPlan> columns,
+  // out[i] = the outputs that columns[i] names. False where a probe left the linears out.
+  bool run(Context& context, const autograd::Value& x, std::span<const ColumnsPlan> columns,
            std::span<autograd::Value> out) const;
   // Of a single linear: all of them.
   autograd::Value run(Context& context, const autograd::Value& x) const;

@@ -1,0 +1,43 @@
+// A model's stages one at a time, for what need not hold it whole: the embedding, each block, the
+// head.
+#pragma once
+
+#include <memory>
+
+#include "model/model.h"
+
+namespace farthing {
+
+// What a stage reads and writes, for one sequence from its first token.
+struct StageRows {
+  std::span<const int32_t> tokens;  // read by the embedding alone
+  View<float, 2> hidden;  // [tokens, hidden]: written by the embedding, updated by a block
+  View<float, 2> logits = {nullptr, 0, 0, 0};  // written by the head
+};
+
+class ModelStage {
+ public:
+  virtual ~ModelStage() = default;
+  virtual WeightSlots weights() = 0;
+  // The same operators in the same order as Model::run. Not by two threads at a time.
+  virtual void run(Context& context, const StageRows& rows) = 0;
+};
+
+// Stage 0 is the embedding, the last one the head, the others are blocks.
+int64_t stage_count(const ModelConfig& config);
+// "embedding", "block 3", "head"
+std::string stage_name(const ModelConfig& config, int64_t stage);
+Result<std::unique_ptr<ModelStage>> build_stage(Context& context, const ModelConfig& config,
+                                                int64_t stage, WeightSource& source);
+
+// Linears that share an input.
+using LinearGroup = std::vector<LinearSpec>;
+// Groups whose inputs depend on earlier steps' linears, but not on one another's.
+using LinearStep = std::vector<LinearGroup>;
+// The linears of a block's stage in the order in which it runs them; routers, which keep their
+// precision, are left out. Of the embedding there are none, of the head itself.
+std::vector<LinearStep> steps_of_stage(const ModelConfig& config, int64_t stage);
+// The vectors of a stage, norms' gains and biases, in its order.
+TensorSpecs tensors_of_stage(const ModelConfig& config, int64_t stage);
+
+}  // namespace farthing
