@@ -41,6 +41,7 @@ struct Elements {
   SecondTerm second = SecondTerm::none;
   std::array<float, 16> book{};
   int middle = 0;
+  int levels = 0;  // codes are below this; of small floats, without the sign; 0: all of `bits`
   int mantissa = 0,
       bias = 0;        // of small floats; codes as `codes` gives them have the sign in bit 7
   int64_t group = 0;   // weights along k that share a scale, a multiple of 16; 0: the row

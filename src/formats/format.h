@@ -94,6 +94,16 @@ struct Format {
   EncodeReport (*encode_with_scales)(QuantizedTensor& to, Tile tile, const float* values,
                                      int64_t stride, ScaleRule rule, const float* scales,
                                      int64_t scale_stride) = nullptr;
+  // encode_tile with scales that are searched: the weighted squared error sum importance[k] (w' -
+  // w)^2 gets small, importance >= 0 being that of the tile's columns. Scales outside of a tile
+  // (prepare) are not searched. Null where there is nothing to search.
+  EncodeReport (*search_tile)(QuantizedTensor& to, Tile tile, const float* values, int64_t stride,
+                              ScaleRule rule, const float* importance) = nullptr;
+  // Puts codes, a byte each, into whole rows [n0, n1); scales stay as they are. The inverse of
+  // elements->codes, or of codes_tile where there are no elements. Null where the codes of a weight
+  // are not its own (code books of several weights) or there are none.
+  void (*put_codes)(QuantizedTensor& to, int64_t n0, int64_t n1, const uint8_t* codes,
+                    int64_t stride) = nullptr;
   // The tile's values. k0 is a multiple of the block, or of 32 where there is none.
   void (*decode_tile)(const QuantizedTensor& from, Tile tile, float* values, int64_t stride);
   // Integer grids only. The unsigned codes of a tile (k0 a multiple of 32), and the scale and zero
@@ -121,6 +131,9 @@ struct QuantizedTensor {
   // caller's. The bytes do not depend on the threads.
   EncodeReport encode(ThreadPool& pool, const float* values, int64_t stride, ScaleRule rule);
   EncodeReport encode(const float* values, int64_t stride, ScaleRule rule);
+  // The same with search_tile, where the format has it; importance [k].
+  EncodeReport encode_searched(ThreadPool& pool, const float* values, int64_t stride,
+                               ScaleRule rule, const float* importance);
   int64_t bytes() const;
   double bits_per_weight() const {
     return 8.0 * static_cast<double>(bytes()) / static_cast<double>(n * k);

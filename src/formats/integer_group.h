@@ -24,6 +24,7 @@
 #include <cmath>
 
 #include "formats/format.h"
+#include "formats/group_search.h"
 #include "formats/packed_codes.h"
 #include "formats/scale_plane.h"
 #include "formats/tensor_amax.h"
@@ -147,6 +148,78 @@ struct IntegerCodes {
     return report;
   }
 
+  // A group whose scale, and zero, are searched: of codes from `low` steps to `high`.
+  template <class Stored>
+  static ScaleSearch<NearestWhole> search_steps(const float* values, const float* importance,
+                                                int64_t count, int low, int high, float start,
+                                                bool both_signs, const Stored& stored) {
+    ScaleSearch search(values, importance, count,
+                       NearestWhole{static_cast<float>(low), static_cast<float>(high)});
+    constexpr RangeFactors factors = range_factors(bits);
+    for (int i = 0; i < factors.count; ++i) {
+      search.consider(start * factors[i], stored);
+      if (both_signs) search.consider(-start * factors[i], stored);
+    }
+    return search;
+  }
+
+  static void search_group(QuantizedTensor& q, int64_t n, int64_t g, int64_t begin, int64_t end,
+                           const float* values, ScaleRule rule, const float* importance,
+                           EncodeReport& report) {
+    const Extremes extremes = extremes_of(values, end - begin);
+    const float start = unrounded_scale(rule, bits, extremes);
+    Tensor& scales = q.planes[scales_plane];
+    const int64_t at = scale_at(q, n, g);
+    // What the rule alone does: it says whether the group is empty, flushed or beyond its type.
+    if (!extremes.finite || extremes.amax() == 0 || !is_finite(store_scale(scales, at, start)) ||
+        load_scale(scales, at) == 0)
+      return encode_group(q, n, g, begin, end, values, rule, report);
+    const auto stored = [&](float scale) { return store_scale(scales, at, scale); };
+    float best = stored(start), least = INFINITY;
+    int zero = middle;
+    const auto keep = [&](const ScaleSearch<NearestWhole>& search, int of_zero) {
+      if (!(search.error() < least)) return;
+      least = search.error();
+      best = search.best();
+      zero = of_zero;
+    };
+    if (has_zeros(q)) {
+      const float position = round_even(-extremes.low / start);
+      const int near = static_cast<int>(position > highest ? highest : position);
+      for (int z = near - 1; z <= near + 1; ++z)
+        if (z >= 0 && z <= highest)
+          keep(search_steps(values, importance, end - begin, -z, highest - z, start, false, stored),
+               z);
+      Codes::set(row_of(q.planes[zeros_plane], n), g, zero);
+    } else {
+      const int low = (rule == ScaleRule::narrow ? 1 : 0) - middle;
+      keep(search_steps(values, importance, end - begin, low, highest - middle, start,
+                        rule == ScaleRule::signed_, stored),
+           middle);
+    }
+    encode_codes(row_of(q.planes[codes_plane], n), begin, end, values, rule, stored(best), zero,
+                 report);
+  }
+
+  static EncodeReport search_tile(QuantizedTensor& q, Tile tile, const float* values,
+                                  int64_t stride, ScaleRule rule, const float* importance) {
+    EncodeReport report;
+    const int64_t size = q.format->grid->group_size(q.k);
+    for (int64_t n = tile.n0; n < tile.n1; ++n, values += stride) {
+      for (int64_t begin = tile.k0; begin < tile.k1; begin += size) {
+        const int64_t end = begin + size < tile.k1 ? begin + size : tile.k1, at = begin - tile.k0;
+        search_group(q, n, begin / size, begin, end, values + at, rule, importance + at, report);
+      }
+    }
+    return report;
+  }
+
+  static void put_codes(QuantizedTensor& q, int64_t n0, int64_t n1, const uint8_t* codes,
+                        int64_t stride) {
+    for (int64_t n = n0; n < n1; ++n, codes += stride)
+      Codes::pack(row_of(q.planes[codes_plane], n), 0, codes, q.k);
+  }
+
   // The one scale of a tensor.
   static EncodeReport prepare(QuantizedTensor& q, ThreadPool& pool, const float* values,
                               int64_t stride, ScaleRule rule) {
@@ -205,6 +278,7 @@ struct IntegerCodes {
     static_assert(bits <= 4 || bits == 8);
     Elements e{.kind = ElementKind::book, .bits = bits == 2 ? 2 : 4};
     e.book = whole_book(zero_points ? 0 : middle);
+    e.levels = highest + 1;
     if (zero_points) e.second = SecondTerm::zero;
     e.group = group;
     e.codes = codes_tile;
@@ -286,6 +360,8 @@ struct IntegerGroup : IntegerCodes<bits> {
     }
     f.planes = planes;
     f.encode_tile = Base::encode_tile;
+    if (rows == 1) f.search_tile = Base::search_tile;
+    f.put_codes = Base::put_codes;
     if (rows == 0) f.prepare = Base::prepare;
     // given scales are positive, and one for each row and group
     if (rows == 1 && (kind == GridKind::plain || kind == GridKind::narrow))

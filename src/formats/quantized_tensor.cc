@@ -34,20 +34,46 @@ int64_t rows_of_tile(const Format& format, int64_t k) {
   return block.rows == 0 ? 1 : block.rows;
 }
 
+namespace {
+
+// encode(tile, values) for all rows, on threads.
+template <class Encode>
+EncodeReport encode_rows(const QuantizedTensor& q, ThreadPool& pool, const float* values,
+                         int64_t stride, const Encode& encode) {
+  EncodeReport report;
+  // 16 rows begin at a whole byte, whatever k.
+  const int64_t grain = std::lcm(int64_t{16}, rows_of_tile(*q.format, q.k));
+  std::mutex mutex;
+  pool.run([&](Part part) {
+    const auto rows = part.range(q.n, grain);
+    if (rows.begin == rows.end) return;
+    const EncodeReport mine =
+        encode(Tile{rows.begin, rows.end, 0, q.k}, values + rows.begin * stride);
+    const std::lock_guard lock(mutex);
+    report += mine;  // whole numbers: the order does not matter
+  });
+  return report;
+}
+
+}  // namespace
+
 EncodeReport QuantizedTensor::encode(ThreadPool& pool, const float* values, int64_t stride,
                                      ScaleRule rule) {
   EncodeReport report;
   if (format->prepare != nullptr) report = format->prepare(*this, pool, values, stride, rule);
-  // 16 rows begin at a whole byte, whatever k.
-  const int64_t grain = std::lcm(int64_t{16}, rows_of_tile(*format, k));
-  std::mutex mutex;
-  pool.run([&](Part part) {
-    const auto rows = part.range(n, grain);
-    if (rows.begin == rows.end) return;
-    const EncodeReport mine = format->encode_tile(*this, {rows.begin, rows.end, 0, k},
-                                                  values + rows.begin * stride, stride, rule);
-    const std::lock_guard lock(mutex);
-    report += mine;  // whole numbers: the order does not matter
+  report += encode_rows(*this, pool, values, stride, [&](Tile tile, const float* of_tile) {
+    return format->encode_tile(*this, tile, of_tile, stride, rule);
+  });
+  return report;
+}
+
+EncodeReport QuantizedTensor::encode_searched(ThreadPool& pool, const float* values, int64_t stride,
+                                              ScaleRule rule, const float* importance) {
+  if (format->search_tile == nullptr) return encode(pool, values, stride, rule);
+  EncodeReport report;
+  if (format->prepare != nullptr) report = format->prepare(*this, pool, values, stride, rule);
+  report += encode_rows(*this, pool, values, stride, [&](Tile tile, const float* of_tile) {
+    return format->search_tile(*this, tile, of_tile, stride, rule, importance);
   });
   return report;
 }

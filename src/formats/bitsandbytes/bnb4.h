@@ -25,6 +25,7 @@
 #include "formats/bitsandbytes/code_book16.h"
 #include "formats/bitsandbytes/dynamic_map.h"
 #include "formats/format.h"
+#include "formats/group_search.h"
 
 namespace farthing {
 
@@ -113,13 +114,31 @@ struct Bnb4 {
     return {};
   }
 
+  // An absmax with a small weighted squared error: from a little above the largest weight to the
+  // part of it that is worth keeping.
+  static float search_absmax(float absmax, const float* values, const float* importance,
+                             int64_t count) {
+    struct Nearest {
+      float operator()(float x) const {
+        return Book::values[Book::order[NearestOf16<Book>::index(x)]];
+      }
+    };
+    ScaleSearch search(values, importance, count, Nearest{});
+    constexpr RangeFactors factors = range_factors(4);
+    for (int i = 0; i < factors.count; ++i)
+      search.consider(absmax * factors[i], [](float scale) { return scale; });
+    return search.best() > 0 ? search.best() : absmax;
+  }
+
   static void encode_block(QuantizedTensor& q, int64_t b, const float* values, int64_t count,
-                           EncodeReport& report) {
-    const float absmax = amax_of(values, count);
+                           const float* importance, EncodeReport& report) {
+    float absmax = amax_of(values, count);
     if (!is_finite(absmax)) {
       report.nonfinite += 1;
       return;
     }
+    if (importance != nullptr && absmax != 0)
+      absmax = search_absmax(absmax, values, importance, count);
     const float inverse = reciprocal(absmax);
     if constexpr (!double_quantized) q.planes[absmax_plane].template as<float>()[b] = absmax;
     const int of_absmax = NearestOf16<Book>::index(absmax * inverse);
@@ -143,9 +162,33 @@ struct Bnb4 {
                                   int64_t stride, ScaleRule) {
     EncodeReport report;
     each_block(q, tile, values, stride, [&](int64_t b, const float* of_block, int64_t count) {
-      encode_block(q, b, of_block, count, report);
+      encode_block(q, b, of_block, count, nullptr, report);
     });
     return report;
+  }
+
+  static EncodeReport search_tile(QuantizedTensor& q, Tile tile, const float* values,
+                                  int64_t stride, ScaleRule, const float* importance) {
+    EncodeReport report;
+    float gathered[block];
+    each_block(q, tile, values, stride, [&](int64_t b, const float* of_block, int64_t count) {
+      for (int64_t i = 0; i < count; ++i) gathered[i] = importance[(b * block + i) % q.k - tile.k0];
+      encode_block(q, b, of_block, count, gathered, report);
+    });
+    return report;
+  }
+
+  static void put_codes(QuantizedTensor& q, int64_t n0, int64_t n1, const uint8_t* codes,
+                        int64_t stride) {
+    uint8_t* stored = q.planes[codes_plane].template as<uint8_t>();
+    for (int64_t n = n0; n < n1; ++n, codes += stride) {
+      for (int64_t k = 0; k < q.k; ++k) {
+        const int64_t at = n * q.k + k;
+        const int shift = at % 2 == 0 ? 4 : 0;
+        stored[at / 2] =
+            static_cast<uint8_t>((stored[at / 2] & ~(15 << shift)) | codes[k] << shift);
+      }
+    }
   }
 
   static void decode_tile(const QuantizedTensor& q, Tile tile, float* values, int64_t stride) {
@@ -196,6 +239,8 @@ struct Bnb4 {
     f.planes = planes;
     if (double_quantized) f.prepare = prepare;
     f.encode_tile = encode_tile;
+    if (!double_quantized) f.search_tile = search_tile;  // else prepare chose the absmaxes
+    f.put_codes = put_codes;
     f.decode_tile = decode_tile;
     f.elements = elements();
     return f;

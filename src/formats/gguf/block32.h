@@ -15,6 +15,8 @@
 #pragma once
 
 #include "formats/gguf/blocks.h"
+#include "formats/gguf/min_search.h"
+#include "formats/group_search.h"
 
 namespace farthing::gguf {
 
@@ -107,7 +109,38 @@ struct Block32 {
     }
   }
 
-  static EncodeReport encode(uint8_t* block, const float* x, const Extremes& e) {
+  // A block whose scale, and minimum, are searched.
+  static bool search(uint8_t* block, const float* x, const float* importance, float start) {
+    const auto stored = [&](float scale) { return put_half(block, scale); };
+    int codes[size];
+    if constexpr (has_min) {
+      const FittedRange range = search_range<size, highest>(x, importance);
+      const float scale = stored(range.scale), minimum = put_half(block + 2, -range.minimum);
+      if (!is_finite(scale) || !is_finite(minimum) || reciprocal(scale) == 0) return false;
+      for (int i = 0; i < size; ++i)
+        codes[i] = static_cast<int>(
+            WholeLevels<0, highest>::nearest((x[i] - minimum) * reciprocal(scale)));
+    } else {
+      // codes of q8_0 are symmetric, as its home engine's are
+      constexpr float lowest = bits == 8 ? -127 : -middle;
+      ScaleSearch search(x, importance, size, NearestWhole{lowest, middle - 1});
+      constexpr RangeFactors factors = range_factors(bits);
+      for (int i = 0; i < factors.count; ++i) {
+        search.consider(start * factors[i], stored);
+        if (bits != 8) search.consider(-start * factors[i], stored);
+      }
+      const float scale = stored(search.best());
+      if (scale == 0) return false;
+      for (int i = 0; i < size; ++i)
+        codes[i] =
+            middle + static_cast<int>(NearestWhole{lowest, middle - 1}(x[i] * (1.0f / scale)));
+    }
+    put_codes(block, codes);
+    return true;
+  }
+
+  static EncodeReport encode(uint8_t* block, const float* x, const Extremes& e,
+                             const float* importance) {
     EncodeReport report;
     float low = 0;
     const float scale = unrounded(x, e, low), stored = put_half(block, scale);
@@ -119,6 +152,9 @@ struct Block32 {
     if (report.overflowed_scales != 0) return report;
     report.zero_groups = e.amax() == 0;
     report.flushed_groups = e.amax() != 0 && stored == 0 && !has_min;
+    if (importance != nullptr && report.zero_groups == 0 && report.flushed_groups == 0 &&
+        search(block, x, importance, scale))
+      return report;
     const float inverse = scale == 0 ? 0.0f : 1.0f / scale;
     // a subnormal scale: its reciprocal is no number; the block is flushed
     const bool flushed = inverse - inverse != 0;
@@ -159,10 +195,16 @@ struct Block32 {
                .bits = bits == 4 ? 4 : 8,
                .second = SecondTerm::offset};
     e.book = whole_book(0);
+    e.levels = highest + 1;
     e.group = size;
     return e;
   }
   static void element_codes(const uint8_t* block, uint8_t* to) { codes(block, to); }
+  static void put_element_codes(uint8_t* block, const uint8_t* codes) {
+    int whole[size];
+    for (int i = 0; i < size; ++i) whole[i] = codes[i];
+    put_codes(block, whole);
+  }
   static ElementScale element_scale(const uint8_t* block, int) {
     return {half_at(block), half_at(block + 2)};
   }

@@ -47,11 +47,15 @@ inline Elements sub_blocks(Elements elements, int64_t group) {
 // A matrix as rows of blocks along k. `Block` has
 //   size, bytes                          weights and bytes of a block
 //   decode(block, values)                all of a block's values
-//   encode(block, values, extremes)      of finite values, which `extremes` describes
+//   encode(block, values, extremes)      of finite values, which `extremes` describes; or
+//   encode(block, values, extremes, importance)   null, or of each column: the scale is searched
 // and, for kernels that decode in registers (formats/elements.h),
 //   elements()                           without its two functions, which come from
 //   element_codes(block, codes)          a byte each
 //   element_scale(block, k)              of the group of the block's k-th weight
+//   put_element_codes(block, codes)      the inverse of element_codes; not where rows of a code
+//   book
+//                                        stand for several weights
 template <class Block>
 struct BlockFormat {
   static std::vector<PlaneSpec> planes(int64_t n, int64_t k, DType) {
@@ -62,19 +66,39 @@ struct BlockFormat {
     return q.planes[0].as<uint8_t>() + (n * (q.k / Block::size) + k / Block::size) * Block::bytes;
   }
 
-  static EncodeReport encode_block(uint8_t* block, const float* values) {
+  static constexpr bool searches = requires(uint8_t * block, const float* x, const Extremes& e) {
+    Block::encode(block, x, e, x);
+  };
+
+  static EncodeReport encode_block(uint8_t* block, const float* values, const float* importance) {
     const Extremes extremes = extremes_of(values, Block::size);
     if (!extremes.finite) return {.nonfinite = 1};
-    return Block::encode(block, values, extremes);
+    if constexpr (searches) {
+      return Block::encode(block, values, extremes, importance);
+    } else {
+      return Block::encode(block, values, extremes);
+    }
   }
 
   static EncodeReport encode_tile(QuantizedTensor& q, Tile tile, const float* values,
-                                  int64_t stride, ScaleRule) {
+                                  int64_t stride, ScaleRule rule) {
+    return search_tile(q, tile, values, stride, rule, nullptr);
+  }
+  static EncodeReport search_tile(QuantizedTensor& q, Tile tile, const float* values,
+                                  int64_t stride, ScaleRule, const float* importance) {
     EncodeReport report;
     for (int64_t n = tile.n0; n < tile.n1; ++n, values += stride)
       for (int64_t k = tile.k0; k < tile.k1; k += Block::size)
-        report += encode_block(const_cast<uint8_t*>(block_at(q, n, k)), values + (k - tile.k0));
+        report += encode_block(const_cast<uint8_t*>(block_at(q, n, k)), values + (k - tile.k0),
+                               importance == nullptr ? nullptr : importance + (k - tile.k0));
     return report;
+  }
+
+  static void put_codes(QuantizedTensor& q, int64_t n0, int64_t n1, const uint8_t* codes,
+                        int64_t stride) {
+    for (int64_t n = n0; n < n1; ++n, codes += stride)
+      for (int64_t k = 0; k < q.k; k += Block::size)
+        Block::put_element_codes(const_cast<uint8_t*>(block_at(q, n, k)), codes + k);
   }
 
   static void decode_tile(const QuantizedTensor& q, Tile tile, float* values, int64_t stride) {
@@ -111,6 +135,9 @@ struct BlockFormat {
     if (Block::size == 256) f.default_activations = Activations::int8_block256;
     f.planes = planes;
     f.encode_tile = encode_tile;
+    if constexpr (searches) f.search_tile = search_tile;
+    if constexpr (requires(uint8_t * block) { Block::put_element_codes(block, block); })
+      f.put_codes = put_codes;
     f.decode_tile = decode_tile;
     if constexpr (requires { Block::elements(); }) {
       f.elements = Block::elements();

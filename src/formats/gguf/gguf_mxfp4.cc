@@ -59,6 +59,9 @@ struct BlockMxfp4 {
       codes[16 + i] = block[1 + i] >> 4;
     }
   }
+  static void put_element_codes(uint8_t* block, const uint8_t* codes) {
+    for (int i = 0; i < 16; ++i) block[1 + i] = static_cast<uint8_t>(codes[i] | codes[16 + i] << 4);
+  }
   static ElementScale element_scale(const uint8_t* block, int k) { return {scale(block)}; }
 
   static EncodeReport encode(uint8_t* block, const float* x, const Extremes& e) {
@@ -69,8 +72,9 @@ struct BlockMxfp4 {
     EncodeReport report;
     report.zero_groups = e.amax() == 0;
     report.flushed_groups = e.amax() > 0 && e.amax() <= 0.5f * d;
-    for (int i = 0; i < 16; ++i)
-      block[1 + i] = static_cast<uint8_t>(e2m1_code(x[i] / d) | e2m1_code(x[16 + i] / d) << 4);
+    uint8_t codes[size];
+    for (int i = 0; i < size; ++i) codes[i] = static_cast<uint8_t>(e2m1_code(x[i] / d));
+    put_element_codes(block, codes);
     return report;
   }
 };

@@ -73,12 +73,18 @@ struct BlockNvfp4 {
       codes[i / 8 * 16 + 8 + i % 8] = block[4 + i] >> 4;
     }
   }
+  static void put_element_codes(uint8_t* block, const uint8_t* codes) {
+    for (int i = 0; i < 32; ++i)
+      block[4 + i] =
+          static_cast<uint8_t>(codes[i / 8 * 16 + i % 8] | codes[i / 8 * 16 + 8 + i % 8] << 4);
+  }
   static ElementScale element_scale(const uint8_t* block, int k) {
     return {half_scales[block[k / 16]]};
   }
 
   static EncodeReport encode(uint8_t* block, const float* x, const Extremes& e) {
     EncodeReport report;
+    uint8_t codes[size] = {};
     std::memset(block, 0, bytes);
     if (e.amax() == 0) return {.zero_groups = 1};
     if (e.amax() > 6 * 448.0f) return {.overflowed_scales = 1};
@@ -99,10 +105,9 @@ struct BlockNvfp4 {
       const float d = half_scales[static_cast<size_t>(best)];
       if (d == 0) continue;
       block[s] = static_cast<uint8_t>(best);
-      for (int j = 0; j < 8; ++j)
-        block[4 + 8 * s + j] =
-            static_cast<uint8_t>(e2m1_code(x[j] / d) | e2m1_code(x[8 + j] / d) << 4);
+      for (int j = 0; j < 16; ++j) codes[16 * s + j] = static_cast<uint8_t>(e2m1_code(x[j] / d));
     }
+    put_element_codes(block, codes);
     report.flushed_groups = e.amax() <= 0.5f * half_scales[1];
     return report;
   }

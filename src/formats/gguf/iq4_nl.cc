@@ -53,14 +53,18 @@ struct BlockIq4Nl {
       codes[16 + i] = block[2 + i] >> 4;
     }
   }
+  static void put_element_codes(uint8_t* block, const uint8_t* codes) {
+    for (int i = 0; i < 16; ++i) block[2 + i] = static_cast<uint8_t>(codes[i] | codes[16 + i] << 4);
+  }
   static ElementScale element_scale(const uint8_t* block, int k) { return {half_at(block)}; }
 
-  static EncodeReport encode(uint8_t* block, const float* x, const Extremes& e) {
+  static EncodeReport encode(uint8_t* block, const float* x, const Extremes& e,
+                             const float* importance) {
     std::memset(block, 0, bytes);
     if (e.amax() == 0) return {.zero_groups = 1};
     if (beyond_f16(e.amax() / -Levels::low)) return {.overflowed_scales = 1};
     float w[size];
-    square_weights<size>(x, e.amax(), w);
+    square_weights<size>(x, e.amax(), importance, w);
     const float found = search_scale<Levels, size>(x, w).scale;
     const float d = put_half(block, found > 65504.0f    ? 65504.0f
                                     : found < -65504.0f ? -65504.0f
@@ -69,8 +73,7 @@ struct BlockIq4Nl {
     uint8_t found_codes[size];
     for (int i = 0; i < size; ++i)
       found_codes[i] = Levels::code(Levels::nearest(x[i] * reciprocal(d)));
-    for (int i = 0; i < 16; ++i)
-      block[2 + i] = static_cast<uint8_t>(found_codes[i] | found_codes[16 + i] << 4);
+    put_element_codes(block, found_codes);
     return {};
   }
 };

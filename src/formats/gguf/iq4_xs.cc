@@ -46,17 +46,23 @@ struct BlockIq4Xs {
       codes[i / 16 * 32 + 16 + i % 16] = block[8 + i] >> 4;
     }
   }
+  static void put_element_codes(uint8_t* block, const uint8_t* codes) {
+    for (int i = 0; i < 128; ++i)
+      block[8 + i] =
+          static_cast<uint8_t>(codes[i / 16 * 32 + i % 16] | codes[i / 16 * 32 + 16 + i % 16] << 4);
+  }
   static ElementScale element_scale(const uint8_t* block, int k) {
     const int p = k / 32, low = block[4 + p / 2] >> (p % 2 * 4) & 15;
     const int high = (block[2] | block[3] << 8) >> (2 * p) & 3;
     return {.scale = static_cast<float>((low | high << 4) - 32), .unit = half_at(block)};
   }
 
-  static EncodeReport encode(uint8_t* block, const float* x, const Extremes& e) {
+  static EncodeReport encode(uint8_t* block, const float* x, const Extremes& e,
+                             const float* importance) {
     std::memset(block, 0, bytes);
     if (e.amax() == 0) return {.zero_groups = 1};
     float w[size];
-    square_weights<size>(x, e.amax(), w);
+    square_weights<size>(x, e.amax(), importance, w);
     const ScaledBlock<BookLevels<iq4_book>, 32, 8, -32, 31> found(x, w, e.amax());
     if (found.report.overflowed_scales != 0) return found.report;
     std::memcpy(block, &found.half, 2);
@@ -65,10 +71,8 @@ struct BlockIq4Xs {
       uint8_t &high = block[2 + p / 4], &low = block[4 + p / 2];
       high = static_cast<uint8_t>(high | scale >> 4 << (2 * (p % 4)));
       low = static_cast<uint8_t>(low | (scale & 15) << (p % 2 * 4));
-      for (int i = 0; i < 16; ++i)
-        block[8 + 16 * p + i] =
-            static_cast<uint8_t>(found.codes[32 * p + i] | found.codes[32 * p + 16 + i] << 4);
     }
+    put_element_codes(block, found.codes);
     return found.report;
   }
 };

@@ -46,25 +46,30 @@ struct BlockQ2K {
     for (int i = 0; i < size; ++i)
       codes[i] = block[16 + i / 128 * 32 + i % 32] >> (i / 32 % 4 * 2) & 3;
   }
+  static void put_element_codes(uint8_t* block, const uint8_t* codes) {
+    std::memset(block + 16, 0, 64);
+    for (int i = 0; i < size; ++i) {
+      uint8_t& byte = block[16 + i / 128 * 32 + i % 32];
+      byte = static_cast<uint8_t>(byte | codes[i] << (i / 32 % 4 * 2));
+    }
+  }
   static ElementScale element_scale(const uint8_t* block, int k) {
     const int both = block[k / 16];
     return {static_cast<float>(both & 15), static_cast<float>(both >> 4), half_at(block + 80),
             -half_at(block + 82)};
   }
 
-  static EncodeReport encode(uint8_t* block, const float* x, const Extremes& e) {
+  static EncodeReport encode(uint8_t* block, const float* x, const Extremes& e,
+                             const float* importance) {
     std::memset(block, 0, bytes);
     if (e.amax() == 0) return {.zero_groups = 1};
     float w[size];
-    magnitude_weights<16, size>(x, e.amax(), w);
+    magnitude_weights<16, size>(x, e.amax(), importance, w);
     const RangedBlock<16, 3, 15> found(x, w, e);
     if (found.report.overflowed_scales != 0) return found.report;
     for (int p = 0; p < 16; ++p)
       block[p] = static_cast<uint8_t>(found.scales[p] | found.minimums[p] << 4);
-    for (int i = 0; i < size; ++i) {
-      uint8_t& byte = block[16 + i / 128 * 32 + i % 32];
-      byte = static_cast<uint8_t>(byte | found.codes[i] << (i / 32 % 4 * 2));
-    }
+    put_element_codes(block, found.codes);
     std::memcpy(block + 80, &found.half, 2);
     std::memcpy(block + 82, &found.min_half, 2);
     return found.report;

@@ -45,12 +45,21 @@ struct BlockQ3K {
   }
 
   static Elements elements() {
-    return sub_blocks({.kind = ElementKind::book, .bits = 4, .book = whole_book(4)}, 16);
+    return sub_blocks({.kind = ElementKind::book, .bits = 4, .book = whole_book(4), .levels = 8},
+                      16);
   }
   static void element_codes(const uint8_t* block, uint8_t* codes) {
     for (int i = 0; i < size; ++i) {
       const int two = block[32 + i / 128 * 32 + i % 32] >> (i / 32 % 4 * 2) & 3;
       codes[i] = static_cast<uint8_t>(two | (block[i % 32] >> (i / 32) & 1) << 2);
+    }
+  }
+  static void put_element_codes(uint8_t* block, const uint8_t* codes) {
+    std::memset(block, 0, 96);
+    for (int i = 0; i < size; ++i) {
+      uint8_t& byte = block[32 + i / 128 * 32 + i % 32];
+      byte = static_cast<uint8_t>(byte | (codes[i] & 3) << (i / 32 % 4 * 2));
+      block[i % 32] = static_cast<uint8_t>(block[i % 32] | codes[i] >> 2 << (i / 32));
     }
   }
   static ElementScale element_scale(const uint8_t* block, int k) {
@@ -59,18 +68,15 @@ struct BlockQ3K {
     return {.scale = static_cast<float>((low | high << 4) - 32), .unit = half_at(block + 108)};
   }
 
-  static EncodeReport encode(uint8_t* block, const float* x, const Extremes& e) {
+  static EncodeReport encode(uint8_t* block, const float* x, const Extremes& e,
+                             const float* importance) {
     std::memset(block, 0, bytes);
     if (e.amax() == 0) return {.zero_groups = 1};
     float w[size];
-    square_weights<size>(x, e.amax(), w);
+    square_weights<size>(x, e.amax(), importance, w);
     const ScaledBlock<WholeLevels<-4, 3>, 16, 16, -32, 31> found(x, w, e.amax());
     if (found.report.overflowed_scales != 0) return found.report;
-    for (int i = 0; i < size; ++i) {
-      uint8_t& byte = block[32 + i / 128 * 32 + i % 32];
-      byte = static_cast<uint8_t>(byte | (found.codes[i] & 3) << (i / 32 % 4 * 2));
-      block[i % 32] = static_cast<uint8_t>(block[i % 32] | found.codes[i] >> 2 << (i / 32));
-    }
+    put_element_codes(block, found.codes);
     for (int p = 0; p < 16; ++p) {
       const int scale = found.scales[p] + 32;
       uint8_t &low = block[96 + p % 8], &high = block[104 + p % 4];

@@ -45,22 +45,26 @@ struct BlockQ4K {
     for (int i = 0; i < size; ++i)
       codes[i] = block[16 + i / 64 * 32 + i % 32] >> (i / 32 % 2 * 4) & 15;
   }
+  static void put_element_codes(uint8_t* block, const uint8_t* codes) {
+    for (int j = 0; j < 4; ++j)
+      for (int i = 0; i < 32; ++i)
+        block[16 + 32 * j + i] =
+            static_cast<uint8_t>(codes[64 * j + i] | codes[64 * j + 32 + i] << 4);
+  }
   static ElementScale element_scale(const uint8_t* block, int k) {
     return six_bit_element_scale(block, k);
   }
 
-  static EncodeReport encode(uint8_t* block, const float* x, const Extremes& e) {
+  static EncodeReport encode(uint8_t* block, const float* x, const Extremes& e,
+                             const float* importance) {
     std::memset(block, 0, bytes);
     if (e.amax() == 0) return {.zero_groups = 1};
     float w[size];
-    magnitude_weights<32, size>(x, e.amax(), w);
+    magnitude_weights<32, size>(x, e.amax(), importance, w);
     const RangedBlock<32, 15, 63> found(x, w, e);
     if (found.report.overflowed_scales != 0) return found.report;
     put_six_bit_header(block, found);
-    for (int j = 0; j < 4; ++j)
-      for (int i = 0; i < 32; ++i)
-        block[16 + 32 * j + i] =
-            static_cast<uint8_t>(found.codes[64 * j + i] | found.codes[64 * j + 32 + i] << 4);
+    put_element_codes(block, found.codes);
     return found.report;
   }
 };

@@ -40,7 +40,8 @@ struct BlockQ5K {
   }
 
   static Elements elements() {
-    return sub_blocks({.kind = ElementKind::whole, .bits = 8, .second = SecondTerm::offset}, 32);
+    return sub_blocks(
+        {.kind = ElementKind::whole, .bits = 8, .second = SecondTerm::offset, .levels = 32}, 32);
   }
   static void element_codes(const uint8_t* block, uint8_t* codes) {
     for (int i = 0; i < size; ++i) {
@@ -48,26 +49,31 @@ struct BlockQ5K {
       codes[i] = static_cast<uint8_t>(four | (block[16 + i % 32] >> (i / 32) & 1) << 4);
     }
   }
+  static void put_element_codes(uint8_t* block, const uint8_t* codes) {
+    uint8_t *fifth = block + 16, *nibbles = block + 48;
+    std::memset(fifth, 0, 32);
+    for (int j = 0; j < 4; ++j) {
+      for (int i = 0; i < 32; ++i) {
+        const int low = codes[64 * j + i], high = codes[64 * j + 32 + i];
+        nibbles[32 * j + i] = static_cast<uint8_t>((low & 15) | (high & 15) << 4);
+        fifth[i] = static_cast<uint8_t>(fifth[i] | (low >> 4 | high >> 4 << 1) << (2 * j));
+      }
+    }
+  }
   static ElementScale element_scale(const uint8_t* block, int k) {
     return six_bit_element_scale(block, k);
   }
 
-  static EncodeReport encode(uint8_t* block, const float* x, const Extremes& e) {
+  static EncodeReport encode(uint8_t* block, const float* x, const Extremes& e,
+                             const float* importance) {
     std::memset(block, 0, bytes);
     if (e.amax() == 0) return {.zero_groups = 1};
     float w[size];
-    magnitude_weights<32, size>(x, e.amax(), w);
+    magnitude_weights<32, size>(x, e.amax(), importance, w);
     const RangedBlock<32, 31, 63> found(x, w, e);
     if (found.report.overflowed_scales != 0) return found.report;
     put_six_bit_header(block, found);
-    uint8_t *fifth = block + 16, *codes = block + 48;
-    for (int j = 0; j < 4; ++j) {
-      for (int i = 0; i < 32; ++i) {
-        const int low = found.codes[64 * j + i], high = found.codes[64 * j + 32 + i];
-        codes[32 * j + i] = static_cast<uint8_t>((low & 15) | (high & 15) << 4);
-        fifth[i] = static_cast<uint8_t>(fifth[i] | (low >> 4 | high >> 4 << 1) << (2 * j));
-      }
-    }
+    put_element_codes(block, found.codes);
     return found.report;
   }
 };

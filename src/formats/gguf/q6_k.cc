@@ -44,7 +44,7 @@ struct BlockQ6K {
   }
 
   static Elements elements() {
-    return sub_blocks({.kind = ElementKind::whole, .bits = 8, .middle = 32}, 16);
+    return sub_blocks({.kind = ElementKind::whole, .bits = 8, .middle = 32, .levels = 64}, 16);
   }
   static void element_codes(const uint8_t* block, uint8_t* codes) {
     for (int i = 0; i < size; ++i) {
@@ -53,24 +53,29 @@ struct BlockQ6K {
           four | (block[128 + 32 * h + i % 32] >> (i % 128 / 32 * 2) & 3) << 4);
     }
   }
+  static void put_element_codes(uint8_t* block, const uint8_t* codes) {
+    std::memset(block, 0, 192);
+    for (int i = 0; i < size; ++i) {
+      const int h = i / 128, in_half = i % 128;
+      uint8_t &low = block[64 * h + in_half % 64], &high = block[128 + 32 * h + i % 32];
+      low = static_cast<uint8_t>(low | (codes[i] & 15) << (in_half / 64 * 4));
+      high = static_cast<uint8_t>(high | codes[i] >> 4 << (in_half / 32 * 2));
+    }
+  }
   static ElementScale element_scale(const uint8_t* block, int k) {
     return {.scale = static_cast<float>(static_cast<int8_t>(block[192 + k / 16])),
             .unit = half_at(block + 208)};
   }
 
-  static EncodeReport encode(uint8_t* block, const float* x, const Extremes& e) {
+  static EncodeReport encode(uint8_t* block, const float* x, const Extremes& e,
+                             const float* importance) {
     std::memset(block, 0, bytes);
     if (e.amax() == 0) return {.zero_groups = 1};
     float w[size];
-    square_weights<size>(x, e.amax(), w);
+    square_weights<size>(x, e.amax(), importance, w);
     const ScaledBlock<WholeLevels<-32, 31>, 16, 16, -128, 127> found(x, w, e.amax());
     if (found.report.overflowed_scales != 0) return found.report;
-    for (int i = 0; i < size; ++i) {
-      const int h = i / 128, in_half = i % 128;
-      uint8_t &low = block[64 * h + in_half % 64], &high = block[128 + 32 * h + i % 32];
-      low = static_cast<uint8_t>(low | (found.codes[i] & 15) << (in_half / 64 * 4));
-      high = static_cast<uint8_t>(high | found.codes[i] >> 4 << (in_half / 32 * 2));
-    }
+    put_element_codes(block, found.codes);
     for (int p = 0; p < 16; ++p) block[192 + p] = static_cast<uint8_t>(found.scales[p]);
     std::memcpy(block + 208, &found.half, 2);
     return found.report;

@@ -49,6 +49,7 @@ struct BlockTq10 {
   static Elements elements() {
     Elements e{.kind = ElementKind::book, .bits = 2};
     e.book = whole_book(1);
+    e.levels = 3;
     e.group = size;
     return e;
   }
@@ -63,14 +64,17 @@ struct BlockTq10 {
       for (int i = 0; i < 4 && s < 4; ++i) codes[240 + 4 * s + i] = digit(48 + i);
     }
   }
+  static void put_element_codes(uint8_t* block, const uint8_t* codes) {
+    put_digits<32, 5>(codes, block);
+    put_digits<16, 5>(codes + 160, block + 32);
+    put_digits<4, 4>(codes + 240, block + 48);
+  }
   static ElementScale element_scale(const uint8_t* block, int k) { return {half_at(block + 52)}; }
 
   static EncodeReport encode(uint8_t* block, const float* x, const Extremes& e) {
     uint8_t codes[size];
     const EncodeReport report = encode_ternary(x, e, block + 52, codes);
-    put_digits<32, 5>(codes, block);
-    put_digits<16, 5>(codes + 160, block + 32);
-    put_digits<4, 4>(codes + 240, block + 48);
+    put_element_codes(block, codes);
     return report;
   }
 };

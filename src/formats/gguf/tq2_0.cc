@@ -26,23 +26,27 @@ struct BlockTq20 {
   static Elements elements() {
     Elements e{.kind = ElementKind::book, .bits = 2};
     e.book = whole_book(1);
+    e.levels = 3;
     e.group = size;
     return e;
   }
   static void element_codes(const uint8_t* block, uint8_t* codes) {
     for (int i = 0; i < size; ++i) codes[i] = block[i / 128 * 32 + i % 32] >> (i / 32 % 4 * 2) & 3;
   }
-  static ElementScale element_scale(const uint8_t* block, int k) { return {half_at(block + 64)}; }
-
-  static EncodeReport encode(uint8_t* block, const float* x, const Extremes& e) {
-    uint8_t codes[size];
-    const EncodeReport report = encode_ternary(x, e, block + 64, codes);
+  static void put_element_codes(uint8_t* block, const uint8_t* codes) {
     for (int h = 0; h < 2; ++h)
       for (int i = 0; i < 32; ++i) {
         const uint8_t* of_byte = codes + 128 * h + i;
         block[32 * h + i] = static_cast<uint8_t>(of_byte[0] | of_byte[32] << 2 | of_byte[64] << 4 |
                                                  of_byte[96] << 6);
       }
+  }
+  static ElementScale element_scale(const uint8_t* block, int k) { return {half_at(block + 64)}; }
+
+  static EncodeReport encode(uint8_t* block, const float* x, const Extremes& e) {
+    uint8_t codes[size];
+    const EncodeReport report = encode_ternary(x, e, block + 64, codes);
+    put_element_codes(block, codes);
     return report;
   }
 };

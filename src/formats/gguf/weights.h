@@ -1,8 +1,9 @@
-// How much each weight's error counts while scales of GGUF's blocks are searched, as in ggml where
-// there is no importance matrix. Source: ggml-quants.c.
+// How much each weight's error counts while scales of GGUF's blocks are searched: its column's
+// importance where that is given, else as in ggml. Source: ggml-quants.c.
 #pragma once
 
 #include <cmath>
+#include <cstring>
 
 #include "formats/gguf/blocks.h"
 
@@ -10,14 +11,16 @@ namespace farthing::gguf {
 
 // x^2, relative to the block's largest.
 template <int n>
-void square_weights(const float* x, float amax, float* w) {
+void square_weights(const float* x, float amax, const float* importance, float* w) {
+  if (importance != nullptr) return void(std::memcpy(w, importance, n * sizeof(float)));
   const float inverse = reciprocal(amax);
   for (int i = 0; i < n; ++i) w[i] = (x[i] * inverse) * (x[i] * inverse);
 }
 
 // The root mean square of the n values of a sub-block, plus |x|; relative to the block's largest.
 template <int n, int count>
-void magnitude_weights(const float* x, float amax, float* w) {
+void magnitude_weights(const float* x, float amax, const float* importance, float* w) {
+  if (importance != nullptr) return void(std::memcpy(w, importance, count * sizeof(float)));
   const float inverse = reciprocal(amax);
   for (int begin = 0; begin < count; begin += n) {
     float squares = 0;

@@ -11,6 +11,12 @@
 
 namespace farthing {
 
+// What ScaleSearch asks for.
+template <class Element>
+struct NearestElement {
+  float operator()(float x) const { return Element::decode(Element::encode(x)); }
+};
+
 template <class Element>
 struct ElementRows {
   using Codes = PackedCodes<Element::bits>;
@@ -74,7 +80,28 @@ struct ElementRows {
             codes[i] = static_cast<uint8_t>((codes[i] & 31) | (codes[i] & 32) << 2);
       }
     };
+    // Of a nan type the last code, of an IEEE one the last exponent, is no number.
+    e.levels = Element::largest_code + 1;
+    if constexpr (Element::bits == 4) e.levels = 0;  // the sign is in the book
     return e;
+  }
+
+  // Codes as elements() gives them, into whole rows of the plane of codes.
+  static void put_codes(QuantizedTensor& q, int64_t n0, int64_t n1, const uint8_t* codes,
+                        int64_t stride) {
+    uint8_t narrow[chunk];
+    for (int64_t n = n0; n < n1; ++n, codes += stride) {
+      if constexpr (Element::bits != 6) {
+        Codes::pack(row(q.planes[0], n), 0, codes, q.k);
+        continue;
+      }
+      for (int64_t k = 0; k < q.k; k += chunk) {
+        const int64_t count = q.k - k < chunk ? q.k - k : chunk;
+        for (int64_t i = 0; i < count; ++i)
+          narrow[i] = static_cast<uint8_t>((codes[k + i] & 31) | (codes[k + i] >> 2 & 32));
+        Codes::pack(row(q.planes[0], n), k, narrow, count);
+      }
+    }
   }
 
   // scale * element, one rounding.

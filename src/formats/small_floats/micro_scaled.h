@@ -15,6 +15,7 @@
 #pragma once
 
 #include "formats/format.h"
+#include "formats/group_search.h"
 #include "formats/small_floats/element_rows.h"
 
 namespace farthing {
@@ -39,8 +40,31 @@ struct MicroScaled {
     return n * q.planes[scales_plane].shape()[1] + k / block;
   }
 
+  // The scale's code among the rule's and its two neighbours, by the weighted squared error.
+  static int search_code(int by_rule, const float* values, const float* importance, int64_t count) {
+    ScaleSearch search(values, importance, count, NearestElement<Element>{});
+    int best = by_rule;
+    float least = INFINITY;
+    for (const int code : {by_rule, by_rule - 1, by_rule + 1}) {
+      if (code < 0 || code > 254) continue;
+      search.consider(f32_from_e8m0(static_cast<uint8_t>(code)),
+                      [&](float) { return f32_from_e8m0(static_cast<uint8_t>(code)); });
+      if (search.error() < least) {
+        least = search.error();
+        best = code;
+      }
+    }
+    return best;
+  }
+
   static EncodeReport encode_tile(QuantizedTensor& q, Tile tile, const float* values,
                                   int64_t stride, ScaleRule rule) {
+    return search_tile(q, tile, values, stride, rule, nullptr);
+  }
+
+  // Without importance nothing is searched.
+  static EncodeReport search_tile(QuantizedTensor& q, Tile tile, const float* values,
+                                  int64_t stride, ScaleRule rule, const float* importance) {
     EncodeReport report;
     for (int64_t n = tile.n0; n < tile.n1; ++n, values += stride) {
       for (int64_t k = tile.k0; k < tile.k1; k += block) {
@@ -51,7 +75,9 @@ struct MicroScaled {
           report.nonfinite += 1;
           continue;
         }
-        const int code = power_of_two_scale(rule, amax, Element::largest, Element::mantissa);
+        int code = power_of_two_scale(rule, amax, Element::largest, Element::mantissa);
+        if (importance != nullptr && amax != 0)
+          code = search_code(code, from, importance + (k - tile.k0), count);
         q.planes[scales_plane].template as<uint8_t>()[scale_at(q, n, k)] =
             static_cast<uint8_t>(code);
         // Exact: w times a power of two, unless it is far below the least element.
@@ -104,6 +130,8 @@ struct MicroScaled {
     f.scale_block = {1, block};
     f.planes = planes;
     f.encode_tile = encode_tile;
+    f.search_tile = search_tile;
+    f.put_codes = Rows::put_codes;
     f.decode_tile = decode_tile;
     f.elements = elements();
     return f;

@@ -18,6 +18,7 @@
 #pragma once
 
 #include "formats/format.h"
+#include "formats/group_search.h"
 #include "formats/small_floats/element_rows.h"
 #include "formats/tensor_amax.h"
 
@@ -66,8 +67,27 @@ struct Nvfp4 {
     return sum;
   }
 
+  // The scale's code among all from one that maps the extreme to 8 to one that maps it to 3, by the
+  // weighted squared error.
+  static uint8_t search_code(float amax, const float* values, const float* importance,
+                             int64_t count, float g) {
+    ScaleSearch search(values, importance, count, NearestElement<E2m1>{});
+    uint8_t best = scale_code(amax, E2m1::largest, g);
+    float least = INFINITY;
+    const uint8_t last = scale_code(amax, 3, g);
+    for (int code = scale_code(amax, 8, g); code <= last; ++code) {
+      const float scale = E4m3::decode(static_cast<uint8_t>(code)) * g;
+      search.consider(scale, [&](float) { return scale; });
+      if (!(search.error() < least)) continue;
+      least = search.error();
+      best = static_cast<uint8_t>(code);
+    }
+    return best;
+  }
+
+  // Without importance the format's own rule.
   static void encode_block(QuantizedTensor& q, int64_t n, int64_t k, const float* values,
-                           int64_t count, EncodeReport& report) {
+                           int64_t count, const float* importance, EncodeReport& report) {
     const float amax = amax_of(values, count), g = tensor_scale(q);
     if (!is_finite(amax)) {
       report.nonfinite += 1;
@@ -75,7 +95,10 @@ struct Nvfp4 {
     }
     uint8_t code = amax == 0 ? E4m3::encode(1.0f) : scale_code(amax, E2m1::largest, g);
     float scale = E4m3::decode(code) * g;
-    if constexpr (four_over_six) {
+    if (importance != nullptr && amax != 0) {
+      code = search_code(amax, values, importance, count, g);
+      scale = E4m3::decode(code) * g;
+    } else if constexpr (four_over_six) {
       const uint8_t other = scale_code(amax, 4, g);
       const float wider = E4m3::decode(other) * g;
       if (amax != 0 && scale != 0 &&
@@ -96,12 +119,16 @@ struct Nvfp4 {
   }
 
   static EncodeReport encode_tile(QuantizedTensor& q, Tile tile, const float* values,
-                                  int64_t stride, ScaleRule) {
+                                  int64_t stride, ScaleRule rule) {
+    return search_tile(q, tile, values, stride, rule, nullptr);
+  }
+  static EncodeReport search_tile(QuantizedTensor& q, Tile tile, const float* values,
+                                  int64_t stride, ScaleRule, const float* importance) {
     EncodeReport report;
     for (int64_t n = tile.n0; n < tile.n1; ++n, values += stride)
       for (int64_t k = tile.k0; k < tile.k1; k += block)
         encode_block(q, n, k, values + (k - tile.k0), tile.k1 - k < block ? tile.k1 - k : block,
-                     report);
+                     importance == nullptr ? nullptr : importance + (k - tile.k0), report);
     return report;
   }
 
@@ -143,6 +170,8 @@ struct Nvfp4 {
     f.planes = planes;
     f.prepare = prepare;
     f.encode_tile = encode_tile;
+    f.search_tile = search_tile;
+    f.put_codes = Rows::put_codes;
     f.decode_tile = decode_tile;
     f.elements = elements();
     return f;

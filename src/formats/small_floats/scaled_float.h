@@ -145,6 +145,7 @@ struct ScaledFloat {
     f.planes = planes;
     if (of_tensor) f.prepare = prepare;
     f.encode_tile = encode_tile;
+    f.put_codes = ElementRows<Element>::put_codes;
     f.decode_tile = decode_tile;
     f.elements = elements();
     return f;
