@@ -5,6 +5,7 @@
 #include "kernels/adamw/adamw.h"
 #include "kernels/attention/attention.h"
 #include "kernels/elementwise/elementwise.h"
+#include "kernels/error_feedback/error_feedback.h"
 #include "kernels/matmul/matmul.h"
 #include "kernels/norm/norm.h"
 #include "kernels/quantize_rows/quantize_rows.h"
@@ -22,6 +23,7 @@ std::vector<ListedKernel> list_kernels() {
   add("adamw", adamw_kernels());
   add("attention", attention_kernels());
   add("elementwise", elementwise_kernels());
+  add("error_feedback", error_feedback_kernels());
   add("matmul", matmul_kernels());
   add("norm", norm_kernels());
   add("quantize_rows", quantize_rows_kernels());

@@ -7,9 +7,9 @@
 #include <string>
 #include <string_view>
 
-#include "base/result.h"
 #include "formats/format.h"
 #include "model/model.h"
+#include "quant/input_statistics.h"
 #include "tensor/context.h"
 
 namespace farthing {
@@ -18,10 +18,16 @@ namespace farthing {
 struct LayerReport {
   std::string name = {};
   int64_t n = 0, k = 0;
-  std::string format = {};    // the one that was used
-  std::string fallback = {};  // why it is not the one that was asked for; else empty
+  std::string format = {};  // the one that was used
+  std::string fallback =
+      {};  // why it, or its method, is not the one that was asked for; else empty
   double bits_per_weight = 0;
   double relative_squared_error = 0;  // sum (w' - w)^2 / sum w^2
+  // Of its outputs over the calibration text, relative to their squares, for the format's own
+  // rounding to nearest and for what was stored; 0 without a calibration.
+  double output_error_before = 0, output_error = 0;
+  double damping = 0;  // of GPTQ, relative to the mean of the Gram matrix's diagonal
+  int64_t tokens = 0;  // that its input was calibrated with
   int64_t bytes = 0;
   EncodeReport encode = {};
 };
@@ -29,19 +35,45 @@ struct LayerReport {
 // The mean of the layers' relative squared errors, weighted by their weights; 0 without any.
 double mean_relative_squared_error(std::span<const LayerReport> layers);
 
+// How an algorithm is to work; what one does not know it leaves alone.
+struct AlgorithmOptions {
+  float damping = 0.01f;  // relative to the mean of the Gram matrix's diagonal
+  bool act_order = true;  // columns with the largest inputs first
+};
+
 struct LayerInput {
   const LinearSpec& spec;
   View<const float, 2> weight;  // [n, k]
   const Format& format;
   ScaleRule rule;
+  const InputStatistics* inputs = nullptr;  // where the algorithm needs them
+  AlgorithmOptions options = {};
 };
+
+// What a layer's algorithm has to say.
+struct AlgorithmReport {
+  EncodeReport encode = {};
+  double damping = 0;
+  std::string fallback = {};
+};
+
+enum class AlgorithmNeeds {
+  nothing,
+  moments,  // of the input's columns
+  gram,     // and their products
+};
+constexpr std::string_view needs_name(AlgorithmNeeds needs) {
+  return needs == AlgorithmNeeds::nothing   ? "nothing"
+         : needs == AlgorithmNeeds::moments ? "inputs of the linear, each column"
+                                            : "inputs of the linear, products of columns";
+}
 
 struct AlgorithmInfo {
   std::string_view name;     // "rtn"
   std::string_view summary;  // one sentence
-  std::string_view needs;    // "nothing", "activations", ...
+  AlgorithmNeeds needs;
   // Allocated planes come in; codes and scales go out.
-  EncodeReport (*quantize)(Context&, const LayerInput&, QuantizedTensor& out);
+  AlgorithmReport (*quantize)(Context&, const LayerInput&, QuantizedTensor& out);
 };
 
 std::span<const AlgorithmInfo> all_algorithms();

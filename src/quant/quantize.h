@@ -3,42 +3,39 @@
 #pragma once
 
 #include <filesystem>
-#include <memory>
-#include <optional>
+#include <map>
 #include <string>
 #include <vector>
 
 #include "base/progress.h"
 #include "eval/calibration.h"
 #include "model/checkpoint.h"
-#include "quant/algorithm.h"
+#include "quant/quantize_linear.h"
 
 namespace farthing {
 
-struct QuantizeOptions {
-  Scheme scheme;  // of the linears of the blocks
-  const AlgorithmInfo* method = nullptr;
-  std::optional<ScaleRule> scale_rule;  // the format's default where it is absent
-  std::optional<Scheme> tables;  // of embedding and head; they stay as they are where it is absent
-  bool strict = false;  // a linear that the format cannot hold is an error instead of a fallback
-  // What the parameters of static activations come from; calibrate_for provides it.
-  std::shared_ptr<const Calibration> calibration = {};
-};
-
-// Whether the options hold a scheme with static activations.
-bool needs_calibration(const QuantizeOptions& options);
-// Runs a calibration of the model, where the options need one and have none.
+// Runs a calibration of the model, where static activations need one and there is none.
 Result<> calibrate_for(Context& context, Checkpoint& from, const CalibrationOptions& calibration,
                        QuantizeOptions& options, Progress& progress);
 
-// Fails where scale rule and format do not go together.
-Result<> check_options(const QuantizeOptions& options);
+// What was quantized block by block before (stages/quantize_stages.h).
+struct StagesRun {
+  std::map<std::string, QuantizedLinear> linears = {};  // mapped from the folder of the work
+  std::string text = {}, text_digest = {};              // of the calibration
+  int64_t tokens = 0;
+  double seconds = 0;
+};
 
-// Quantizes what it hands out of `base`.
+// Quantizes what it hands out of `base`, or hands out what was quantized before.
 class QuantizingSource : public WeightSource {
  public:
-  QuantizingSource(Context& context, WeightSource& base, QuantizeOptions options)
-      : context_(context), base_(base), options_(std::move(options)) {}
+  QuantizingSource(Context& context, WeightSource& base, QuantizeOptions options,
+                   StagesRun stages = {})
+      : context_(context),
+        base_(base),
+        options_(std::move(options)),
+        stages_(std::move(stages)),
+        seconds_(stages_.seconds) {}
 
   Result<StoredLinear> linear(const LinearSpec& spec) override;
   Result<StoredLinear> table(const LinearSpec& spec) override;
@@ -47,28 +44,38 @@ class QuantizingSource : public WeightSource {
 
   // Of what was handed out so far, in that order (tables only where they were quantized).
   const std::vector<LayerReport>& reports() const { return reports_; }
-  double seconds() const { return seconds_; }  // spent in the algorithm
+  double seconds() const { return seconds_; }  // spent in the method, calibration included
   int64_t bytes() const { return bytes_; }     // of everything handed out, as stored
   // Bits a weight of the quantized linears, everything stored counted.
   double bits_per_weight() const;
 
  private:
-  Result<StoredLinear> quantize(const LinearSpec& spec, StoredLinear from, const Scheme& scheme);
+  Result<StoredLinear> quantize(const LinearSpec& spec, StoredLinear from,
+                                const LinearChoice& choice);
   Context& context_;
   WeightSource& base_;
   QuantizeOptions options_;
+  StagesRun stages_;
   std::vector<LayerReport> reports_;
-  double seconds_ = 0;
+  double seconds_;
   int64_t bytes_ = 0;
 };
 
+// How a method that sees inputs gets them, and whether it goes on with what an earlier call left.
+struct StagesOptions {
+  CalibrationOptions calibration = {.samples = 128};
+  bool resume = false;
+};
+
 // Writes a Hugging Face directory whose config.json has a section for the scheme
-// (docs/checkpoint.md). One linear is in memory at a time, but the whole model where it must be
-// calibrated first (with the built-in text, unless the options bring a calibration). The directory
-// is complete or absent.
+// (docs/checkpoint.md). One linear is in memory at a time, or one block where the method sees
+// inputs; but the whole model where only static activations must be calibrated (unless the options
+// bring a calibration). The directory is complete or absent; beside it TO.work holds what a method
+// that sees inputs has done so far, and goes when the directory is there.
 Result<std::vector<LayerReport>> quantize_checkpoint(Context& context, Checkpoint& from,
                                                      const QuantizeOptions& options,
                                                      const std::filesystem::path& to,
-                                                     Progress& progress);
+                                                     Progress& progress,
+                                                     const StagesOptions& stages = {});
 
 }  // namespace farthing

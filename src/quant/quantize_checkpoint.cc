@@ -2,26 +2,33 @@
 #include "base/json_writer.h"
 #include "model/checkpoint_writer.h"
 #include "quant/quantize.h"
+#include "quant/stages/layer_report_json.h"
+#include "quant/stages/quantize_stages.h"
 
 namespace farthing {
 namespace {
 
-std::string manifest(const QuantizeOptions& options, const std::vector<LayerReport>& reports) {
+void write_calibration(JsonWriter& json, const std::string& text, const std::string& digest,
+                       int64_t tokens) {
+  json.key("calibration").begin_object().field("text", text).field("text_digest", digest);
+  json.field("tokens", tokens).end_object();
+}
+
+std::string manifest(const QuantizeOptions& options, const StagesRun& stages,
+                     const std::vector<LayerReport>& reports) {
   JsonWriter json(true);
   json.begin_object()
       .field("written_by", "farthing quantize")
       .field("method", options.method->name);
-  if (options.calibration != nullptr) {
-    json.key("calibration").begin_object().field("text", options.calibration->text);
-    json.field("text_digest", options.calibration->text_digest);
-    json.field("tokens", options.calibration->tokens).end_object();
+  if (needs_inputs(options)) {
+    write_calibration(json, stages.text, stages.text_digest, stages.tokens);
+  } else if (const Calibration* c = options.calibration.get()) {
+    write_calibration(json, c->text, c->text_digest, c->tokens);
   }
   json.key("layers").begin_array();
   for (const LayerReport& report : reports) {
-    json.begin_object().field("name", report.name).field("format", report.format);
-    json.field("bits_per_weight", report.bits_per_weight);
-    json.field("relative_squared_error", report.relative_squared_error);
-    if (!report.fallback.empty()) json.field("fallback", report.fallback);
+    json.begin_object();
+    write_report(json, report);
     json.end_object();
   }
   json.end_array().end_object();
@@ -33,11 +40,18 @@ std::string manifest(const QuantizeOptions& options, const std::vector<LayerRepo
 Result<std::vector<LayerReport>> quantize_checkpoint(Context& context, Checkpoint& from,
                                                      const QuantizeOptions& wanted,
                                                      const std::filesystem::path& to,
-                                                     Progress& progress) {
+                                                     Progress& progress, const StagesOptions& how) {
   TRY(check_options(wanted));
+  TRY(check_rules(wanted, from.config()));
   QuantizeOptions options = wanted;
-  TRY(calibrate_for(context, from, {}, options, progress));
-  QuantizingSource source(context, from, options);
+  TRY(calibrate_for(context, from, how.calibration, options, progress));
+  std::filesystem::path work = to;
+  work += ".work";
+  StagesRun stages;
+  if (needs_inputs(options))
+    stages =
+        TRY(quantize_stages(context, from, options, how.calibration, work, how.resume, progress));
+  QuantizingSource source(context, from, options, stages);
   const CheckpointWriting writing{
       .from = from,
       .source = source,
@@ -45,16 +59,19 @@ Result<std::vector<LayerReport>> quantize_checkpoint(Context& context, Checkpoin
       .scheme = options.scheme,
       .scale_rule = options.scale_rule,
       .scheme_of = [&](const LinearSpec& spec, bool is_table) -> Result<Scheme> {
-        if (!is_table && !spec.keeps_precision) return scheme_that_holds(options.scheme, spec.k);
-        if (is_table && options.tables)
+        if (const auto choice = choice_for(options, spec, is_table))
           return scheme_that_holds(
-              scheme_of_table(*options.tables, spec.name, options.calibration.get()), spec.k);
+              is_table ? scheme_of_table(choice->scheme, spec.name, options.calibration.get())
+                       : choice->scheme,
+              spec.k);
         // stays as it is
         const StoredLinear stored = TRY(is_table ? from.table(spec) : from.linear(spec));
         return Scheme{stored.weight.format, stored.activations};
       },
-      .manifest = [&] { return manifest(options, source.reports()); }};
+      .manifest = [&] { return manifest(options, stages, source.reports()); }};
   TRY(write_checkpoint(writing, to, progress));
+  std::error_code ignored;
+  if (needs_inputs(options)) std::filesystem::remove_all(work, ignored);
   return source.reports();
 }
 

@@ -6,8 +6,8 @@
 namespace farthing {
 namespace {
 
-EncodeReport quantize_rtn(Context& context, const LayerInput& input, QuantizedTensor& out) {
-  return ops::encode_weight(context, input.weight, input.rule, out);
+AlgorithmReport quantize_rtn(Context& context, const LayerInput& input, QuantizedTensor& out) {
+  return {.encode = ops::encode_weight(context, input.weight, input.rule, out)};
 }
 
 }  // namespace
@@ -15,7 +15,7 @@ EncodeReport quantize_rtn(Context& context, const LayerInput& input, QuantizedTe
 AlgorithmInfo rtn_algorithm() {
   return {.name = "rtn",
           .summary = "round to nearest; scales by the format's rule from each group's own weights",
-          .needs = "nothing",
+          .needs = AlgorithmNeeds::nothing,
           .quantize = quantize_rtn};
 }
 

@@ -8,6 +8,7 @@
 #include "apps/output.h"
 #include "base/json_writer.h"
 #include "quant/quantize.h"
+#include "quant/stages/layer_report_json.h"
 
 namespace farthing {
 namespace {
@@ -18,8 +19,11 @@ struct Options {
   const AlgorithmInfo* method = find_algorithm("rtn");
   std::optional<ScaleRule> scale_rule;
   bool strict = false;
-  std::string calibration;  // a file; empty: the built-in text
-  CalibrationOptions samples;
+  AlgorithmOptions algorithm;
+  std::vector<std::string> rules;
+  std::string calibration;                   // a file; empty: the built-in text
+  CalibrationOptions samples{.samples = 0};  // 0: as many as the method wants
+  bool resume = false, natural_order = false;
 };
 
 void declare(OptionList& list, Options& options) {
@@ -35,23 +39,39 @@ void declare(OptionList& list, Options& options) {
   list.parsed("--tables,--token-embedding-type,--output-tensor-type", "SCHEME", options.tables,
               parse_scheme,
               "Embedding and head too, both to this scheme; without it they stay as they are");
+  list.list(
+      "--rule,--tensor-type", "LAYERS=SCHEME[:METHOD],...", options.rules,
+      "Other schemes or methods, or keep, for the linears whose name fits a pattern; the last "
+      "that fits counts: '*.down_proj=int8_g128,lm_head=keep'");
   list.flag("--strict", options.strict,
             "A linear that the format's blocks cannot hold is an error, not stored in another");
-  list.text(
-      "--calibration,--dataset", "FILE", options.calibration,
-      "The text that static activations are calibrated with; articles of WikiText-2 without it");
+  list.text("--calibration,--dataset", "FILE", options.calibration,
+            "The text that methods which see inputs, and static activations, are calibrated with; "
+            "articles "
+            "of WikiText-2 without it");
   list.integer("--num-calibration-samples", options.samples.samples, 1, 1 << 20,
-               "How many pieces of that text are read");
+               "How many pieces of that text are read; 128, or 8 where only activations need them");
   list.integer("--max-seq-length", options.samples.context, 2, 1 << 20,
                "Tokens of such a piece; the model's context if that is less");
+  list.number(
+      "--damp-percent,--dampening-frac", options.algorithm.damping, 1e-6, 1,
+      "gptq: what is added to the diagonal of the inputs' Gram matrix, relative to its mean");
+  list.flag("--no-act-order", options.natural_order,
+            "gptq: columns in their order, not those with the largest inputs first");
+  list.flag("--resume", options.resume,
+            "Go on with what an interrupted run of the same command left in DIR.work");
 }
 
-QuantizeOptions quantize_options(const Options& options) {
-  return {.scheme = *options.format,
-          .method = options.method,
-          .scale_rule = options.scale_rule,
-          .tables = options.tables,
-          .strict = options.strict};
+Result<QuantizeOptions> quantize_options(const Options& options) {
+  QuantizeOptions out{
+      .scheme = *options.format,
+      .method = options.method,
+      .algorithm = {.damping = options.algorithm.damping, .act_order = !options.natural_order},
+      .scale_rule = options.scale_rule,
+      .tables = options.tables,
+      .strict = options.strict};
+  for (const std::string& rule : options.rules) out.rules.push_back(TRY(parse_rule(rule)));
+  return out;
 }
 
 Result<> check(const Options& options) {
@@ -62,12 +82,13 @@ Result<> check(const Options& options) {
                  .wanted = "one of " + format_names(),
                  .remedy = "add --format SCHEME, for example --format int4_g128"});
   }
-  const QuantizeOptions wanted = quantize_options(options);
-  if (!options.calibration.empty() && !needs_calibration(wanted)) {
+  const QuantizeOptions wanted = TRY(quantize_options(options));
+  if (!options.calibration.empty() && !has_static_activations(wanted) && !needs_inputs(wanted)) {
     return fail({.what = "there is nothing to calibrate",
                  .where = "--calibration",
                  .got = wanted.scheme.name(),
-                 .wanted = "a scheme with static activations, such as int8_row@int8_static",
+                 .wanted = "a method that sees inputs, such as gptq, or a scheme with static "
+                           "activations, such as int8_row@int8_static",
                  .remedy = "leave --calibration away"});
   }
   return check_options(wanted);
@@ -121,27 +142,29 @@ std::string json_text(const Outcome& outcome) {
   json.field("bytes_before", outcome.bytes_before).field("bytes_after", outcome.bytes_after);
   json.field("seconds", outcome.seconds).key("layers").begin_array();
   for (const LayerReport& layer : outcome.layers) {
-    json.begin_object().field("name", layer.name).field("n", layer.n).field("k", layer.k);
-    json.field("format", layer.format).field("fallback", layer.fallback);
-    json.field("bits_per_weight", layer.bits_per_weight).field("bytes", layer.bytes);
-    json.field("relative_squared_error", layer.relative_squared_error);
-    json.field("clipped", layer.encode.clipped)
-        .field("flushed_groups", layer.encode.flushed_groups);
-    json.field("zero_groups", layer.encode.zero_groups).end_object();
+    json.begin_object();
+    write_report(json, layer);
+    json.end_object();
   }
   json.end_array().end_object();
   return json.take();
 }
 
 std::string text(const Outcome& outcome) {
+  const bool with_outputs = std::any_of(outcome.layers.begin(), outcome.layers.end(),
+                                        [](const LayerReport& l) { return l.output_error != 0; });
   std::vector<std::vector<std::string>> rows{
       {"linear", "n x k", "format", "bits/weight", "error", "clipped"}};
+  if (with_outputs) rows[0].insert(rows[0].end(), {"outputs, rounded", "outputs"});
   std::string fallbacks;
   for (const LayerReport& layer : outcome.layers) {
     rows.push_back({layer.name, fmt::format("{} x {}", layer.n, layer.k), layer.format,
                     fmt::format("{:.3f}", layer.bits_per_weight),
                     fmt::format("{:.2e}", layer.relative_squared_error),
                     count_text(layer.encode.clipped)});
+    if (with_outputs)
+      rows.back().insert(rows.back().end(), {fmt::format("{:.2e}", layer.output_error_before),
+                                             fmt::format("{:.2e}", layer.output_error)});
     if (!layer.fallback.empty())
       fallbacks += fmt::format("stored as {}: {}: {}\n", layer.format, layer.name, layer.fallback);
   }
@@ -152,6 +175,10 @@ std::string text(const Outcome& outcome) {
   out +=
       "\nerror: squared error relative to the squared weights. clipped: weights beyond the ends of "
       "the grid.\n";
+  if (with_outputs)
+    out +=
+        "outputs: squared error of the linear's outputs on the calibration text, relative to their "
+        "squares; before it, what rounding to nearest would give.\n";
   out += fallbacks;
   if (const std::string note = batch_note(*outcome.options.format); !note.empty())
     out += "note: " + note + "\n";
@@ -175,11 +202,14 @@ Result<> run(const CommonOptions& common, const Options& options) {
   std::vector<LayerReport> layers;
   {
     ProgressBar progress;
-    QuantizeOptions wanted = quantize_options(options);
+    const QuantizeOptions wanted = TRY(quantize_options(options));
     CalibrationOptions samples = options.samples;
     if (!options.calibration.empty()) samples.text = options.calibration;
-    TRY(calibrate_for(owner->get(), *checkpoint, samples, wanted, progress));
-    layers = TRY(quantize_checkpoint(owner->get(), *checkpoint, wanted, options.output, progress));
+    if (samples.samples == 0)
+      samples.samples =
+          needs_inputs(wanted) ? StagesOptions().calibration.samples : CalibrationOptions().samples;
+    layers = TRY(quantize_checkpoint(owner->get(), *checkpoint, wanted, options.output, progress,
+                                     {samples, options.resume}));
   }
   const double seconds = now_seconds() - started;
   const auto written = TRY(Checkpoint::open(options.output));

@@ -1,0 +1,32 @@
+// What calibration knows of the input that some linears share: sums over its tokens.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "formats/scale_rule.h"
+#include "tensor/context.h"
+
+namespace farthing {
+
+struct InputStatistics {
+  int64_t tokens = 0;
+  std::vector<float> square_sums;  // [k]: of x^2
+  std::vector<float> magnitudes;   // [k]: sums of |x|
+  std::vector<float> largest;      // [k]: largest |x|
+  Extremes extremes;               // of all
+  Tensor gram;                     // f32 [k, k], x^T x; absent where nothing asks for it
+
+  InputStatistics() = default;
+  InputStatistics(int64_t k, bool with_gram);
+  int64_t k() const { return static_cast<int64_t>(square_sums.size()); }
+  // Rows [m, k] of tokens. The same sums for any number of threads and any instruction set.
+  void add(Context& context, View<const float, 2> x);
+  // Once all tokens are there.
+  void finish();
+  // How much an error in each column counts: the mean of x^2, relative to the mean of all columns,
+  // and at least 1e-6, so that a dead column's weights still round to something.
+  std::vector<float> importance() const;
+};
+
+}  // namespace farthing

@@ -1,0 +1,114 @@
+// Which options count for which linear.
+#include "quant/quantize_options.h"
+
+#include <fmt/format.h>
+#include <fnmatch.h>
+
+#include <algorithm>
+
+#include "model/model.h"
+
+namespace farthing {
+namespace {
+
+bool fits(const QuantizeRule& rule, const LinearSpec& spec) {
+  std::string name = spec.name;
+  constexpr std::string_view weight = ".weight";
+  if (name.ends_with(weight)) name.resize(name.size() - weight.size());
+  return fnmatch(rule.layers.c_str(), name.c_str(), 0) == 0;
+}
+
+}  // namespace
+
+std::optional<LinearChoice> choice_for(const QuantizeOptions& options, const LinearSpec& spec,
+                                       bool is_table) {
+  if (spec.keeps_precision) return std::nullopt;
+  bool keep = is_table && !options.tables;
+  LinearChoice out{keep ? Scheme{} : is_table ? *options.tables : options.scheme, options.method};
+  for (const QuantizeRule& rule : options.rules) {
+    if (!fits(rule, spec)) continue;
+    if (rule.scheme) out.scheme = *rule.scheme;
+    if (rule.method != nullptr) out.method = rule.method;
+    keep = rule.keep || (keep && !rule.scheme);
+  }
+  if (keep) return std::nullopt;
+  return out;
+}
+
+bool has_static_activations(const QuantizeOptions& options) {
+  return is_static(options.scheme.activations) ||
+         (options.tables && is_static(options.tables->activations)) ||
+         std::any_of(options.rules.begin(), options.rules.end(), [](const QuantizeRule& rule) {
+           return rule.scheme && is_static(rule.scheme->activations);
+         });
+}
+
+bool needs_inputs(const QuantizeOptions& options) {
+  const auto needs = [](const AlgorithmInfo* method) {
+    return method != nullptr && method->needs != AlgorithmNeeds::nothing;
+  };
+  return needs(options.method) ||
+         std::any_of(options.rules.begin(), options.rules.end(),
+                     [&](const QuantizeRule& rule) { return needs(rule.method); });
+}
+
+Result<QuantizeRule> parse_rule(std::string_view text) {
+  const auto equals = text.rfind('=');
+  QuantizeRule out;
+  if (equals == std::string_view::npos || equals == 0 || equals + 1 == text.size()) {
+    return fail({.what = "a rule is not complete",
+                 .where = "--rule",
+                 .got = std::string(text),
+                 .wanted = "LAYERS=SCHEME, LAYERS=SCHEME:METHOD, LAYERS=:METHOD or LAYERS=keep",
+                 .remedy = "for example --rule '*.down_proj=int8_g128'"});
+  }
+  out.layers = text.substr(0, equals);
+  const std::string_view what = text.substr(equals + 1);
+  if (what == "keep") {
+    out.keep = true;
+    return out;
+  }
+  const auto colon = what.find(':');
+  if (colon != 0) out.scheme = TRY(parse_scheme(what.substr(0, colon)));
+  if (colon == std::string_view::npos) return out;
+  const std::string method(what.substr(colon + 1));
+  out.method = find_algorithm(method);
+  if (out.method != nullptr) return out;
+  return fail({.what = "unknown method",
+               .where = fmt::format("--rule \"{}\"", text),
+               .got = method,
+               .wanted = "one of " + algorithm_names(),
+               .remedy = "leave it away for the method of the rest"});
+}
+
+Result<> check_options(const QuantizeOptions& options) {
+  if (!options.scale_rule) return {};
+  std::string known;
+  for (ScaleRule rule : options.scheme.weights->scale_rules) {
+    if (rule == *options.scale_rule) return {};
+    known += (known.empty() ? "" : ", ") + std::string(scale_rule_name(rule));
+  }
+  return fail({.what = "the format has no such scale rule",
+               .where = fmt::format("--scale-rule for {}", options.scheme.weights->name),
+               .got = std::string(scale_rule_name(*options.scale_rule)),
+               .wanted = known.empty() ? "no rule: this format has no scale" : "one of " + known,
+               .remedy = "leave --scale-rule away for the format's default"});
+}
+
+Result<> check_rules(const QuantizeOptions& options, const ModelConfig& config) {
+  const TensorSpecs specs = tensors_of(config);
+  for (const QuantizeRule& rule : options.rules) {
+    const auto fits_it = [&](const LinearSpec& spec) { return fits(rule, spec); };
+    if (std::any_of(specs.linears.begin(), specs.linears.end(), fits_it) ||
+        std::any_of(specs.tables.begin(), specs.tables.end(), fits_it))
+      continue;
+    return fail({.what = "a rule fits no linear of the model",
+                 .where = "rules",
+                 .got = rule.layers,
+                 .wanted = fmt::format("a pattern of names such as {}", specs.linears.front().name),
+                 .remedy = "`farthing inspect MODEL` lists the names; \"*\" stands for any text"});
+  }
+  return {};
+}
+
+}  // namespace farthing

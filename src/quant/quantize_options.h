@@ -1,0 +1,55 @@
+// What is to be quantized, to what, and how.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "eval/calibration.h"
+#include "quant/algorithm.h"
+
+namespace farthing {
+
+// What other than the rest is to be done with some linears.
+struct QuantizeRule {
+  std::string
+      layers;         // a pattern of names without ".weight": "*" any text, "?" a character, "[..]"
+  bool keep = false;  // they stay as they are
+  std::optional<Scheme> scheme = {};
+  const AlgorithmInfo* method = nullptr;  // null: no other
+};
+
+struct QuantizeOptions {
+  Scheme scheme;  // of the linears of the blocks
+  const AlgorithmInfo* method = nullptr;
+  AlgorithmOptions algorithm = {};
+  std::optional<ScaleRule> scale_rule = {};  // of `scheme`; the format's default where it is absent
+  std::optional<Scheme> tables = {};     // of embedding and head; as they are where it is absent
+  std::vector<QuantizeRule> rules = {};  // in order: what a later one says counts
+  bool strict = false;                   // a fallback is an error
+  // What the parameters of static activations come from; calibrate_for provides it.
+  std::shared_ptr<const Calibration> calibration = {};
+};
+
+// What is to be done with one linear.
+struct LinearChoice {
+  Scheme scheme;
+  const AlgorithmInfo* method;
+};
+// Nothing where it stays as it is.
+std::optional<LinearChoice> choice_for(const QuantizeOptions& options, const LinearSpec& spec,
+                                       bool is_table);
+
+// Whether any linear gets a scheme with static activations.
+bool has_static_activations(const QuantizeOptions& options);
+// Whether a method wants to see what linears get as input.
+bool needs_inputs(const QuantizeOptions& options);
+
+// GLOB=SCHEME, GLOB=SCHEME:METHOD, GLOB=:METHOD, or GLOB=keep.
+Result<QuantizeRule> parse_rule(std::string_view text);
+
+// Fails where scale rule and format do not go together, or a rule fits no linear of the model.
+Result<> check_options(const QuantizeOptions& options);
+Result<> check_rules(const QuantizeOptions& options, const ModelConfig& config);
+
+}  // namespace farthing

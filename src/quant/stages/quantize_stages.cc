@@ -1,0 +1,170 @@
+// The walk over the stages.
+#include "quant/stages/quantize_stages.h"
+
+#include <fmt/format.h>
+
+#include <map>
+
+#include "base/json_writer.h"
+#include "quant/stages/stage_inputs.h"
+
+namespace farthing {
+namespace {
+
+class Stages {
+ public:
+  Stages(Context& context, Checkpoint& from, const QuantizeOptions& options, const Windows& windows,
+         Progress& progress)
+      : context_(context),
+        from_(from),
+        config_(from.config()),
+        options_(options),
+        windows_(windows),
+        hidden_(config_.hidden_size),
+        tables_(context, from, options),
+        progress_(progress) {
+    for (int64_t stage = 1; stage < last(); ++stage)
+      total_ += 1 + static_cast<double>(steps_of_stage(config_, stage).size());
+  }
+
+  Result<> run(WorkFolder& work) {
+    if (work.done() < 0) {
+      const auto stage = TRY(build_stage(context_, config_, 0, tables_));
+      TRY(write_hidden(context_, *stage, windows_, nullptr, hidden_, work.hidden(0),
+                       [](int64_t) {}));
+      TRY(work.finish_stage(0, {}));
+    }
+    for (int64_t stage = 1; stage <= work.done(); ++stage)
+      done_ += 1 + static_cast<double>(steps_of_stage(config_, stage).size());
+    for (int64_t stage = work.done() + 1; stage < last(); ++stage) TRY(run_block(work, stage));
+    return {};
+  }
+
+ private:
+  int64_t last() const { return stage_count(config_) - 1; }
+
+  Result<> run_block(WorkFolder& work, int64_t index) {
+    const auto stage = TRY(build_stage(context_, config_, index, from_));
+    const auto from = TRY(
+        HiddenStates::open(work.hidden(index - 1), windows_.count() * windows_.context(), hidden_));
+    std::map<std::string, LinearWeight*> slots;
+    for (const auto& [name, slot] : stage->weights().linears) slots[name] = slot;
+    std::vector<QuantizedLinear> out;
+    for (const LinearStep& step : steps_of_stage(config_, index)) {
+      done_ += 1;
+      if (!chooses_any(step)) continue;
+      const auto inputs = TRY(see_inputs(context_, *stage, step, wants_gram(step), windows_, from,
+                                         hidden_, each_window(index)));
+      for (size_t g = 0; g < step.size(); ++g) {
+        for (const LinearSpec& spec : step[g]) {
+          const auto choice = choice_for(options_, spec, false);
+          if (!choice) continue;
+          progress_.update(done_, total_, spec.name);
+          const StoredLinear weight = TRY(from_.linear(spec));
+          out.push_back(
+              TRY(quantize_linear(context_, spec, weight, *choice, options_, &inputs[g])));
+          const StoredLinear& stored = out.back().stored;
+          slots.at(spec.name)->packed =
+              ops::pack_weight(context_, stored.weight, stored.rounding());
+        }
+      }
+    }
+    done_ += 1;
+    if (index + 1 < last())  // nothing reads what the last block gives
+      TRY(write_hidden(context_, *stage, windows_, &from, hidden_, work.hidden(index),
+                       each_window(index)));
+    return work.finish_stage(index, out);
+  }
+
+  bool chooses_any(const LinearStep& step) const {
+    for (const LinearGroup& group : step)
+      for (const LinearSpec& spec : group)
+        if (choice_for(options_, spec, false)) return true;
+    return false;
+  }
+
+  bool wants_gram(const LinearStep& step) const {
+    for (const LinearGroup& group : step)
+      for (const LinearSpec& spec : group)
+        if (const auto choice = choice_for(options_, spec, false))
+          if (choice->method->needs == AlgorithmNeeds::gram) return true;
+    return false;
+  }
+
+  EachWindow each_window(int64_t stage) {
+    return [this, stage](int64_t window) {
+      const double share = static_cast<double>(window) / static_cast<double>(windows_.count());
+      progress_.update(done_ - 1 + share, total_,
+                       fmt::format("{}, window {} of {}", stage_name(config_, stage), window + 1,
+                                   windows_.count()));
+    };
+  }
+
+  Context& context_;
+  Checkpoint& from_;
+  const ModelConfig& config_;
+  const QuantizeOptions& options_;
+  const Windows& windows_;
+  int64_t hidden_;
+  QuantizingSource tables_;
+  Progress& progress_;
+  double done_ = 0, total_ = 0;
+};
+
+std::string identity_of(const Checkpoint& from, const QuantizeOptions& options,
+                        const Windows& windows, const EvaluationText& text) {
+  JsonWriter json(true);
+  json.begin_object().field("model", from.path().string());
+  int64_t bytes = 0;
+  for (const StoredTensorInfo& tensor : from.tensors()) bytes += tensor.bytes;
+  json.field("bytes", bytes).field("scheme", options.scheme.name());
+  json.field("method", options.method->name).field("damping", options.algorithm.damping);
+  json.field("act_order", options.algorithm.act_order);
+  json.field("scale_rule", options.scale_rule ? scale_rule_name(*options.scale_rule) : "default");
+  json.field("tables", options.tables ? options.tables->name() : "as they are");
+  json.key("rules").begin_array();
+  for (const QuantizeRule& rule : options.rules) {
+    json.begin_object().field("layers", rule.layers).field("keep", rule.keep);
+    json.field("scheme", rule.scheme ? rule.scheme->name() : "");
+    json.field("method", rule.method != nullptr ? rule.method->name : "").end_object();
+  }
+  json.end_array();
+  json.field("calibration", text.name).field("calibration_digest", text.digest);
+  json.field("windows", windows.count()).field("context", windows.context()).end_object();
+  return json.take() + "\n";
+}
+
+}  // namespace
+
+Result<StagesRun> quantize_stages(Context& context, Checkpoint& from,
+                                  const QuantizeOptions& options,
+                                  const CalibrationOptions& calibration,
+                                  const std::filesystem::path& work, bool resume,
+                                  Progress& progress) {
+  const double started = now_seconds();
+  const EvaluationText text =
+      calibration.text ? TRY(load_text(calibration.text)) : built_in_calibration_text();
+  const ModelConfig& config = from.config();
+  const int64_t length = std::min(calibration.context, config.max_positions);
+  const Windows windows = TRY(Windows::of_text(
+      TRY(from.tokenizer()), text, {.tokens = calibration.samples * length, .context = length},
+      config.vocabulary_size));
+  auto folder = TRY(WorkFolder::open(work, identity_of(from, options, windows, text), resume));
+
+  Workspace workspace;  // given back at the end
+  Context own{context.pool, context.isa, workspace};
+  TRY(Stages(own, from, options, windows, progress).run(folder));
+  StagesRun out{.linears = {},
+                .text = text.name,
+                .text_digest = text.digest,
+                .tokens = windows.count() * windows.context(),
+                .seconds = now_seconds() - started};
+  for (int64_t stage = 1; stage + 1 < stage_count(config); ++stage)
+    for (QuantizedLinear& linear : TRY(folder.read_stage(stage))) {
+      const std::string name = linear.report.name;
+      out.linears.emplace(name, std::move(linear));
+    }
+  return out;
+}
+
+}  // namespace farthing

@@ -1,0 +1,42 @@
+// Running a stage over the calibration's tokens: to see what its linears get, and to give the next
+// stage its input.
+#pragma once
+
+#include <functional>
+#include <vector>
+
+#include "eval/windows.h"
+#include "model/stages.h"
+#include "quant/input_statistics.h"
+
+namespace farthing {
+
+// The hidden states that a stage gives, f32 [tokens, hidden], mapped from a file.
+class HiddenStates {
+ public:
+  static Result<HiddenStates> open(const std::filesystem::path& path, int64_t tokens,
+                                   int64_t hidden);
+  // A copy of the rows [begin, begin + to.rows).
+  void copy_rows(int64_t begin, View<float, 2> to) const;
+
+ private:
+  std::shared_ptr<const MappedFile> file_;
+};
+
+// Called before each window, with its number.
+using EachWindow = std::function<void(int64_t)>;
+
+// The inputs of a step's groups, over all windows. Earlier steps' linears run as they are now.
+// Fails, and names the linear, where an input is not finite.
+Result<std::vector<InputStatistics>> see_inputs(Context& context, ModelStage& stage,
+                                                const LinearStep& step, bool with_gram,
+                                                const Windows& windows, const HiddenStates& from,
+                                                int64_t hidden, const EachWindow& each);
+
+// The stage's output for all windows, as a file that is complete or absent. The embedding reads the
+// windows, a block `from`.
+Result<> write_hidden(Context& context, ModelStage& stage, const Windows& windows,
+                      const HiddenStates* from, int64_t hidden, const std::filesystem::path& to,
+                      const EachWindow& each);
+
+}  // namespace farthing

@@ -1,0 +1,164 @@
+// What each algorithm promises on one layer, over the registries.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+
+#include "base/random.h"
+#include "quant/layer_error.h"
+#include "quant/quantize_linear.h"
+
+namespace farthing {
+namespace {
+
+constexpr int64_t inputs_of_layer = 256, tokens = 768;
+
+// Heavy tails.
+Tensor heavy_tailed(int64_t n, int64_t k) {
+  Tensor out(DType::f32, {n, k});
+  for (int64_t i = 0; i < n * k; ++i) {
+    const float x = random_normal(1, 1, static_cast<uint64_t>(i));
+    out.as<float>()[i] = 0.02f * x * x * x;
+  }
+  return out;
+}
+
+// Correlated by forty common factors; a few columns are large.
+const Tensor& correlated_inputs() {
+  static const Tensor made = [] {
+    constexpr int64_t common = 40, k = inputs_of_layer;
+    Tensor x(DType::f32, {tokens, k});
+    std::vector<float> mixed(static_cast<size_t>(common * k));
+    for (size_t i = 0; i < mixed.size(); ++i) mixed[i] = 0.3f * random_normal(4, 1, i);
+    for (int64_t t = 0; t < tokens; ++t) {
+      float* row = x.as<float>() + t * k;
+      const auto stream = static_cast<uint64_t>(t);
+      for (int64_t i = 0; i < k; ++i)
+        row[i] = 0.5f * random_normal(3, stream, static_cast<uint64_t>(i));
+      for (int64_t f = 0; f < common; ++f) {
+        const float factor = random_normal(2, stream, static_cast<uint64_t>(f));
+        for (int64_t i = 0; i < k; ++i) row[i] += factor * mixed[static_cast<size_t>(f * k + i)];
+      }
+      for (int64_t i = 5; i < k; i += 37) row[i] *= 8;
+    }
+    return x;
+  }();
+  return made;
+}
+
+struct Layer {
+  LinearSpec spec;
+  StoredLinear stored;
+  InputStatistics inputs;
+
+  // Of the first k columns of the inputs.
+  Layer(Context& context, int64_t n, int64_t k) : spec{"layer.weight", n, k}, inputs(k, true) {
+    stored.weight = {find_format("f32"), n, k, DType::f32, {heavy_tailed(n, k)}};
+    const auto x = correlated_inputs().view<float>();
+    inputs.add(context, {x.data, x.rows, k, x.stride});
+    inputs.finish();
+  }
+
+  Result<QuantizedLinear> quantize(Context& context, const Format& format,
+                                   std::string_view method) const {
+    QuantizeOptions options;
+    options.scheme = {&format, Activations::f32};
+    options.method = find_algorithm(method);
+    return quantize_linear(context, spec, stored, {options.scheme, options.method}, options,
+                           &inputs);
+  }
+};
+
+std::vector<std::byte> bytes_of(const QuantizedTensor& q) {
+  std::vector<std::byte> out;
+  for (const Tensor& plane : q.planes)
+    out.insert(out.end(), plane.data(), plane.data() + plane.bytes());
+  return out;
+}
+
+class OnFormat : public ::testing::TestWithParam<std::string> {
+ protected:
+  const Format& format() const { return *find_format(GetParam()); }
+};
+
+// Its own objective: the outputs' error over the inputs that it saw.
+TEST_P(OnFormat, GptqBeatsRoundingAndImatrixInItsObjective) {
+  if (format().put_codes == nullptr) return;
+  ContextOwner owner(2, supported_isas().back());
+  const Layer layer(owner.get(), 48, 256);
+  const auto rounded = layer.quantize(owner.get(), format(), "rtn");
+  const auto searched = layer.quantize(owner.get(), format(), "imatrix");
+  const auto fed_back = layer.quantize(owner.get(), format(), "gptq");
+  ASSERT_TRUE(rounded && searched && fed_back);
+  EXPECT_EQ(fed_back->report.fallback, "");
+  EXPECT_DOUBLE_EQ(rounded->report.output_error, rounded->report.output_error_before);
+  EXPECT_LT(fed_back->report.output_error, 0.8 * rounded->report.output_error);
+  EXPECT_LT(fed_back->report.output_error, searched->report.output_error);
+}
+
+TEST_P(OnFormat, EveryAlgorithmGivesTheSameBytesForAnyThreadsAndInstructionSet) {
+  for (const AlgorithmInfo& algorithm : all_algorithms()) {
+    std::vector<std::byte> first;
+    for (const Isa isa : supported_isas()) {
+      for (const int threads : {1, 2}) {
+        ContextOwner owner(threads, isa);
+        const Layer layer(owner.get(), 40, 256);
+        const auto done = layer.quantize(owner.get(), format(), algorithm.name);
+        ASSERT_TRUE(done.has_value()) << done.error().text();
+        if (first.empty()) first = bytes_of(done->stored.weight);
+        EXPECT_EQ(bytes_of(done->stored.weight), first)
+            << algorithm.name << ", " << isa_name(isa) << ", " << threads;
+      }
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Algorithms, OnFormat,
+                         ::testing::Values("int4_g32", "int4_g128_asym", "int3_g16_narrow",
+                                           "int4_g32_signed", "int2_g64_asym", "nf4", "nf4_dq",
+                                           "mxfp4", "mxfp6_e2m3", "nvfp4", "fp8_e4m3_row", "q4_0",
+                                           "q4_1", "q5_1", "q2_k", "q3_k", "q4_k", "q5_k", "q6_k",
+                                           "iq4_nl", "iq4_xs", "iq3_s", "gguf_mxfp4"),
+                         [](const auto& info) { return info.param; });
+
+TEST(Gptq, AColumnWithoutInputsIsRoundedPlainly) {
+  ContextOwner owner(1, supported_isas().back());
+  Layer layer(owner.get(), 32, 64);
+  const auto gram = layer.inputs.gram.view<float>();
+  for (int64_t i = 0; i < 64; ++i) gram.row(i)[7] = gram.row(7)[i] = 0;
+  layer.inputs.square_sums[7] = 0;
+  const auto done = layer.quantize(owner.get(), *find_format("int8_row"), "gptq");
+  ASSERT_TRUE(done.has_value());
+  const Tensor decoded = done->stored.weight.decode();
+  for (int64_t n = 0; n < 32; ++n) {
+    const float w = layer.stored.weight.planes[0].as<float>()[n * 64 + 7];
+    float scale = 0;
+    for (int64_t i = 0; i < 64; ++i)
+      scale = std::max(scale,
+                       std::fabs(layer.stored.weight.planes[0].as<float>()[n * 64 + i]) / 127.5f);
+    // half a step of a scale that a search may widen by a hundredth
+    EXPECT_NEAR(decoded.as<float>()[n * 64 + 7], w, 0.51f * scale);
+  }
+}
+
+TEST(Gptq, WhereNoDampingHelpsTheReportSaysSo) {
+  ContextOwner owner(1, supported_isas().back());
+  Layer layer(owner.get(), 16, 32);
+  const auto gram = layer.inputs.gram.view<float>();
+  for (int64_t i = 0; i < 32; ++i)
+    for (int64_t j = 0; j < 32; ++j) gram.row(i)[j] = 0;
+  const auto done = layer.quantize(owner.get(), *find_format("int4_g32"), "gptq");
+  ASSERT_TRUE(done.has_value());
+  EXPECT_NE(done->report.fallback.find("imatrix in place of gptq"), std::string::npos);
+  QuantizeOptions strict;
+  strict.scheme = {find_format("int4_g32"), Activations::f32};
+  strict.method = find_algorithm("gptq");
+  strict.strict = true;
+  const auto refused = quantize_linear(owner.get(), layer.spec, layer.stored,
+                                       {strict.scheme, strict.method}, strict, &layer.inputs);
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_EQ(refused.error().where, "layer.weight");
+}
+
+}  // namespace
+}  // namespace farthing

@@ -1,0 +1,185 @@
+// Quantizing block by block: stages run as the model does, and an interrupted run ends with the
+// same bytes.
+#include "quant/stages/quantize_stages.h"
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <fstream>
+#include <set>
+
+#include "base/support/scratch_folder.h"
+#include "model/stages.h"
+#include "model/support/families.h"
+#include "model/support/models.h"
+#include "quant/stages/stage_inputs.h"
+
+namespace farthing {
+namespace {
+
+using testing::family_path;
+
+std::string bytes_of(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+class FamilyStages : public ::testing::TestWithParam<std::string> {};
+
+TEST_P(FamilyStages, GiveTheModelsBits) {
+  ContextOwner owner(2, supported_isas().back());
+  Context& context = owner.get();
+  const auto checkpoint = Checkpoint::open(family_path(GetParam()));
+  ASSERT_TRUE(checkpoint.has_value());
+  const ModelConfig& config = (*checkpoint)->config();
+  const auto tokens = testing::some_tokens(23, config.vocabulary_size);
+  const auto model = testing::load_model(context, family_path(GetParam()));
+  ASSERT_TRUE(model.has_value());
+  const auto wanted = testing::logits_of(context, **model, tokens, tokens.size());
+
+  Tensor hidden(DType::f32, {23, config.hidden_size}),
+      logits(DType::f32, {23, config.vocabulary_size});
+  for (int64_t s = 0; s < stage_count(config); ++s) {
+    const auto stage = build_stage(context, config, s, **checkpoint);
+    ASSERT_TRUE(stage.has_value()) << stage.error().text();
+    (*stage)->run(context, {tokens, hidden.view<float>(), logits.view<float>()});
+  }
+  EXPECT_EQ(std::memcmp(logits.data(), wanted.data(), static_cast<size_t>(logits.bytes())), 0);
+}
+
+// Every linear of a block is in exactly one step, and its group's input has its k.
+TEST_P(FamilyStages, StepsHoldEveryLinearOnce) {
+  const auto checkpoint = Checkpoint::open(family_path(GetParam()));
+  ASSERT_TRUE(checkpoint.has_value());
+  const ModelConfig& config = (*checkpoint)->config();
+  for (int64_t s = 1; s + 1 < stage_count(config); ++s) {
+    std::multiset<std::string> in_steps, in_stage;
+    for (const LinearStep& step : steps_of_stage(config, s))
+      for (const LinearGroup& group : step)
+        for (const LinearSpec& spec : group) {
+          EXPECT_EQ(spec.k, group.front().k);
+          in_steps.insert(spec.name);
+        }
+    for (const LinearSpec& spec : tensors_of_stage(config, s).linears)
+      if (!spec.keeps_precision) in_stage.insert(spec.name);
+    EXPECT_EQ(in_steps, in_stage) << s;
+  }
+}
+
+// One step after the other, the way the driver goes: each linear is seen with as many tokens as it
+// gets, and no product before it is left out.
+TEST_P(FamilyStages, EveryStepIsSeen) {
+  ContextOwner owner(2, supported_isas().back());
+  const auto checkpoint = Checkpoint::open(family_path(GetParam()));
+  ASSERT_TRUE(checkpoint.has_value());
+  const ModelConfig& config = (*checkpoint)->config();
+  const int64_t length = 16;
+  auto ids = testing::some_tokens(2 * static_cast<size_t>(length), config.vocabulary_size);
+  const auto windows = Windows::cut(ids, {.tokens = 2 * length, .context = length}, "test");
+  ASSERT_TRUE(windows.has_value());
+  ScratchFolder folder;
+  const auto embedding = build_stage(owner.get(), config, 0, **checkpoint);
+  ASSERT_TRUE(embedding.has_value());
+  ASSERT_TRUE(write_hidden(owner.get(), **embedding, *windows, nullptr, config.hidden_size,
+                           folder / "hidden", [](int64_t) {}));
+  const auto from = HiddenStates::open(folder / "hidden", 2 * length, config.hidden_size);
+  ASSERT_TRUE(from.has_value());
+  const auto block = build_stage(owner.get(), config, 1, **checkpoint);
+  ASSERT_TRUE(block.has_value());
+  for (const LinearStep& step : steps_of_stage(config, 1)) {
+    const auto inputs = see_inputs(owner.get(), **block, step, true, *windows, *from,
+                                   config.hidden_size, [](int64_t) {});
+    ASSERT_TRUE(inputs.has_value()) << inputs.error().text();
+    int64_t tokens = 0;
+    for (size_t g = 0; g < step.size(); ++g) {
+      tokens += (*inputs)[g].tokens;
+      if (step.size() == 1) {
+        EXPECT_EQ((*inputs)[g].tokens, 2 * length);
+      }
+    }
+    EXPECT_GE(tokens, 2 * length) << step[0][0].name;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Stages, FamilyStages, ::testing::ValuesIn(testing::families()),
+                         [](const auto& info) { return info.param; });
+
+struct Story {
+  ScratchFolder folder;
+  Result<std::vector<LayerReport>> go(const std::string& name, int threads, bool resume,
+                                      Progress& progress) {
+    ContextOwner owner(threads, supported_isas().back());
+    const auto from = TRY(Checkpoint::open(FARTHING_SOURCE_DIR "/models/stories260k"));
+    QuantizeOptions options;
+    options.scheme = TRY(parse_scheme("int4_g32@int8_static"));
+    options.method = find_algorithm("gptq");
+    options.rules.push_back(TRY(parse_rule("*.down_proj=nf4:imatrix")));
+    return quantize_checkpoint(owner.get(), *from, options, folder / name, progress,
+                               {.calibration = {.samples = 4, .context = 64}, .resume = resume});
+  }
+};
+
+TEST(QuantizeStages, TheSameBytesForAnyThreads) {
+  Story run;
+  NoProgress quiet;
+  const auto one = run.go("one", 1, false, quiet), two = run.go("two", 2, false, quiet);
+  ASSERT_TRUE(one && two) << one.error().text();
+  EXPECT_EQ(bytes_of(run.folder / "one/model.safetensors"),
+            bytes_of(run.folder / "two/model.safetensors"));
+  EXPECT_EQ(run.folder.names(), (std::vector<std::string>{"one", "two"}));  // no work is left
+  for (const LayerReport& layer : *one) {
+    EXPECT_EQ(layer.tokens, 4 * 64);
+    const bool searched = layer.name.find("down_proj") != std::string::npos;
+    EXPECT_EQ(layer.format, searched ? "nf4" : "int4_g32");
+    if (!searched) {
+      EXPECT_LT(layer.output_error, layer.output_error_before) << layer.name;
+    }
+  }
+}
+
+// Stands for a process that ends between two writes.
+class Stop : public Progress {
+ public:
+  explicit Stop(std::string at) : at_(std::move(at)) {}
+  void update(double, double, std::string_view what) override {
+    if (what.starts_with(at_)) throw 1;
+  }
+
+ private:
+  std::string at_;
+};
+
+TEST(QuantizeStages, WhatWasInterruptedEndsWithTheSameBytes) {
+  Story run;
+  NoProgress quiet;
+  ASSERT_TRUE(run.go("whole", 2, false, quiet));
+  for (const char* at : {"block 0", "model.layers.2.self_attn.o_proj", "block 4, window 3"}) {
+    Stop stop(at);
+    EXPECT_THROW((void)run.go("q", 2, false, stop), int);
+    EXPECT_FALSE(std::filesystem::exists(run.folder / "q"));
+    EXPECT_TRUE(std::filesystem::exists(run.folder / "q.work/work.json"));
+    const auto again = run.go("q", 1, false, quiet);  // not without being asked
+    ASSERT_FALSE(again.has_value());
+    EXPECT_EQ(again.error().what, "an earlier run of this quantization was interrupted");
+    ASSERT_TRUE(run.go("q", 1, true, quiet)) << at;
+    for (const char* file : {"model.safetensors", "config.json", "farthing.json"})
+      EXPECT_EQ(bytes_of(run.folder / "q" / file), bytes_of(run.folder / "whole" / file)) << at;
+    EXPECT_FALSE(std::filesystem::exists(run.folder / "q.work"));
+    std::filesystem::remove_all(run.folder / "q");
+  }
+}
+
+TEST(QuantizeStages, AnothersWorkIsNotGoneOnWith) {
+  Story run;
+  Stop stop("block 1");
+  EXPECT_THROW((void)run.go("q", 1, false, stop), int);
+  std::ofstream(run.folder / "q.work/work.json", std::ios::app) << "\n";
+  NoProgress quiet;
+  const auto other = run.go("q", 1, true, quiet);
+  ASSERT_FALSE(other.has_value());
+  EXPECT_EQ(other.error().what, "the folder holds the unfinished work of another quantization");
+  EXPECT_TRUE(std::filesystem::exists(run.folder / "q.work/stage-0.safetensors"));
+}
+
+}  // namespace
+}  // namespace farthing
