@@ -9,7 +9,8 @@ namespace {
 AlgorithmReport quantize_imatrix(Context& context, const LayerInput& input, QuantizedTensor& out) {
   const std::vector<float> importance = input.inputs->importance();
   AlgorithmReport report;
-  if (input.format.search_tile == nullptr) report.fallback = "the format has no scale to search";
+  if (input.format.search_tile == nullptr && !input.format.plain)
+    report.fallback = "the format has no scale to search";
   report.encode = out.encode_searched(context.pool, input.weight.data, input.weight.stride,
                                       input.rule, importance.data());
   return report;

@@ -29,10 +29,7 @@ Result<> calibrate_for(Context& context, Checkpoint& from, const CalibrationOpti
 Result<StoredLinear> QuantizingSource::quantize(const LinearSpec& spec, StoredLinear from,
                                                 const LinearChoice& choice) {
   const double started = now_seconds();
-  // What has no inputs to show, tables above all, is rounded to nearest.
-  const bool blind = choice.method->needs != AlgorithmNeeds::nothing;
-  const LinearChoice possible{choice.scheme, blind ? find_algorithm("rtn") : choice.method};
-  QuantizedLinear done = TRY(quantize_linear(context_, spec, from, possible, options_, nullptr));
+  QuantizedLinear done = TRY(quantize_linear(context_, spec, from, choice, options_, nullptr));
   seconds_ += now_seconds() - started;
   reports_.push_back(std::move(done.report));
   return std::move(done.stored);
@@ -55,6 +52,7 @@ Result<StoredLinear> QuantizingSource::linear(const LinearSpec& spec) {
 Result<StoredLinear> QuantizingSource::table(const LinearSpec& spec) {
   auto out = TRY(base_.table(spec));
   if (auto choice = choice_for(options_, spec, true)) {
+    choice->method = find_algorithm("rtn");  // stages do not calibrate tables
     choice->scheme = scheme_of_table(choice->scheme, spec.name, options_.calibration.get());
     out = TRY(quantize(spec, std::move(out), *choice));
   }

@@ -68,6 +68,13 @@ Result<QuantizedLinear> quantize_linear(Context& context, const LinearSpec& spec
                                         const QuantizeOptions& options,
                                         const InputStatistics* inputs) {
   const Scheme& scheme = choice.scheme;
+  if (choice.method->needs != AlgorithmNeeds::nothing && inputs == nullptr) {
+    return fail({.what = "the method has to see the linear's inputs",
+                 .where = spec.name,
+                 .got = fmt::format("{} without a calibration", choice.method->name),
+                 .wanted = "a model that was quantized block by block",
+                 .remedy = "store the model with `farthing quantize` first"});
+  }
   const Scheme held = scheme_that_holds(scheme, spec.k);
   const StaticInput input = TRY(static_input_of(spec, held, options, inputs));
   const Format& format = *held.weights;

@@ -101,6 +101,8 @@ std::string command_for(const CompareReport& report, const CompareOptions& optio
       fmt::format("farthing quantize {} --format {}", quoted(report.model), row->scheme);
   if (row->method != "rtn") out += " --method " + row->method;
   if (options.scale_rule && !row->scale_rule.empty()) out += " --scale-rule " + row->scale_rule;
+  if (row->method != "rtn" && options.calibration.text)
+    out += " --calibration " + quoted(options.calibration.text->string());
   if (options.tables) out += " --tables " + quoted(*options.tables);
   return out + " -o " + folder;
 }
@@ -170,9 +172,13 @@ Result<CompareReport> compare(Context& context, const CompareOptions& options, P
                     calibration->tokens, calibration->text, calibration->text_digest));
 
   double work = 1;
-  for (const QuantizeOptions& plan : plans) work += work_of(plan.scheme);
+  const int64_t tokens = windows.count() * windows.context();
+  for (const QuantizeOptions& plan : plans) {
+    const Work of_plan = work_of(plan, options.calibration, tokens);
+    work += of_plan.quantizing + of_plan.measuring;
+  }
   Comparison comparison(context, *checkpoint, std::move(windows), std::move(spill), options.speed,
-                        progress, work);
+                        options.calibration, output.scratch(), progress, work);
   bool quantized = false;
   report.baseline = TRY(comparison.baseline(quantized));
   if (quantized) {

@@ -10,6 +10,7 @@
 #include "base/progress.h"
 #include "eval/windows.h"
 #include "formats/format.h"
+#include "quant/quantize.h"
 #include "tensor/context.h"
 #include "workflows/compare_report.h"
 
@@ -22,6 +23,7 @@ struct CompareOptions {
   std::optional<ScaleRule> scale_rule;  // each format's default where it is absent
   std::optional<std::string> tables;    // the scheme of embedding and head; absent: as they are
   std::optional<std::filesystem::path> text;  // absent: the built-in excerpt of WikiText-2
+  CalibrationOptions calibration = StagesOptions().calibration;  // of methods that see inputs
   WindowOptions windows;
   SpeedOptions speed;
   double kl_bound = 0.05;                       // what the recommendation calls a small loss, nats

@@ -4,9 +4,12 @@
 #include <fmt/format.h>
 
 #include <map>
+#include <optional>
 #include <utility>
 #include <vector>
 
+#include "base/file.h"
+#include "quant/stages/quantize_stages.h"
 #include "workflows/baseline_source.h"
 #include "workflows/stage_progress.h"
 
@@ -30,17 +33,23 @@ std::vector<std::string> fallbacks_of(const std::vector<LayerReport>& layers) {
 
 }  // namespace
 
-double work_of(const Scheme& scheme) {
-  return product_input(scheme) == ProductInput::int8_blocks ? 0.5 : 1;
+Work work_of(const QuantizeOptions& plan, const CalibrationOptions& calibration, int64_t tokens) {
+  const double passes = 3 * static_cast<double>(calibration.samples * calibration.context) /
+                        static_cast<double>(tokens);
+  return {needs_inputs(plan) ? passes : 0,
+          product_input(plan.scheme) == ProductInput::int8_blocks ? 0.5 : 1};
 }
 
 Comparison::Comparison(Context& context, Checkpoint& checkpoint, Windows windows,
-                       SpilledBaseline spill, SpeedOptions speed, Progress& progress, double work)
+                       SpilledBaseline spill, SpeedOptions speed, CalibrationOptions calibration,
+                       std::filesystem::path scratch, Progress& progress, double work)
     : context_(context),
       checkpoint_(checkpoint),
       windows_(std::move(windows)),
       spill_(std::move(spill)),
       speed_(speed),
+      calibration_(std::move(calibration)),
+      scratch_(std::move(scratch)),
       progress_(progress),
       work_(work) {}
 
@@ -69,21 +78,33 @@ CompareRow Comparison::candidate(const QuantizeOptions& plan) {
   row.method = plan.method->name;
   const auto rules = plan.scheme.weights->scale_rules;
   if (!rules.empty()) row.scale_rule = scale_rule_name(plan.scale_rule.value_or(rules.front()));
-  BaselineSource base(checkpoint_);
-  QuantizingSource source(context_, base, plan);
-  const auto scores = measure(source, row.name(), work_of(plan.scheme), {.baseline = &spill_}, row);
-  if (!scores) {
-    row.error = scores.error().text();
-    return row;
+  if (const auto done = measure_candidate(plan, row); !done) row.error = done.error().text();
+  return row;
+}
+
+Result<> Comparison::measure_candidate(const QuantizeOptions& plan, CompareRow& row) {
+  const Work work = work_of(plan, calibration_, windows_.count() * windows_.context());
+  std::optional<AtomicDirectory> folder;  // never committed: it goes in the end
+  StagesRun stages;
+  if (needs_inputs(plan)) {
+    folder.emplace(TRY(AtomicDirectory::create(scratch_ / "farthing-stages", "work.json")));
+    StageProgress quantizing(progress_, done_, work.quantizing, work_, row.name());
+    stages = TRY(quantize_stages(context_, checkpoint_, plan, calibration_, folder->path(), false,
+                                 quantizing));
+    done_ += work.quantizing;
   }
-  row.quality = summarize(*scores);
-  row.window_kl = kl_of_windows(*scores);
+  BaselineSource base(checkpoint_);
+  QuantizingSource source(context_, base, plan, stages);
+  const ScoredWindows scores =
+      TRY(measure(source, row.name(), work.measuring, {.baseline = &spill_}, row));
+  row.quality = summarize(scores);
+  row.window_kl = kl_of_windows(scores);
   row.bits_per_weight = source.bits_per_weight();
   row.bytes = source.bytes();
   row.quantize_seconds = source.seconds();
   row.layers = source.reports();
   row.fallbacks = fallbacks_of(row.layers);
-  return row;
+  return {};
 }
 
 Result<ScoredWindows> Comparison::measure(WeightSource& source, const std::string& label,

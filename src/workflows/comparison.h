@@ -13,17 +13,23 @@
 
 namespace farthing {
 
-// The work of measuring a scheme, relative to one whose activations stay f32. An estimate, for the
-// progress bar: products with 8-bit activations take about half the time.
-double work_of(const Scheme& scheme);
+// The work of measuring a plan on `tokens` tokens, relative to a scheme whose activations stay f32.
+// An estimate, for the progress bar: products with 8-bit activations take about half the time, and
+// quantizing with a calibration about three passes over its tokens.
+struct Work {
+  double quantizing, measuring;
+};
+Work work_of(const QuantizeOptions& plan, const CalibrationOptions& calibration, int64_t tokens);
 
 // What the rows of one comparison share. baseline() comes first: it spills the logits that the
 // candidates are held against. One model is in memory at a time.
 class Comparison {
  public:
-  // `work` is the baseline's (1) and that of all candidates.
+  // `work` is the baseline's (1) and that of all candidates. Methods that see inputs keep what they
+  // have done in a folder of `scratch` until the candidate is measured.
   Comparison(Context& context, Checkpoint& checkpoint, Windows windows, SpilledBaseline spill,
-             SpeedOptions speed, Progress& progress, double work);
+             SpeedOptions speed, CalibrationOptions calibration, std::filesystem::path scratch,
+             Progress& progress, double work);
 
   // The row of the checkpoint as it is stored; `quantized` says whether its linears are quantized
   // already.
@@ -36,11 +42,15 @@ class Comparison {
   Result<ScoredWindows> measure(WeightSource& source, const std::string& label, double work,
                                 const EvaluateOptions& options, CompareRow& row);
 
+  Result<> measure_candidate(const QuantizeOptions& plan, CompareRow& row);
+
   Context& context_;
   Checkpoint& checkpoint_;
   Windows windows_;
   SpilledBaseline spill_;
   SpeedOptions speed_;
+  CalibrationOptions calibration_;
+  std::filesystem::path scratch_;
   Progress& progress_;
   double work_, done_ = 0;
 };

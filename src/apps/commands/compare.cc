@@ -10,7 +10,7 @@ namespace {
 
 struct Options {
   CompareOptions compare;
-  std::string model, text, output, tables, note;
+  std::string model, text, output, tables, note, calibration;
   int64_t repetitions = CompareOptions().speed.runs;
 };
 
@@ -30,6 +30,13 @@ void declare(OptionList& list, Options& options) {
   list.parsed("--tables,--token-embedding-type,--output-tensor-type", "SCHEME", options.tables,
               checked_scheme,
               "Embedding and head too, both to this scheme; without it they stay as they are");
+  list.text("--calibration,--dataset", "FILE", options.calibration,
+            "The text that methods which see inputs are calibrated with; articles of WikiText-2, "
+            "others than the text's, without it");
+  list.integer("--num-calibration-samples", compare.calibration.samples, 1, 1 << 20,
+               "How many pieces of that text are read");
+  list.integer("--max-seq-length", compare.calibration.context, 2, 1 << 20,
+               "Tokens of such a piece; the model's context if that is less");
   list.text("--text", "FILE", options.text,
             "The text; without it a built-in excerpt of WikiText-2");
   list.integer("--tokens", compare.windows.tokens, 2, int64_t{1} << 40,
@@ -55,6 +62,7 @@ Result<> run(const CommonOptions& common, const Options& options) {
   CompareOptions compare_options = options.compare;
   compare_options.model = options.model;
   compare_options.speed.runs = static_cast<int>(options.repetitions);
+  if (!options.calibration.empty()) compare_options.calibration.text = options.calibration;
   if (!options.text.empty()) compare_options.text = options.text;
   if (!options.tables.empty()) compare_options.tables = options.tables;
   if (!options.output.empty()) compare_options.output = options.output;

@@ -8,21 +8,22 @@
 #include "apps/output.h"
 #include "base/json_writer.h"
 #include "quant/quantize.h"
+#include "quant/recipe.h"
 #include "quant/stages/layer_report_json.h"
 
 namespace farthing {
 namespace {
 
 struct Options {
-  std::string model, output;
+  std::string model, output, recipe;
   std::optional<Scheme> format, tables;
-  const AlgorithmInfo* method = find_algorithm("rtn");
+  const AlgorithmInfo* method = nullptr;
   std::optional<ScaleRule> scale_rule;
   bool strict = false;
-  AlgorithmOptions algorithm;
+  float damping = 0;  // 0: the recipe's
   std::vector<std::string> rules;
   std::string calibration;                   // a file; empty: the built-in text
-  CalibrationOptions samples{.samples = 0};  // 0: as many as the method wants
+  int64_t samples = 0, context = 0;  // 0: the recipe's, or as many as the method wants
   bool resume = false, natural_order = false;
 };
 
@@ -31,9 +32,12 @@ void declare(OptionList& list, Options& options) {
   list.required("-o,--output", "DIR", options.output,
                 "The folder to write; new, empty, or from an earlier run");
   list.parsed("--format", "SCHEME", options.format, parse_scheme,
-              "REQUIRED. WEIGHTS[@ACTIVATIONS]; `farthing formats` lists them");
+              "REQUIRED, here or in the recipe. WEIGHTS[@ACTIVATIONS]; `farthing formats` lists them");
+  list.text("--recipe", "FILE", options.recipe,
+            "A TOML file of all of this (docs/quantization.md); flags count before it, --rule behind "
+            "its rules");
   list.parsed("--method", "NAME", options.method, parse_method,
-              "How codes are chosen: " + algorithm_names());
+              "How scales and codes are chosen: " + algorithm_names() + "; rtn without it");
   list.parsed("--scale-rule", "RULE", options.scale_rule, parse_scale_rule,
               "How scales are chosen; the format's own rule without it");
   list.parsed("--tables,--token-embedding-type,--output-tensor-type", "SCHEME", options.tables,
@@ -49,12 +53,12 @@ void declare(OptionList& list, Options& options) {
             "The text that methods which see inputs, and static activations, are calibrated with; "
             "articles "
             "of WikiText-2 without it");
-  list.integer("--num-calibration-samples", options.samples.samples, 1, 1 << 20,
+  list.integer("--num-calibration-samples", options.samples, 1, 1 << 20,
                "How many pieces of that text are read; 128, or 8 where only activations need them");
-  list.integer("--max-seq-length", options.samples.context, 2, 1 << 20,
+  list.integer("--max-seq-length", options.context, 2, 1 << 20,
                "Tokens of such a piece; the model's context if that is less");
   list.number(
-      "--damp-percent,--dampening-frac", options.algorithm.damping, 1e-6, 1,
+      "--damp-percent,--dampening-frac", options.damping, 1e-6f, 1,
       "gptq: what is added to the diagonal of the inputs' Gram matrix, relative to its mean");
   list.flag("--no-act-order", options.natural_order,
             "gptq: columns in their order, not those with the largest inputs first");
@@ -62,31 +66,42 @@ void declare(OptionList& list, Options& options) {
             "Go on with what an interrupted run of the same command left in DIR.work");
 }
 
-Result<QuantizeOptions> quantize_options(const Options& options) {
-  QuantizeOptions out{
-      .scheme = *options.format,
-      .method = options.method,
-      .algorithm = {.damping = options.algorithm.damping, .act_order = !options.natural_order},
-      .scale_rule = options.scale_rule,
-      .tables = options.tables,
-      .strict = options.strict};
-  for (const std::string& rule : options.rules) out.rules.push_back(TRY(parse_rule(rule)));
-  return out;
+// The recipe, with what the command line says instead.
+Result<QuantizeRecipe> recipe_of(const Options& options) {
+  QuantizeRecipe out;
+  if (!options.recipe.empty()) out = TRY(read_quantize_recipe(options.recipe));
+  QuantizeOptions& to = out.options;
+  if (options.format) to.scheme = *options.format;
+  if (options.method != nullptr) to.method = options.method;
+  if (to.method == nullptr) to.method = find_algorithm("rtn");
+  if (options.scale_rule) to.scale_rule = options.scale_rule;
+  if (options.tables) to.tables = options.tables;
+  if (options.damping != 0) to.algorithm.damping = options.damping;
+  if (options.natural_order) to.algorithm.act_order = false;
+  if (options.strict) to.strict = true;
+  for (const std::string& rule : options.rules) to.rules.push_back(TRY(parse_rule(rule)));
+  if (!options.calibration.empty()) out.calibration.text = options.calibration;
+  if (options.samples != 0) out.calibration.samples = options.samples;
+  if (options.context != 0) out.calibration.context = options.context;
+  if (out.calibration.samples == 0)
+    out.calibration.samples =
+        to.scheme.weights != nullptr && needs_inputs(to) ? StagesOptions().calibration.samples
+                                                         : CalibrationOptions().samples;
+  if (to.scheme.weights != nullptr) return out;
+  return fail({.what = "no format was given",
+               .where = "--format",
+               .got = {},
+               .wanted = "one of " + format_names(),
+               .remedy = "add --format SCHEME, for example --format int4_g128"});
 }
 
 Result<> check(const Options& options) {
-  if (!options.format) {
-    return fail({.what = "no format was given",
-                 .where = "--format",
-                 .got = {},
-                 .wanted = "one of " + format_names(),
-                 .remedy = "add --format SCHEME, for example --format int4_g128"});
-  }
-  const QuantizeOptions wanted = TRY(quantize_options(options));
+  const QuantizeRecipe recipe = TRY(recipe_of(options));
+  const QuantizeOptions& wanted = recipe.options;
   if (!options.calibration.empty() && !has_static_activations(wanted) && !needs_inputs(wanted)) {
     return fail({.what = "there is nothing to calibrate",
                  .where = "--calibration",
-                 .got = wanted.scheme.name(),
+                 .got = fmt::format("{} by {}", wanted.scheme.name(), wanted.method->name),
                  .wanted = "a method that sees inputs, such as gptq, or a scheme with static "
                            "activations, such as int8_row@int8_static",
                  .remedy = "leave --calibration away"});
@@ -124,6 +139,7 @@ int64_t stored_bytes(const Checkpoint& checkpoint) {
 
 struct Outcome {
   const Options& options;
+  const QuantizeOptions& quantize;
   std::vector<LayerReport> layers;
   int64_t bytes_before, bytes_after;
   double seconds;
@@ -133,9 +149,9 @@ std::string json_text(const Outcome& outcome) {
   const Totals totals = totals_of(outcome.layers);
   JsonWriter json(true);
   json.begin_object().field("model", outcome.options.model).field("output", outcome.options.output);
-  json.field("scheme", outcome.options.format->name())
-      .field("method", outcome.options.method->name);
-  if (const std::string note = batch_note(*outcome.options.format); !note.empty())
+  json.field("scheme", outcome.quantize.scheme.name())
+      .field("method", outcome.quantize.method->name);
+  if (const std::string note = batch_note(outcome.quantize.scheme); !note.empty())
     json.field("note", note);
   json.field("bits_per_weight", totals.bits_per_weight);
   json.field("relative_squared_error", totals.relative_squared_error);
@@ -180,7 +196,7 @@ std::string text(const Outcome& outcome) {
         "outputs: squared error of the linear's outputs on the calibration text, relative to their "
         "squares; before it, what rounding to nearest would give.\n";
   out += fallbacks;
-  if (const std::string note = batch_note(*outcome.options.format); !note.empty())
+  if (const std::string note = batch_note(outcome.quantize.scheme); !note.empty())
     out += "note: " + note + "\n";
   if (totals.flushed > 0)
     out +=
@@ -189,8 +205,8 @@ std::string text(const Outcome& outcome) {
       "{}: {} linears to {} by {} in {:.1f} s; {:.3f} bits per weight, error {:.2e}; all tensors "
       "{} -> {} "
       "({:.2f} times smaller)\n",
-      outcome.options.output, outcome.layers.size(), outcome.options.format->name(),
-      outcome.options.method->name, outcome.seconds, totals.bits_per_weight,
+      outcome.options.output, outcome.layers.size(), outcome.quantize.scheme.name(),
+      outcome.quantize.method->name, outcome.seconds, totals.bits_per_weight,
       totals.relative_squared_error, size_text(before), size_text(after), before / after);
   return out;
 }
@@ -199,21 +215,16 @@ Result<> run(const CommonOptions& common, const Options& options) {
   const auto owner = TRY(open_context(common));
   const auto checkpoint = TRY(Checkpoint::open(options.model));
   const double started = now_seconds();
+  const QuantizeRecipe recipe = TRY(recipe_of(options));
   std::vector<LayerReport> layers;
   {
     ProgressBar progress;
-    const QuantizeOptions wanted = TRY(quantize_options(options));
-    CalibrationOptions samples = options.samples;
-    if (!options.calibration.empty()) samples.text = options.calibration;
-    if (samples.samples == 0)
-      samples.samples =
-          needs_inputs(wanted) ? StagesOptions().calibration.samples : CalibrationOptions().samples;
-    layers = TRY(quantize_checkpoint(owner->get(), *checkpoint, wanted, options.output, progress,
-                                     {samples, options.resume}));
+    layers = TRY(quantize_checkpoint(owner->get(), *checkpoint, recipe.options, options.output,
+                                     progress, {recipe.calibration, options.resume}));
   }
   const double seconds = now_seconds() - started;
   const auto written = TRY(Checkpoint::open(options.output));
-  const Outcome outcome{options, std::move(layers), stored_bytes(*checkpoint),
+  const Outcome outcome{options, recipe.options, std::move(layers), stored_bytes(*checkpoint),
                         stored_bytes(*written), seconds};
   return print(common.json ? json_text(outcome) : text(outcome));
 }
@@ -227,8 +238,14 @@ Command quantize_command() {
        .details =
            "Writes a Hugging Face directory (safetensors, config.json with the scheme, tokenizer) "
            "that every command\n"
-           "reads as MODEL. Prints the error of each linear. The folder is complete or absent.",
-       .example = "  farthing quantize models/stories260k -o /tmp/stories-int4 --format int4_g32"},
+           "reads as MODEL. Prints the error of each linear. The folder is complete or absent. A "
+           "method that sees inputs (imatrix,\n"
+           "gptq) reads a calibration text block by block; what it has done lies in DIR.work until "
+           "the folder is there, and --resume\n"
+           "goes on with it.",
+       .example = "  farthing quantize models/stories260k -o /tmp/stories-int4 --format int4_g32\n"
+                  "  farthing quantize models/stories260k -o /tmp/stories-gptq --format int4_g32 "
+                  "--method gptq"},
       declare, run, check);
 }
 

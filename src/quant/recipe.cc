@@ -1,0 +1,62 @@
+// The keys of a recipe of quantization.
+#include "quant/recipe.h"
+
+#include "io/toml.h"
+
+namespace farthing {
+namespace {
+
+constexpr const char* document = "docs/quantization.md";
+
+// `parsed` wants something that is false where there is none, and holds a T.
+std::optional<const AlgorithmInfo*> algorithm_named(const std::string& name) {
+  const AlgorithmInfo* found = find_algorithm(name);
+  return found == nullptr ? std::nullopt : std::optional(found);
+}
+
+Result<> read_rules(TomlTable& recipe, QuantizeOptions& options) {
+  for (TomlTable& table : TRY(recipe.tables("rule"))) {
+    QuantizeRule rule;
+    TRY(table.word("layers", rule.layers));
+    if (rule.layers.empty())
+      return fail(table.error("layers", "a pattern of linears' names, such as \"*.down_proj\""));
+    TRY(table.boolean("keep", rule.keep));
+    TRY(table.parsed("scheme", rule.scheme, parse_scheme,
+                     "WEIGHTS[@ACTIVATIONS], as `farthing formats` lists them"));
+    TRY(table.parsed("method", rule.method, algorithm_named,
+                     "one of " + algorithm_names()));
+    TRY(table.check_unknown(document));
+    options.rules.push_back(std::move(rule));
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<QuantizeRecipe> read_quantize_recipe(const std::filesystem::path& file) {
+  TomlTable r = TRY(TomlTable::read(file));
+  QuantizeRecipe out;
+  QuantizeOptions& options = out.options;
+  TRY(r.parsed("quantization.scheme", options.scheme, parse_scheme,
+               "WEIGHTS[@ACTIVATIONS], as `farthing formats` lists them"));
+  TRY(r.parsed("quantization.method", options.method, algorithm_named,
+               "one of " + algorithm_names()));
+  TRY(r.parsed("quantization.scale_rule", options.scale_rule, find_scale_rule,
+               "a scale rule's name"));
+  TRY(r.parsed("quantization.tables", options.tables, parse_scheme, "a scheme"));
+  TRY(r.boolean("quantization.strict", options.strict));
+  double damping = static_cast<double>(options.algorithm.damping);
+  TRY(r.number("quantization.damping", damping, 1e-6, 1));
+  options.algorithm.damping = static_cast<float>(damping);
+  TRY(r.boolean("quantization.act_order", options.algorithm.act_order));
+  std::string text;
+  TRY(r.word("calibration.text", text));
+  if (!text.empty()) out.calibration.text = file.parent_path() / text;
+  TRY(r.integer("calibration.samples", out.calibration.samples, 1, 1 << 20));
+  TRY(r.integer("calibration.context", out.calibration.context, 2, 1 << 20));
+  TRY(read_rules(r, options));
+  TRY(r.check_unknown(document));
+  return out;
+}
+
+}  // namespace farthing

@@ -1,0 +1,72 @@
+// A quantization that is killed at random instants and gone on with, against one that was not.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <fstream>
+#include <thread>
+
+#include "apps/support/program.h"
+#include "base/random.h"
+#include "base/support/scratch_folder.h"
+
+namespace farthing::testing {
+
+inline std::string content(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+inline void kill_and_resume(int instants) {
+  ScratchFolder folder;
+  std::vector<std::string> arguments{"quantize",
+                                     stories(),
+                                     "--format",
+                                     "int4_g32",
+                                     "--method",
+                                     "gptq",
+                                     "--num-calibration-samples",
+                                     "32",
+                                     "--max-seq-length",
+                                     "128",
+                                     "-o"};
+  const auto to = [&](const std::string& name, bool resume) {
+    std::vector<std::string> out = arguments;
+    out.push_back((folder / name).string());
+    if (resume) out.push_back("--resume");
+    return out;
+  };
+  const auto started = std::chrono::steady_clock::now();
+  ASSERT_EQ(farthing(to("whole", false)).status, 0);
+  const std::chrono::duration<double> whole = std::chrono::steady_clock::now() - started;
+  int killed = 0;
+  for (int i = 0; i < instants; ++i) {
+    const std::string name = "q" + std::to_string(i);
+    for (int attempt = 0;; ++attempt) {
+      ASSERT_LT(attempt, 100);
+      BackgroundProgram program(to(name, attempt > 0));
+      // each attempt gets a little longer, so that every run ends
+      const double share = random_uniform(9, static_cast<uint64_t>(i),
+                                          static_cast<uint64_t>(attempt)) +
+                           0.1 * attempt;
+      std::this_thread::sleep_for(whole * share);
+      program.send(SIGKILL);
+      const int status = program.wait();
+      if (status == 0) break;
+      ASSERT_TRUE(status == 1000 + SIGKILL || status == 128 + SIGKILL) << status;
+      ++killed;
+      EXPECT_FALSE(std::filesystem::exists(folder / name / "model.safetensors") &&
+                   !std::filesystem::exists(folder / name / "farthing.json"));
+    }
+    for (const char* file : {"model.safetensors", "config.json", "farthing.json"})
+      ASSERT_EQ(content(folder / name / file), content(folder / "whole" / file)) << name;
+    EXPECT_FALSE(std::filesystem::exists(folder / (name + ".work"))) << name;
+  }
+  std::printf("killed %d times\n", killed);
+  EXPECT_GE(killed, instants / 2);
+}
+
+}  // namespace farthing::testing
