@@ -1,5 +1,5 @@
-// A fixed set of threads that run the parts of one job at a time: static partition, spin briefly,
-// yield, then sleep.
+// A fixed set of threads that run the parts of one job at a time: static partition, parts taken by
+// who is awake; spin briefly, yield, then sleep.
 #pragma once
 
 #include <cstdint>
@@ -26,7 +26,7 @@ struct Part {
 
 class ThreadPool {
  public:
-  // `threads` >= 1 counts the caller, which runs part 0 itself.
+  // `threads` >= 1 counts the caller. Any of them may run any part, and one several of a job.
   explicit ThreadPool(int threads);
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;
@@ -45,7 +45,7 @@ class ThreadPool {
  private:
   using Call = void (*)(const void*, Part);
   void run_erased(const void* job, Call call);
-  void work(int index);
+  void work();
 
   struct State;
   int threads_;

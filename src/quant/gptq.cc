@@ -55,8 +55,7 @@ Feedback feedback_of(Context& context, View<const float, 2> gram, const std::vec
       const auto rows = part.range(k);
       for (int64_t i = rows.begin; i < rows.end; ++i) {
         for (int64_t j = 0; j < i; ++j) l.row(i)[j] = gram.row(at(i))[at(j)];
-        const float square = gram.row(at(i))[at(i)];
-        l.row(i)[i] = (square > 0 ? square : static_cast<float>(mean)) + added;
+        l.row(i)[i] = gram.row(at(i))[at(i)] + added;
       }
     });
     if (cholesky(context, l)) break;

@@ -23,8 +23,7 @@ Result<> read_rules(TomlTable& recipe, QuantizeOptions& options) {
     TRY(table.boolean("keep", rule.keep));
     TRY(table.parsed("scheme", rule.scheme, parse_scheme,
                      "WEIGHTS[@ACTIVATIONS], as `farthing formats` lists them"));
-    TRY(table.parsed("method", rule.method, algorithm_named,
-                     "one of " + algorithm_names()));
+    TRY(table.parsed("method", rule.method, algorithm_named, "one of " + algorithm_names()));
     TRY(table.check_unknown(document));
     options.rules.push_back(std::move(rule));
   }

@@ -240,6 +240,25 @@ TEST_P(Conformance, LevelsAndParametersGiveTheDecodedValues) {
   }
 }
 
+// Every level's code can be put, and then stands for the level.
+TEST_P(Conformance, EveryLevelCanBePut) {
+  const auto levels = levels_of(format(), default_rule(format()));
+  if (levels.empty()) return;
+  const int64_t k = fitting(format(), 512);
+  QuantizedTensor q = encode(format(), random_values(k, 0.05f), k).q;
+  std::vector<uint8_t> codes(static_cast<size_t>(k));
+  for (int64_t j = 0; j < k; ++j)
+    codes[static_cast<size_t>(j)] = levels[static_cast<size_t>(j) % levels.size()].code;
+  format().put_codes(q, 0, 1, codes.data(), k);
+  const Tensor decoded = q.decode();
+  const int64_t length = group_length(q);
+  for (int64_t j = 0; j < k; ++j) {
+    const GroupParameters at = group_parameters_at(q, 0, j / length * length);
+    const float level = levels[static_cast<size_t>(j) % levels.size()].value;
+    ASSERT_EQ(decoded.as<float>()[j], at.scale * (level - at.zero) + at.offset) << j;
+  }
+}
+
 // Columns that count a hundred times as much get smaller errors than the format's rule gives them.
 TEST_P(Conformance, ASearchMakesTheWeightedErrorSmaller) {
   if (format().search_tile == nullptr) return;

@@ -96,6 +96,33 @@ TEST_P(OnFormat, GptqBeatsRoundingAndImatrixInItsObjective) {
   EXPECT_LT(fed_back->report.output_error, searched->report.output_error);
 }
 
+// Their own objectives: the weights' error, and the one in which columns count by their inputs.
+TEST_P(OnFormat, SearchedScalesBeatTheRuleInTheirObjective) {
+  if (format().search_tile == nullptr || bits_per_weight(format(), 48, 256) > 8) return;
+  ContextOwner owner(2, supported_isas().back());
+  const Layer layer(owner.get(), 48, 256);
+  const auto rounded = layer.quantize(owner.get(), format(), "rtn");
+  const auto searched = layer.quantize(owner.get(), format(), "mse");
+  const auto weighted = layer.quantize(owner.get(), format(), "imatrix");
+  ASSERT_TRUE(rounded && searched && weighted);
+  // GGUF's searching types have an objective of their own when they round
+  EXPECT_LT(searched->report.relative_squared_error,
+            1.001 * rounded->report.relative_squared_error);
+  const auto error = [&](const QuantizedLinear& of) {
+    const auto importance = layer.inputs.importance();
+    const Tensor decoded = of.stored.weight.decode();
+    double sum = 0;
+    for (int64_t i = 0; i < 48 * 256; ++i) {
+      const double miss = static_cast<double>(decoded.as<float>()[i]) -
+                          layer.stored.weight.planes[0].as<float>()[i];
+      sum += static_cast<double>(importance[static_cast<size_t>(i % 256)]) * miss * miss;
+    }
+    return sum;
+  };
+  EXPECT_LT(error(*weighted), error(*rounded));
+  EXPECT_LT(error(*weighted), error(*searched));
+}
+
 TEST_P(OnFormat, EveryAlgorithmGivesTheSameBytesForAnyThreadsAndInstructionSet) {
   for (const AlgorithmInfo& algorithm : all_algorithms()) {
     std::vector<std::byte> first;
@@ -120,6 +147,23 @@ INSTANTIATE_TEST_SUITE_P(Algorithms, OnFormat,
                                            "q4_1", "q5_1", "q2_k", "q3_k", "q4_k", "q5_k", "q6_k",
                                            "iq4_nl", "iq4_xs", "iq3_s", "gguf_mxfp4"),
                          [](const auto& info) { return info.param; });
+
+// Fewer tokens than columns: the Gram matrix alone has no decomposition.
+TEST(Gptq, DampingMakesFewTokensEnough) {
+  ContextOwner owner(2, supported_isas().back());
+  Layer layer(owner.get(), 32, 256);
+  layer.inputs = InputStatistics(256, true);
+  const auto x = correlated_inputs().view<float>();
+  layer.inputs.add(owner.get(), {x.data, 64, 256, x.stride});
+  layer.inputs.finish();
+  const auto rounded = layer.quantize(owner.get(), *find_format("int4_g32"), "rtn");
+  const auto done = layer.quantize(owner.get(), *find_format("int4_g32"), "gptq");
+  ASSERT_TRUE(rounded && done);
+  EXPECT_EQ(done->report.fallback, "");
+  EXPECT_EQ(done->report.damping, 0.01f);
+  EXPECT_EQ(done->report.tokens, 64);
+  EXPECT_LT(done->report.output_error, 0.5 * rounded->report.output_error);
+}
 
 TEST(Gptq, AColumnWithoutInputsIsRoundedPlainly) {
   ContextOwner owner(1, supported_isas().back());

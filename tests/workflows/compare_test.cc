@@ -183,6 +183,21 @@ TEST_F(CompareTest, AContextBeyondTheModelsIsRefused) {
   EXPECT_NE(report.error().what.find("longer than the model's context"), std::string::npos);
 }
 
+TEST_F(CompareTest, MethodsThatSeeInputsDoBetterAndLeaveNothing) {
+  options_.formats = {"int3_g32"};
+  options_.methods = {"rtn", "imatrix", "gptq"};
+  options_.calibration = {.samples = 16, .context = 128};
+  options_.output = folder_ / "report";
+  const auto report = run();
+  ASSERT_TRUE(report.has_value()) << report.error().text();
+  ASSERT_EQ(report->rows.size(), 3u);
+  for (const CompareRow& row : report->rows) EXPECT_EQ(row.error, "");
+  EXPECT_LT(report->rows[1].quality.kl_mean.value, report->rows[0].quality.kl_mean.value);
+  EXPECT_LT(report->rows[2].quality.kl_mean.value, report->rows[1].quality.kl_mean.value);
+  EXPECT_EQ(names_in(folder_), (std::vector<std::string>{"report"}));
+  EXPECT_EQ(names_in(folder_ / "report"), (std::vector<std::string>{"report.html", "report.json"}));
+}
+
 TEST_F(CompareTest, SaysWhatStaticActivationsWereCalibratedOn) {
   options_.formats = {"int8_row@int8_static", "fp8_e4m3_row@fp8_e4m3_static", "int8_row"};
   const auto report = run();

@@ -22,7 +22,7 @@ struct Options {
   bool strict = false;
   float damping = 0;  // 0: the recipe's
   std::vector<std::string> rules;
-  std::string calibration;                   // a file; empty: the built-in text
+  std::string calibration;           // a file; empty: the built-in text
   int64_t samples = 0, context = 0;  // 0: the recipe's, or as many as the method wants
   bool resume = false, natural_order = false;
 };
@@ -31,11 +31,13 @@ void declare(OptionList& list, Options& options) {
   list.required("model,-m,--model", "MODEL", options.model, "The model to quantize");
   list.required("-o,--output", "DIR", options.output,
                 "The folder to write; new, empty, or from an earlier run");
-  list.parsed("--format", "SCHEME", options.format, parse_scheme,
-              "REQUIRED, here or in the recipe. WEIGHTS[@ACTIVATIONS]; `farthing formats` lists them");
-  list.text("--recipe", "FILE", options.recipe,
-            "A TOML file of all of this (docs/quantization.md); flags count before it, --rule behind "
-            "its rules");
+  list.parsed(
+      "--format", "SCHEME", options.format, parse_scheme,
+      "REQUIRED, here or in the recipe. WEIGHTS[@ACTIVATIONS]; `farthing formats` lists them");
+  list.text(
+      "--recipe", "FILE", options.recipe,
+      "A TOML file of all of this (docs/quantization.md); flags count before it, --rule behind "
+      "its rules");
   list.parsed("--method", "NAME", options.method, parse_method,
               "How scales and codes are chosen: " + algorithm_names() + "; rtn without it");
   list.parsed("--scale-rule", "RULE", options.scale_rule, parse_scale_rule,
@@ -84,9 +86,9 @@ Result<QuantizeRecipe> recipe_of(const Options& options) {
   if (options.samples != 0) out.calibration.samples = options.samples;
   if (options.context != 0) out.calibration.context = options.context;
   if (out.calibration.samples == 0)
-    out.calibration.samples =
-        to.scheme.weights != nullptr && needs_inputs(to) ? StagesOptions().calibration.samples
-                                                         : CalibrationOptions().samples;
+    out.calibration.samples = to.scheme.weights != nullptr && needs_inputs(to)
+                                  ? StagesOptions().calibration.samples
+                                  : CalibrationOptions().samples;
   if (to.scheme.weights != nullptr) return out;
   return fail({.what = "no format was given",
                .where = "--format",
@@ -224,8 +226,9 @@ Result<> run(const CommonOptions& common, const Options& options) {
   }
   const double seconds = now_seconds() - started;
   const auto written = TRY(Checkpoint::open(options.output));
-  const Outcome outcome{options, recipe.options, std::move(layers), stored_bytes(*checkpoint),
-                        stored_bytes(*written), seconds};
+  const Outcome outcome{
+      options, recipe.options, std::move(layers), stored_bytes(*checkpoint), stored_bytes(*written),
+      seconds};
   return print(common.json ? json_text(outcome) : text(outcome));
 }
 

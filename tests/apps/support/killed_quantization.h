@@ -49,9 +49,9 @@ inline void kill_and_resume(int instants) {
       ASSERT_LT(attempt, 100);
       BackgroundProgram program(to(name, attempt > 0));
       // each attempt gets a little longer, so that every run ends
-      const double share = random_uniform(9, static_cast<uint64_t>(i),
-                                          static_cast<uint64_t>(attempt)) +
-                           0.1 * attempt;
+      const double share =
+          random_uniform(9, static_cast<uint64_t>(i), static_cast<uint64_t>(attempt)) +
+          0.1 * attempt;
       std::this_thread::sleep_for(whole * share);
       program.send(SIGKILL);
       const int status = program.wait();

@@ -1,0 +1,85 @@
+// farthing sensitivity: what quantizing each part of a model costs by itself.
+#include "workflows/sensitivity.h"
+
+#include "apps/command_line.h"
+#include "apps/open_model.h"
+#include "apps/output.h"
+#include "formats/format.h"
+
+namespace farthing {
+namespace {
+
+struct Options {
+  SensitivityOptions sensitivity;
+  std::string model, text, output;
+  std::vector<std::string> formats;
+  float target_bits = 0;
+};
+
+Result<SensitivityPart> parse_part(const std::string& text) {
+  if (const auto part = find_part(text)) return *part;
+  return fail({.what = "there is no such part of a model",
+               .where = "--by",
+               .got = text,
+               .wanted = "linear, block or kind",
+               .remedy = "leave --by away for linear"});
+}
+
+void declare(OptionList& list, Options& options) {
+  SensitivityOptions& to = options.sensitivity;
+  list.required("model,-m,--model", "MODEL", options.model, "The unquantized model");
+  list.list("--formats", "SCHEME,...", options.formats,
+            "The schemes to try on each part; int4_g32,int8_g32 without it");
+  list.parsed("--by", "PART", to.part, parse_part,
+              "What is quantized by itself: linear, block, or kind (a name in all blocks)");
+  list.text(
+      "--text,--calibration", "FILE", options.text,
+      "The text; not the one that the result will be judged by. Articles of WikiText-2 without "
+      "it");
+  list.integer("--tokens", to.windows.tokens, 2, int64_t{1} << 40,
+               "At most so many tokens of the text");
+  list.integer("-c,--context", to.windows.context, 2, 1 << 20, "Tokens of a window");
+  list.number("--target-bits", options.target_bits, 0.5f, 32,
+              "Chooses each part's scheme among --formats for so many bits a weight in all, and "
+              "writes a recipe");
+  list.text("-o,--output", "DIR", options.output,
+            "A folder for report.html, report.json and recipe.toml");
+}
+
+Result<> check(const Options& options) {
+  for (const std::string& format : options.formats) TRY(parse_scheme(format));
+  return {};
+}
+
+Result<> run(const CommonOptions& common, const Options& options) {
+  const auto owner = TRY(open_context(common));
+  SensitivityOptions wanted = options.sensitivity;
+  wanted.model = options.model;
+  if (!options.formats.empty()) wanted.formats = options.formats;
+  if (!options.text.empty()) wanted.text = options.text;
+  if (!options.output.empty()) wanted.output = options.output;
+  if (options.target_bits != 0) wanted.target_bits = static_cast<double>(options.target_bits);
+  SensitivityReport report;
+  {
+    ProgressBar progress;
+    report = TRY(sensitivity(owner->get(), wanted, progress));
+  }
+  return print(common.json ? sensitivity_json(report) : sensitivity_text(report));
+}
+
+}  // namespace
+
+Command sensitivity_command() {
+  return make_command<Options>(
+      {.name = "sensitivity",
+       .summary = "what quantizing each layer alone costs, and which should get more bits",
+       .details = "Rounds one part at a time to each scheme and measures the KL divergence to the "
+                  "unquantized model; then all\n"
+                  "together. With --target-bits it spends a budget where it saves the most, as a "
+                  "recipe for `farthing quantize`.",
+       .example = "  farthing sensitivity models/stories260k --formats int3_g32,int4_g32,int8_g32 "
+                  "--target-bits 4.5 -o sensitivity"},
+      declare, run, check);
+}
+
+}  // namespace farthing
