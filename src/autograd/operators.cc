@@ -177,6 +177,8 @@ Value attention(Context& context, const Value& q, const Value& k, const Value& v
   }
   ops::attention_forward(context, q.data, {of, sequences.size()}, layer, options, out.data);
   show(context, OperatorKind::attention, nullptr, out.data);
+  if (context.probe != nullptr)
+    context.probe->see_attention({q.data, {of, sequences.size()}, layer, options, v.data.columns});
   if (context.tape != nullptr)
     context.tape->record(
         [=, list = std::vector<ops::AttentionSequence>(of, of + sequences.size())](Context& c) {

@@ -4,6 +4,7 @@
 #include <span>
 #include <string_view>
 
+#include "ops/attention/attention.h"
 #include "tensor/context.h"
 
 namespace farthing {
@@ -44,12 +45,22 @@ struct OperatorOutput {
   View<const float, 2> input = {nullptr, 0, 0, 0};  // of a linear: before it is rounded
 };
 
+// What attention_forward was given; keys and values are in the sequences' caches.
+struct AttentionPass {
+  View<const float, 2> q;
+  std::span<const ops::AttentionSequence> sequences;
+  int64_t layer;
+  const ops::AttentionOptions& options;
+  int64_t kv_columns;  // of keys and of values
+};
+
 // Called while context.probe is set, by training's recording pass and by serving alike, but not by
 // the backward pass. It must not change what it sees.
 class Probe {
  public:
   virtual ~Probe() = default;
   virtual void see(const OperatorOutput& output) = 0;
+  virtual void see_attention(const AttentionPass&) {}
   // Before linears that share `input` run. False leaves them out and ends the pass: parts of the
   // model return as soon as they notice, and what they return means nothing.
   virtual bool wants(std::span<const LinearWeight* const>, View<const float, 2>) { return true; }

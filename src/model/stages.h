@@ -31,7 +31,10 @@ Result<std::unique_ptr<ModelStage>> build_stage(Context& context, const ModelCon
                                                 int64_t stage, WeightSource& source);
 
 // Linears that share an input.
-using LinearGroup = std::vector<LinearSpec>;
+struct LinearGroup {
+  std::vector<LinearSpec> linears;
+  bool values = false;  // they give an attention's values alone
+};
 // Groups whose inputs depend on earlier steps' linears, but not on one another's.
 using LinearStep = std::vector<LinearGroup>;
 // The linears of a block's stage in the order in which it runs them; routers, which keep their

@@ -16,8 +16,18 @@ InputStatistics::InputStatistics(int64_t k, bool with_gram)
   if (with_gram) gram = Tensor(DType::f32, {k, k});
 }
 
-void InputStatistics::add(Context& context, View<const float, 2> x) {
+void InputStatistics::add(Context& context, View<const float, 2> x, const float* weights) {
   CHECK(x.columns == k());
+  const Workspace::Mark mark(context.workspace);
+  View<const float, 2> weighted = x;
+  if (weights != nullptr) {
+    const auto rows = context.workspace.take_rows<float>(x.rows, x.columns);
+    for (int64_t r = 0; r < x.rows; ++r) {
+      const float root = __builtin_sqrtf(weights[r]);  // exact to the last bit everywhere
+      for (int64_t i = 0; i < x.columns; ++i) rows.row(r)[i] = root * x.row(r)[i];
+    }
+    weighted = rows;
+  }
   tokens += x.rows;
   context.pool.run([&](Part part) {
     const auto columns = part.range(x.columns, 16);
@@ -26,7 +36,7 @@ void InputStatistics::add(Context& context, View<const float, 2> x) {
       for (int64_t i = columns.begin; i < columns.end; ++i) {
         const auto at = static_cast<size_t>(i);
         const float magnitude = std::fabs(row[i]);
-        square_sums[at] += row[i] * row[i];
+        square_sums[at] += weighted.row(r)[i] * weighted.row(r)[i];
         magnitudes[at] += magnitude;
         // a NaN stays where it has once been seen
         largest[at] = magnitude <= largest[at] ? largest[at] : magnitude;
@@ -39,7 +49,7 @@ void InputStatistics::add(Context& context, View<const float, 2> x) {
     extremes.high = std::max(extremes.high, row.high);
     extremes.finite = extremes.finite && row.finite;
   }
-  if (gram) ops::add_gram(context, x, gram.view<float>());
+  if (gram) ops::add_gram(context, weighted, gram.view<float>());
 }
 
 void InputStatistics::finish() {

@@ -20,8 +20,9 @@ struct InputStatistics {
   InputStatistics() = default;
   InputStatistics(int64_t k, bool with_gram);
   int64_t k() const { return static_cast<int64_t>(square_sums.size()); }
-  // Rows [m, k] of tokens. The same sums for any number of threads and any instruction set.
-  void add(Context& context, View<const float, 2> x);
+  // Rows [m, k] of tokens; in square_sums and gram each counts `weights` [m] times (null: once).
+  // The same sums for any number of threads and any instruction set.
+  void add(Context& context, View<const float, 2> x, const float* weights = nullptr);
   // Once all tokens are there.
   void finish();
   // How much an error in each column counts: the mean of x^2, relative to the mean of all columns,

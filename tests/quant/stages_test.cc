@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <cstring>
 #include <fstream>
 #include <set>
@@ -56,8 +57,8 @@ TEST_P(FamilyStages, StepsHoldEveryLinearOnce) {
     std::multiset<std::string> in_steps, in_stage;
     for (const LinearStep& step : steps_of_stage(config, s))
       for (const LinearGroup& group : step)
-        for (const LinearSpec& spec : group) {
-          EXPECT_EQ(spec.k, group.front().k);
+        for (const LinearSpec& spec : group.linears) {
+          EXPECT_EQ(spec.k, group.linears.front().k);
           in_steps.insert(spec.name);
         }
     for (const LinearSpec& spec : tensors_of_stage(config, s).linears)
@@ -93,16 +94,82 @@ TEST_P(FamilyStages, EveryStepIsSeen) {
     int64_t tokens = 0;
     for (size_t g = 0; g < step.size(); ++g) {
       tokens += (*inputs)[g].tokens;
-      if (step.size() == 1) {
+      if (step.size() == 1 || step[g].values) {
         EXPECT_EQ((*inputs)[g].tokens, 2 * length);
       }
     }
-    EXPECT_GE(tokens, 2 * length) << step[0][0].name;
+    EXPECT_GE(tokens, 2 * length) << step[0].linears[0].name;
   }
 }
 
 INSTANTIATE_TEST_SUITE_P(Stages, FamilyStages, ::testing::ValuesIn(testing::families()),
                          [](const auto& info) { return info.param; });
+
+// The weights with which each value is read, exactly: a gradient of one element of one token's
+// output alone gives them.
+class ExactReading : public Probe {
+ public:
+  explicit ExactReading(Context& context) : context_(context) {}
+  void see(const OperatorOutput&) override {}
+  void see_attention(const AttentionPass& pass) override {
+    const int64_t rows = pass.q.rows, columns = pass.q.columns;
+    const int64_t heads = 8, head_dim = columns / heads, kv_heads = pass.kv_columns / head_dim;
+    weights.assign(static_cast<size_t>(rows), 0);
+    Context plain = context_;
+    plain.probe = nullptr;
+    for (int64_t t = 0; t < rows; ++t) {
+      for (int64_t h = 0; h < heads; ++h) {
+        Tensor one(DType::f32, {rows, columns}), q(DType::f32, {rows, columns}),
+            k(DType::f32, {rows, pass.kv_columns}), v(DType::f32, {rows, pass.kv_columns});
+        one.view<float>().row(t)[h * head_dim] = 1;
+        ops::attention_backward(plain, pass.q, pass.sequences, pass.layer, pass.options,
+                                std::as_const(one).view<float>(),
+                                {q.view<float>(), k.view<float>(), v.view<float>()});
+        const int64_t at = h / (heads / kv_heads) * head_dim;
+        for (int64_t j = 0; j < rows; ++j) {
+          const float p = v.view<float>().row(j)[at];
+          weights[static_cast<size_t>(j)] += p * p / static_cast<float>(kv_heads);
+        }
+      }
+    }
+  }
+  std::vector<float> weights;
+
+ private:
+  Context& context_;
+};
+
+TEST(ReadingWeights, AreTheSumsOfSquaresOfAttentionsWeights) {
+  ContextOwner owner(2, supported_isas().back());
+  const auto from = Checkpoint::open(FARTHING_SOURCE_DIR "/models/stories260k");
+  ASSERT_TRUE(from.has_value());
+  const ModelConfig& config = (*from)->config();
+  ASSERT_EQ(config.heads, 8);
+  const auto tokens = testing::some_tokens(24, config.vocabulary_size);
+  Tensor embedded(DType::f32, {24, config.hidden_size});
+  const auto embedding = build_stage(owner.get(), config, 0, **from);
+  const auto block = build_stage(owner.get(), config, 1, **from);
+  ASSERT_TRUE(embedding && block);
+  (*embedding)->run(owner.get(), {.tokens = tokens, .hidden = embedded.view<float>()});
+  Tensor again(DType::f32, {24, config.hidden_size});
+  std::memcpy(again.data(), embedded.data(), static_cast<size_t>(again.bytes()));
+  const auto got =
+      reading_weights(owner.get(), **block, {.tokens = tokens, .hidden = embedded.view<float>()});
+  ExactReading exact(owner.get());
+  Context own = owner.get();
+  own.probe = &exact;
+  (*block)->run(own, {.tokens = tokens, .hidden = again.view<float>()});
+  ASSERT_EQ(got.size(), 24u);
+  double sum = 0, wanted = 0, miss = 0;
+  for (size_t j = 0; j < 24; ++j) {
+    sum += got[j];
+    wanted += exact.weights[j];
+    miss += std::fabs(got[j] - exact.weights[j]);
+  }
+  // 32 samples each: a standard deviation of at most sqrt(2 / 32), a quarter, for each token
+  EXPECT_NEAR(sum, wanted, 0.25 * wanted);
+  EXPECT_LT(miss, 0.3 * wanted);
+}
 
 struct Story {
   ScratchFolder folder;

@@ -110,8 +110,19 @@ struct SpecsVisitor : WeightVisitor {
 LinearGroup group_of(const std::vector<LinearPlan>& plans) {
   LinearGroup out;
   for (const LinearPlan& plan : plans)
-    if (!plan.keeps_precision) out.push_back(spec_of(plan));
+    if (!plan.keeps_precision) out.linears.push_back(spec_of(plan));
   return out;
+}
+
+// Queries and keys, and values apart where a linear of their own gives them.
+LinearStep inputs_of(const AttentionPlan& plan) {
+  const size_t v = plan.v.linear;
+  if (plan.q.linear == v || plan.k.linear == v) return {group_of(plan.inputs)};
+  std::vector<LinearPlan> others = plan.inputs;
+  others.erase(others.begin() + static_cast<std::ptrdiff_t>(v));
+  LinearGroup values = group_of({plan.inputs[v]});
+  values.values = true;
+  return {group_of(others), std::move(values)};
 }
 
 }  // namespace
@@ -144,7 +155,7 @@ Result<std::unique_ptr<ModelStage>> build_stage(Context& context, const ModelCon
 std::vector<LinearStep> steps_of_stage(const ModelConfig& config, int64_t stage) {
   std::vector<LinearStep> steps;
   const auto add = [&](LinearStep step) {
-    std::erase_if(step, [](const LinearGroup& group) { return group.empty(); });
+    std::erase_if(step, [](const LinearGroup& group) { return group.linears.empty(); });
     if (!step.empty()) steps.push_back(std::move(step));
   };
   const BlockPlan* plan = block_of(config, stage);
@@ -160,7 +171,7 @@ std::vector<LinearStep> steps_of_stage(const ModelConfig& config, int64_t stage)
     add({group_of({latent.key_value})});
     add({group_of({latent.output})});
   } else {
-    add({group_of(plan->attention.inputs)});
+    add(inputs_of(plan->attention));
     add({group_of({plan->attention.output})});
   }
   if (plan->experts.experts.empty()) {

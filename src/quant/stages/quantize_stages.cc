@@ -56,7 +56,7 @@ class Stages {
       const auto inputs = TRY(see_inputs(context_, *stage, step, wants_gram(step), windows_, from,
                                          hidden_, each_window(index)));
       for (size_t g = 0; g < step.size(); ++g) {
-        for (const LinearSpec& spec : step[g]) {
+        for (const LinearSpec& spec : step[g].linears) {
           const auto choice = choice_for(options_, spec, false);
           if (!choice) continue;
           progress_.update(done_, total_, spec.name);
@@ -78,14 +78,14 @@ class Stages {
 
   bool chooses_any(const LinearStep& step) const {
     for (const LinearGroup& group : step)
-      for (const LinearSpec& spec : group)
+      for (const LinearSpec& spec : group.linears)
         if (choice_for(options_, spec, false)) return true;
     return false;
   }
 
   bool wants_gram(const LinearStep& step) const {
     for (const LinearGroup& group : step)
-      for (const LinearSpec& spec : group)
+      for (const LinearSpec& spec : group.linears)
         if (const auto choice = choice_for(options_, spec, false))
           if (choice->method->needs == AlgorithmNeeds::gram) return true;
     return false;

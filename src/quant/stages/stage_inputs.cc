@@ -3,46 +3,100 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstring>
 #include <map>
+#include <set>
 
 #include "base/check.h"
+#include "base/random.h"
 
 namespace farthing {
 namespace {
+
+// Attention's backward pass gives each element of a value's gradient as the sum of the weights with
+// which the value is read times gradients of the output; where these are +1 or -1 by chance, its
+// square is the sum of the weights' squares on average.
+class ReadingProbe : public Probe {
+ public:
+  explicit ReadingProbe(Context& context) : context_(context) {}
+  void see(const OperatorOutput&) override {}
+  bool wants(std::span<const LinearWeight* const>, View<const float, 2>) override {
+    return !ended();
+  }
+  void see_attention(const AttentionPass& pass) override {
+    const Workspace::Mark mark(context_.workspace);
+    const int64_t rows = pass.q.rows;
+    const auto zeros = [&](int64_t columns) {
+      const auto out = context_.workspace.take_rows<float>(rows, columns);
+      std::fill_n(out.data, rows * columns, 0.0f);
+      return out;
+    };
+    const auto signs = context_.workspace.take_rows<float>(rows, pass.q.columns);
+    for (int64_t i = 0; i < rows * pass.q.columns; ++i)
+      signs.data[i] = (random_bits(1, 1, static_cast<uint64_t>(i)) & 1) != 0 ? 1.0f : -1.0f;
+    const ops::AttentionGradients to{zeros(pass.q.columns), zeros(pass.kv_columns),
+                                     zeros(pass.kv_columns)};
+    Context plain = context_;
+    plain.probe = nullptr;
+    ops::attention_backward(plain, pass.q, pass.sequences, pass.layer, pass.options, signs, to);
+    weights_.clear();
+    for (int64_t r = 0; r < rows; ++r) {
+      float squares = 0;
+      for (int64_t i = 0; i < pass.kv_columns; ++i) squares += to.v.row(r)[i] * to.v.row(r)[i];
+      weights_.push_back(squares / static_cast<float>(pass.kv_columns));
+    }
+    end();
+  }
+  const std::vector<float>& weights() const { return weights_; }
+
+ private:
+  Context& context_;
+  std::vector<float> weights_;
+};
 
 // Adds what a step's linears get, and leaves them out.
 class StepProbe : public Probe {
  public:
   StepProbe(ModelStage& stage, const LinearStep& step, std::vector<InputStatistics>& inputs,
             Context& context)
-      : inputs_(inputs), context_(context) {
+      : step_(step), inputs_(inputs), context_(context) {
     std::map<std::string, size_t> group_of;
     for (size_t g = 0; g < step.size(); ++g)
-      for (const LinearSpec& spec : step[g]) group_of[spec.name] = g;
+      for (const LinearSpec& spec : step[g].linears) group_of[spec.name] = g;
     for (const auto& [name, slot] : stage.weights().linears)
       if (const auto found = group_of.find(name); found != group_of.end())
         group_of_[slot] = found->second;
   }
+  // `reading`: of the window's tokens, for values; empty where the step has none.
+  void begin_window(std::span<const float> reading) {
+    begin();
+    reading_ = reading;
+  }
   void see(const OperatorOutput&) override {}
   bool wants(std::span<const LinearWeight* const> weights, View<const float, 2> input) override {
-    const auto found = group_of_.find(weights[0]);
-    if (found == group_of_.end()) return true;
+    std::set<size_t> groups;
+    for (const LinearWeight* weight : weights)
+      if (const auto found = group_of_.find(weight); found != group_of_.end())
+        groups.insert(found->second);
     Context plain = context_;
     plain.probe = nullptr;
-    inputs_[found->second].add(plain, input);
-    return false;
+    for (const size_t g : groups)
+      inputs_[g].add(plain, input, step_[g].values ? reading_.data() : nullptr);
+    return groups.empty();
   }
 
  private:
+  const LinearStep& step_;
   std::map<const LinearWeight*, size_t> group_of_;
   std::vector<InputStatistics>& inputs_;
   Context& context_;
+  std::span<const float> reading_;
 };
 
 Error not_finite(const LinearGroup& group) {
   return {.what = "a linear's input is not finite while the model reads the calibration text",
-          .where = group.front().name,
+          .where = group.linears.front().name,
           .got = "NaN or infinity",
           .wanted = "finite activations",
           .remedy =
@@ -71,20 +125,38 @@ void HiddenStates::copy_rows(int64_t begin, View<float, 2> to) const {
     std::memcpy(to.row(r), file_->bytes().data() + static_cast<size_t>(begin + r) * bytes, bytes);
 }
 
+std::vector<float> reading_weights(Context& context, ModelStage& stage, const StageRows& rows) {
+  ReadingProbe probe(context);
+  Context own = context;
+  own.probe = &probe;
+  stage.run(own, rows);
+  return probe.weights();
+}
+
 Result<std::vector<InputStatistics>> see_inputs(Context& context, ModelStage& stage,
                                                 const LinearStep& step, bool with_gram,
                                                 const Windows& windows, const HiddenStates& from,
                                                 int64_t hidden, const EachWindow& each) {
   std::vector<InputStatistics> inputs;
-  for (const LinearGroup& group : step) inputs.emplace_back(group.front().k, with_gram);
+  bool has_values = false;
+  for (const LinearGroup& group : step) {
+    inputs.emplace_back(group.linears.front().k, with_gram);
+    has_values = has_values || group.values;
+  }
   StepProbe probe(stage, step, inputs, context);
+  std::vector<float> reading;
   Context own = context;
   own.probe = &probe;
   Tensor rows(DType::f32, {windows.context(), hidden});
   for (int64_t w = 0; w < windows.count(); ++w) {
     each(w);
+    if (has_values) {
+      from.copy_rows(w * windows.context(), rows.view<float>());
+      reading =
+          reading_weights(context, stage, {.tokens = windows[w], .hidden = rows.view<float>()});
+    }
     from.copy_rows(w * windows.context(), rows.view<float>());
-    probe.begin();
+    probe.begin_window(reading);
     stage.run(own, {.tokens = windows[w], .hidden = rows.view<float>()});
   }
   for (size_t g = 0; g < step.size(); ++g) {

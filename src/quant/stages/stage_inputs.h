@@ -26,7 +26,14 @@ class HiddenStates {
 // Called before each window, with its number.
 using EachWindow = std::function<void(int64_t)>;
 
-// The inputs of a step's groups, over all windows. Earlier steps' linears run as they are now.
+// How much an error in each token's value counts in what a block's attention gives for the rows:
+// the squares of the weights with which later tokens read it, added over tokens, averaged over kv
+// heads (an estimate from as many samples as values have elements). A token that all others read,
+// an attention sink, counts as much as hundreds of others. Empty where there is no such attention.
+std::vector<float> reading_weights(Context& context, ModelStage& stage, const StageRows& rows);
+
+// The inputs of a step's groups, over all windows; those of values with their reading_weights.
+// Earlier steps' linears run as they are now.
 // Fails, and names the linear, where an input is not finite.
 Result<std::vector<InputStatistics>> see_inputs(Context& context, ModelStage& stage,
                                                 const LinearStep& step, bool with_gram,
