@@ -194,10 +194,37 @@ TEST(Json, TokenizeHoldsIdsAndTokens) {
   EXPECT_EQ(json_of({"tokenize", stories(), "--decode", "403,407"})["text"], "Once upon");
 }
 
+TEST(Json, SensitivityHoldsEachPartsCostsAndTheRecipe) {
+  const auto json =
+      json_of({"sensitivity", stories(), "--by", "kind", "--formats", "int4_g32,int8_g32",
+               "--tokens", "128", "--context", "64", "--target-bits", "5"});
+  ASSERT_EQ(json["parts"].size(), 7u);
+  EXPECT_EQ(json["formats"].size(), 2u);
+  for (const auto& part : json["parts"]) {
+    EXPECT_EQ(part["kl"].size(), 2u);
+    EXPECT_GT(part["kl"][0], part["kl"][1]);
+    EXPECT_LT(part["bytes"][0], part["bytes"][1]);
+  }
+  EXPECT_LE(json["bits_per_weight"], 5);
+  EXPECT_NE(std::string(json["recipe"]).find("method = \"gptq\""), std::string::npos);
+}
+
+TEST(Json, QuantizeHoldsOutputErrorsOfGptq) {
+  ScratchFolder folder;
+  const auto json = json_of({"quantize", stories(), "--format", "int4_g32", "--method", "gptq",
+                             "--num-calibration-samples", "4", "--max-seq-length", "64", "-o",
+                             (folder / "q").string()});
+  EXPECT_EQ(json["method"], "gptq");
+  for (const auto& layer : json["layers"]) {
+    EXPECT_LT(layer["output_error"], layer["output_error_before"]) << layer["name"];
+    EXPECT_EQ(layer["calibration_tokens"], 256);
+  }
+}
+
 TEST(Json, IsTestedAboveForEveryCommand) {
-  const std::set<std::string_view> tested{"formats", "kernels", "inspect",  "quantize",
-                                          "eval",    "compare", "run",      "bench",
-                                          "train",   "align",   "tokenize", "bench offline"};
+  const std::set<std::string_view> tested{
+      "formats", "kernels", "inspect", "quantize", "eval",          "compare",    "run",
+      "bench",   "train",   "align",   "tokenize", "bench offline", "sensitivity"};
   for (const Command& command : all_commands())
     EXPECT_TRUE(tested.contains(command.text.name)) << command.text.name;
 }
