@@ -1,5 +1,5 @@
 // Gram matrices and their decomposition: the definition, and the same bits everywhere.
-#include "quant/cholesky.h"
+#include "quant/algorithms/cholesky.h"
 
 #include <gtest/gtest.h>
 

@@ -1,5 +1,5 @@
 // Left-looking: a block of columns loses the product of all before it, then is decomposed.
-#include "quant/cholesky.h"
+#include "quant/algorithms/cholesky.h"
 
 #include <algorithm>
 

@@ -16,7 +16,7 @@
 #include "formats/levels.h"
 #include "kernels/error_feedback/error_feedback.h"
 #include "quant/algorithm.h"
-#include "quant/cholesky.h"
+#include "quant/algorithms/cholesky.h"
 
 namespace farthing {
 namespace {
