@@ -8,13 +8,13 @@
 
 #include <cmath>
 #include <cstdint>
-#include <span>
 
 #include "formats/scale_rule.h"
 
 namespace farthing {
 
-// Sums over a group's weights in 8 lanes.
+// Sums over a group's weights in 8 lanes, ascending, then pairs: the order is a function of their
+// number alone.
 struct GroupLanes {
   float lane[8] = {};
   float sum() const {

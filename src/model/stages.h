@@ -40,7 +40,5 @@ using LinearStep = std::vector<LinearGroup>;
 // The linears of a block's stage in the order in which it runs them; routers, which keep their
 // precision, are left out. Of the embedding there are none, of the head itself.
 std::vector<LinearStep> steps_of_stage(const ModelConfig& config, int64_t stage);
-// The vectors of a stage, norms' gains and biases, in its order.
-TensorSpecs tensors_of_stage(const ModelConfig& config, int64_t stage);
 
 }  // namespace farthing

@@ -62,11 +62,6 @@ enum class AlgorithmNeeds {
   moments,  // of the input's columns
   gram,     // and their products
 };
-constexpr std::string_view needs_name(AlgorithmNeeds needs) {
-  return needs == AlgorithmNeeds::nothing   ? "nothing"
-         : needs == AlgorithmNeeds::moments ? "inputs of the linear, each column"
-                                            : "inputs of the linear, products of columns";
-}
 
 struct AlgorithmInfo {
   std::string_view name;     // "rtn"

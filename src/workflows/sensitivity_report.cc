@@ -1,4 +1,4 @@
-// A report of sensitivity as text, JSON, and a page with a map of blocks and kinds.
+// A report of sensitivity as text, JSON, and a page with a bar for each part.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -68,7 +68,7 @@ std::string budget_text(const SensitivityReport& report) {
   return out + fmt::format("; the sum of their KL is {:.4f}", *report.chosen_kl);
 }
 
-std::string map_html(const SensitivityReport& report, size_t format) {
+std::string bars_html(const SensitivityReport& report, size_t format) {
   double most = 0;
   for (const PartSensitivity& part : report.parts) most = std::max(most, part.costs[format].kl);
   std::string rows;
@@ -157,7 +157,7 @@ std::string sensitivity_html(const SensitivityReport& report) {
     page.main += "<section><h2>Within the budget</h2><p>" + html_text(budget_text(report)) +
                  "</p><pre>" + html_text(report.recipe) + "</pre></section>\n";
   for (size_t format = 0; format < report.formats.size(); ++format)
-    page.main += map_html(report, format);
+    page.main += bars_html(report, format);
   return page_html(page);
 }
 

@@ -8,56 +8,10 @@
 #include <map>
 #include <vector>
 
-#include "base/random.h"
-#include "formats/format.h"
-#include "formats/levels.h"
+#include "formats/support/encoded.h"
 
 namespace farthing {
 namespace {
-
-std::vector<float> random_values(int64_t count, float scale, uint64_t stream = 1) {
-  std::vector<float> out(static_cast<size_t>(count));
-  for (int64_t i = 0; i < count; ++i)
-    out[static_cast<size_t>(i)] = scale * random_normal(11, stream, static_cast<uint64_t>(i));
-  return out;
-}
-
-ScaleRule default_rule(const Format& format) {
-  return format.scale_rules.empty() ? ScaleRule::half_step : format.scale_rules.front();
-}
-
-struct Encoded {
-  QuantizedTensor q;
-  EncodeReport report;
-};
-
-Encoded encode(const Format& format, const std::vector<float>& values, int64_t k, ScaleRule rule,
-               DType scale_dtype) {
-  const auto n = static_cast<int64_t>(values.size()) / k;
-  Encoded out{QuantizedTensor::allocate(format, n, k, scale_dtype), {}};
-  out.report = out.q.encode(values.data(), k, rule);
-  return out;
-}
-Encoded encode(const Format& format, const std::vector<float>& values, int64_t k, ScaleRule rule) {
-  return encode(format, values, k, rule, format.scale_dtype);
-}
-Encoded encode(const Format& format, const std::vector<float>& values, int64_t k) {
-  return encode(format, values, k, default_rule(format));
-}
-
-bool same_bytes(const Tensor& a, const Tensor& b) {
-  return a.bytes() == b.bytes() &&
-         std::memcmp(a.data(), b.data(), static_cast<size_t>(a.bytes())) == 0;
-}
-bool same_planes(const QuantizedTensor& a, const QuantizedTensor& b) {
-  bool same = a.planes.size() == b.planes.size();
-  for (size_t p = 0; same && p < a.planes.size(); ++p) same = same_bytes(a.planes[p], b.planes[p]);
-  return same;
-}
-
-std::vector<float> values_of(const Tensor& tensor) {
-  return {tensor.as<float>(), tensor.as<float>() + tensor.shape().elements()};
-}
 
 // Whether the one group of `q` uses its lowest and its highest code.
 bool spans_all_codes(const QuantizedTensor& q) {
@@ -65,11 +19,6 @@ bool spans_all_codes(const QuantizedTensor& q) {
   q.format->codes_tile(q, {0, 1, 0, q.k}, codes.data(), q.k);
   const auto [low, high] = std::minmax_element(codes.begin(), codes.end());
   return *low == 0 && *high == (1 << q.format->grid->bits) - 1;
-}
-
-// The least multiple of the format's block that is not below k.
-int64_t fitting(const Format& format, int64_t k) {
-  return (k + format.block - 1) / format.block * format.block;
 }
 
 // GGUF's types whose scales come from a search: there is no fixed point to promise.
@@ -194,121 +143,6 @@ TEST_P(Conformance, ATileDecodesAsThePartOfTheWhole) {
         ASSERT_EQ(got, j < k1 ? whole.as<float>()[i * k + j] : 77.0f)
             << i << ", " << j;  // nothing beyond the tile
       }
-  }
-}
-
-// Codes that are put back give the bytes that they came from.
-TEST_P(Conformance, PutCodesIsTheInverseOfCodes) {
-  if (format().put_codes == nullptr) return;
-  const int64_t n = 32 * rows_of_tile(format(), 576), k = fitting(format(), 576);
-  const QuantizedTensor q = encode(format(), random_values(n * k, 0.05f), k).q;
-  std::vector<uint8_t> codes(static_cast<size_t>(n * (k + 3)));
-  (format().elements ? format().elements->codes : format().codes_tile)(q, {0, n, 0, k},
-                                                                       codes.data(), k + 3);
-  QuantizedTensor other = encode(format(), random_values(n * k, 0.05f, 2), k).q;
-  ASSERT_FALSE(same_planes(q, other));
-  format().put_codes(other, 0, n, codes.data(), k + 3);
-  std::vector<uint8_t> again(codes.size(), 0);
-  (format().elements ? format().elements->codes : format().codes_tile)(other, {0, n, 0, k},
-                                                                       again.data(), k + 3);
-  for (int64_t i = 0; i < n; ++i)
-    for (int64_t j = 0; j < k; ++j) {
-      const auto at = static_cast<size_t>(i * (k + 3) + j);
-      ASSERT_EQ(again[at], codes[at]) << i << ", " << j;
-    }
-}
-
-// Every code's level under its group's parameters is the decoded value, to the last bit.
-TEST_P(Conformance, LevelsAndParametersGiveTheDecodedValues) {
-  const auto levels = levels_of(format(), default_rule(format()));
-  EXPECT_EQ(levels.empty(), format().put_codes == nullptr);
-  if (levels.empty()) return;
-  for (size_t i = 1; i < levels.size(); ++i) EXPECT_LT(levels[i - 1].value, levels[i].value);
-  const int64_t n = 7, k = fitting(format(), 576);
-  const QuantizedTensor q = encode(format(), random_values(n * k, 0.05f), k).q;
-  const Tensor decoded = q.decode();
-  const int64_t length = group_length(q);
-  for (int64_t i = 0; i < n; ++i) {
-    for (int64_t j = 0; j < k; ++j) {
-      const GroupParameters at = group_parameters_at(q, i, j / length * length);
-      const float value = decoded.as<float>()[i * k + j];
-      const bool found = std::any_of(levels.begin(), levels.end(), [&](const CodeLevel& level) {
-        return at.scale * (level.value - at.zero) + at.offset == value;
-      });
-      ASSERT_TRUE(found) << i << ", " << j << ": " << value;
-    }
-  }
-}
-
-// Every level's code can be put, and then stands for the level.
-TEST_P(Conformance, EveryLevelCanBePut) {
-  const auto levels = levels_of(format(), default_rule(format()));
-  if (levels.empty()) return;
-  const int64_t k = fitting(format(), 512);
-  QuantizedTensor q = encode(format(), random_values(k, 0.05f), k).q;
-  std::vector<uint8_t> codes(static_cast<size_t>(k));
-  for (int64_t j = 0; j < k; ++j)
-    codes[static_cast<size_t>(j)] = levels[static_cast<size_t>(j) % levels.size()].code;
-  format().put_codes(q, 0, 1, codes.data(), k);
-  const Tensor decoded = q.decode();
-  const int64_t length = group_length(q);
-  for (int64_t j = 0; j < k; ++j) {
-    const GroupParameters at = group_parameters_at(q, 0, j / length * length);
-    const float level = levels[static_cast<size_t>(j) % levels.size()].value;
-    ASSERT_EQ(decoded.as<float>()[j], at.scale * (level - at.zero) + at.offset) << j;
-  }
-}
-
-// Columns that count a hundred times as much get smaller errors than the format's rule gives them.
-TEST_P(Conformance, ASearchMakesTheWeightedErrorSmaller) {
-  if (format().search_tile == nullptr) return;
-  const int64_t n = 24, k = fitting(format(), 576);
-  const auto values = random_values(n * k, 0.05f);
-  std::vector<float> importance(static_cast<size_t>(k));
-  for (int64_t j = 0; j < k; ++j)
-    importance[static_cast<size_t>(j)] =
-        random_bits(5, 1, static_cast<uint64_t>(j)) % 8 == 0 ? 100.0f : 1.0f;
-  const auto error = [&](const QuantizedTensor& q) {
-    const Tensor decoded = q.decode();
-    double sum = 0;
-    for (int64_t i = 0; i < n * k; ++i) {
-      const double miss =
-          static_cast<double>(decoded.as<float>()[i]) - values[static_cast<size_t>(i)];
-      sum += static_cast<double>(importance[static_cast<size_t>(i % k)]) * miss * miss;
-    }
-    return sum;
-  };
-  ThreadPool alone(1), two(2);
-  QuantizedTensor searched = QuantizedTensor::allocate(format(), n, k);
-  const EncodeReport report =
-      searched.encode_searched(alone, values.data(), k, default_rule(format()), importance.data());
-  EXPECT_EQ(report.nonfinite + report.overflowed_scales, 0);
-  // of q8_0 and int8 there is next to nothing to win
-  const double by_rule = error(encode(format(), values, k).q);
-  const bool wide = bits_per_weight(format(), n, k) > 8;
-  EXPECT_LT(error(searched), (wide ? 1.0 : 0.97) * by_rule);
-  QuantizedTensor again = QuantizedTensor::allocate(format(), n, k);
-  again.encode_searched(two, values.data(), k, default_rule(format()), importance.data());
-  EXPECT_TRUE(same_planes(searched, again));
-}
-
-// Groups of zeros, NaN, and what no scale can hold are met as encode_tile meets them.
-TEST_P(Conformance, ASearchMeetsHardGroupsAsTheRuleDoes) {
-  if (format().search_tile == nullptr) return;
-  const int64_t k = fitting(format(), 256);
-  const std::vector<float> importance(static_cast<size_t>(k), 1.0f);
-  for (const float hard : {0.0f, NAN, INFINITY, 1e-44f, 3e38f}) {
-    std::vector<float> values(static_cast<size_t>(k), hard);
-    const Encoded plain = encode(format(), values, k);
-    ThreadPool alone(1);
-    QuantizedTensor searched = QuantizedTensor::allocate(format(), 1, k);
-    const EncodeReport report = searched.encode_searched(alone, values.data(), k,
-                                                         default_rule(format()), importance.data());
-    EXPECT_EQ(report.nonfinite > 0, plain.report.nonfinite > 0) << hard;
-    EXPECT_EQ(report.overflowed_scales > 0, plain.report.overflowed_scales > 0) << hard;
-    EXPECT_EQ(report.zero_groups, plain.report.zero_groups) << hard;
-    if (report.nonfinite + report.overflowed_scales > 0) continue;
-    for (const float value : values_of(searched.decode())) EXPECT_TRUE(std::isfinite(value));
   }
 }
 
@@ -565,15 +399,6 @@ TEST_P(OwnInteger, ScalesMayBeOfAnyFloatType) {
                   std::fabs(scale) * (0.5f + 256 * 0x1p-8f));
   }
 }
-
-template <class Wanted>
-std::vector<std::string> names_of(const Wanted& wanted) {
-  std::vector<std::string> out;
-  for (const Format& format : all_formats())
-    if (wanted(format)) out.emplace_back(format.name);
-  return out;
-}
-const auto name_itself = [](const auto& info) { return info.param; };
 
 INSTANTIATE_TEST_SUITE_P(All, Conformance,
                          ::testing::ValuesIn(names_of([](const Format&) { return true; })),

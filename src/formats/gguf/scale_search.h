@@ -11,17 +11,11 @@
 #include <cstring>
 
 #include "formats/gguf/blocks.h"
+#include "formats/group_search.h"
 
 namespace farthing::gguf {
 
-// Sums of `n` terms in 8 lanes, ascending, then pairs: the order is a function of n alone.
-struct Lanes {
-  float lane[8] = {};
-  float sum() const {
-    return ((lane[0] + lane[4]) + (lane[2] + lane[6])) +
-           ((lane[1] + lane[5]) + (lane[3] + lane[7]));
-  }
-};
+using Lanes = GroupLanes;
 
 // Levels nearest to x / scale, and what they are worth.
 template <class Levels, int n>

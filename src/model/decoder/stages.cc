@@ -86,27 +86,6 @@ const BlockPlan* block_of(const ModelConfig& config, int64_t stage) {
   return &blocks[static_cast<size_t>(stage - 1)];
 }
 
-// Names what is visited; a tied head is a table.
-struct SpecsVisitor : WeightVisitor {
-  TensorSpecs out;
-  Result<> table(const LinearSpec& spec, TableWeight&) override {
-    out.tables.push_back(spec);
-    return {};
-  }
-  Result<> linear(const LinearSpec& spec, LinearWeight&) override {
-    out.linears.push_back(spec);
-    return {};
-  }
-  Result<> vector(const VectorSpec& spec, VectorWeight&) override {
-    out.vectors.push_back(spec);
-    return {};
-  }
-  Result<> head(const LinearSpec& spec, LinearWeight&, bool) override {
-    out.tables.push_back(spec);
-    return {};
-  }
-};
-
 LinearGroup group_of(const std::vector<LinearPlan>& plans) {
   LinearGroup out;
   for (const LinearPlan& plan : plans)
@@ -191,18 +170,6 @@ std::vector<LinearStep> steps_of_stage(const ModelConfig& config, int64_t stage)
   add(std::move(inputs));
   add(std::move(downs));
   return steps;
-}
-
-TensorSpecs tensors_of_stage(const ModelConfig& config, int64_t stage) {
-  SpecsVisitor specs;
-  if (const BlockPlan* plan = block_of(config, stage)) {
-    (void)Block(*plan).visit(specs);
-  } else if (stage == 0) {
-    (void)Embedding(config.plan).visit(specs);
-  } else {
-    (void)Head(config.plan).visit(specs);
-  }
-  return std::move(specs.out);
 }
 
 }  // namespace farthing

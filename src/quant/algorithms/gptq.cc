@@ -15,8 +15,8 @@
 
 #include "formats/levels.h"
 #include "kernels/error_feedback/error_feedback.h"
-#include "quant/algorithm.h"
 #include "quant/algorithms/cholesky.h"
+#include "quant/algorithms/searched.h"
 
 namespace farthing {
 namespace {
@@ -160,12 +160,9 @@ void round_outputs(Context& context, const LayerInput& input, const std::vector<
 
 AlgorithmReport quantize_gptq(Context& context, const LayerInput& input, QuantizedTensor& out) {
   const View<const float, 2> gram = std::as_const(input.inputs->gram).view<float>();
-  AlgorithmReport report;
-  const auto plainly = [&](std::string why) {
-    const std::vector<float> importance = input.inputs->importance();
-    report.encode = out.encode_searched(context.pool, input.weight.data, input.weight.stride,
-                                        input.rule, importance.data());
-    report.fallback = std::move(why);
+  const auto plainly = [&](const std::string& why) {
+    AlgorithmReport report = round_searched(context, input, input.inputs->importance(), out);
+    report.fallback = why + (report.fallback.empty() ? "" : "; " + report.fallback);
     return report;
   };
   if (out.format->put_codes == nullptr)
@@ -174,7 +171,7 @@ AlgorithmReport quantize_gptq(Context& context, const LayerInput& input, Quantiz
   const Feedback feedback = feedback_of(context, gram, order, input.options.damping);
   if (feedback.damping == 0)
     return plainly("imatrix in place of gptq: the inputs' Gram matrix has no decomposition");
-  report.damping = feedback.damping;
+  AlgorithmReport report{.damping = feedback.damping};
 
   std::vector<float> importance(static_cast<size_t>(out.k));
   double sum = 0;

@@ -1,19 +1,13 @@
 // imatrix: round to nearest under searched scales. Each group's scale makes the squared error small
 // in which a column counts as much as its inputs are large on average, as llama.cpp's importance
 // matrix has it.
-#include "quant/algorithm.h"
+#include "quant/algorithms/searched.h"
 
 namespace farthing {
 namespace {
 
 AlgorithmReport quantize_imatrix(Context& context, const LayerInput& input, QuantizedTensor& out) {
-  const std::vector<float> importance = input.inputs->importance();
-  AlgorithmReport report;
-  if (input.format.search_tile == nullptr && !input.format.plain)
-    report.fallback = "the format has no scale to search";
-  report.encode = out.encode_searched(context.pool, input.weight.data, input.weight.stride,
-                                      input.rule, importance.data());
-  return report;
+  return round_searched(context, input, input.inputs->importance(), out);
 }
 
 }  // namespace

@@ -114,7 +114,9 @@ class Stages {
 std::string identity_of(const Checkpoint& from, const QuantizeOptions& options,
                         const Windows& windows, const EvaluationText& text) {
   JsonWriter json(true);
-  json.begin_object().field("model", from.path().string());
+  std::error_code ignored;
+  json.begin_object().field("model",
+                            std::filesystem::weakly_canonical(from.path(), ignored).string());
   int64_t bytes = 0;
   for (const StoredTensorInfo& tensor : from.tensors()) bytes += tensor.bytes;
   json.field("bytes", bytes).field("scheme", options.scheme.name());
@@ -129,7 +131,7 @@ std::string identity_of(const Checkpoint& from, const QuantizeOptions& options,
     json.field("method", rule.method != nullptr ? rule.method->name : "").end_object();
   }
   json.end_array();
-  json.field("calibration", text.name).field("calibration_digest", text.digest);
+  json.field("calibration_digest", text.digest);
   json.field("windows", windows.count()).field("context", windows.context()).end_object();
   return json.take() + "\n";
 }
