@@ -21,16 +21,6 @@ Result<std::unique_ptr<Model>> load_model(Context& context, Checkpoint& checkpoi
   return build_model(context, checkpoint.config(), source, progress, time);
 }
 
-Result<const AlgorithmInfo*> parse_method(const std::string& name) {
-  const AlgorithmInfo* method = find_algorithm(name);
-  if (method != nullptr) return method;
-  return fail({.what = "unknown quantization method",
-               .where = "--method",
-               .got = name,
-               .wanted = "one of " + algorithm_names(),
-               .remedy = "correct the name"});
-}
-
 Result<ScaleRule> parse_scale_rule(const std::string& name) {
   if (const auto rule = find_scale_rule(name)) return *rule;
   std::string known;

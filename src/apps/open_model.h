@@ -25,7 +25,6 @@ Result<std::unique_ptr<Model>> load_model(Context& context, Checkpoint& checkpoi
                                           PackTime time = PackTime::loading);
 
 // A method by its name.
-Result<const AlgorithmInfo*> parse_method(const std::string& name);
 Result<ScaleRule> parse_scale_rule(const std::string& name);
 // A value of --kv-cache-dtype.
 Result<KvCodec> parse_kv_codec(const std::string& name);

@@ -10,6 +10,17 @@ LinearSpec spec_of(const LinearPlan& plan) {
           plan.keeps_precision,  plan.stack, plan.in_stack};
 }
 
+VectorSpec bias_of(const LinearPlan& plan) {
+  return {plan.name + ".bias", plan.n, 0.0f, plan.stack_bias, plan.in_stack};
+}
+
+std::vector<VectorSpec> vectors_of(const NormPlan& plan) {
+  const float initial = plan.kind == NormKind::rms_one_plus ? 0.0f : 1.0f;
+  std::vector<VectorSpec> out{{plan.name + ".weight", plan.size, initial}};
+  if (plan.kind == NormKind::layer) out.push_back({plan.name + ".bias", plan.size, 0.0f});
+  return out;
+}
+
 TensorSpecs tensors_of(const ModelConfig& config) { return tensors_of_plan(config); }
 
 Result<std::unique_ptr<Model>> build_model(Context& context, const ModelConfig& config,

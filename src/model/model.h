@@ -45,6 +45,10 @@ struct VectorSpec {
   int64_t in_stack = 0;
 };
 
+VectorSpec bias_of(const LinearPlan& plan);
+// A norm's gain, and the bias of one that has it.
+std::vector<VectorSpec> vectors_of(const NormPlan& plan);
+
 // Every tensor of a model. Linears stand in the order in which the model runs them; tables are the
 // embedding and, where it is not tied, the head.
 struct TensorSpecs {

@@ -26,8 +26,9 @@ struct LayerReport {
   // Of its outputs over the calibration text, relative to their squares, for the format's own
   // rounding to nearest and for what was stored; 0 without a calibration.
   double output_error_before = 0, output_error = 0;
-  double damping = 0;  // of GPTQ, relative to the mean of the Gram matrix's diagonal
-  int64_t tokens = 0;  // that its input was calibrated with
+  double damping = 0;   // of GPTQ, relative to the mean of the Gram matrix's diagonal
+  double rescaled = 0;  // the exponent with which its inputs' channels were; 0: they were not
+  int64_t tokens = 0;   // that its input was calibrated with
   int64_t bytes = 0;
   EncodeReport encode = {};
 };
@@ -37,8 +38,9 @@ double mean_relative_squared_error(std::span<const LayerReport> layers);
 
 // How an algorithm is to work; what one does not know it leaves alone.
 struct AlgorithmOptions {
-  float damping = 0.01f;  // relative to the mean of the Gram matrix's diagonal
-  bool act_order = true;  // columns with the largest inputs first
+  float damping = 0.01f;            // relative to the mean of the Gram matrix's diagonal
+  bool act_order = true;            // columns with the largest inputs first
+  double smoothing_strength = 0.5;  // of smoothquant: the inputs' exponent
 };
 
 struct LayerInput {

@@ -10,10 +10,22 @@ namespace farthing {
 double relative_squared_error(Context& context, View<const float, 2> weight,
                               const QuantizedTensor& q);
 
-// The same of the outputs for inputs with this Gram matrix [k, k]: tr(E G E^T) / tr(W G W^T), E =
-// W'
-// - W.
-double relative_output_error(Context& context, View<const float, 2> weight,
-                             const QuantizedTensor& q, View<const float, 2> gram);
+// The same of the outputs, for inputs with this Gram matrix [k, k]: tr(E G E^T) / tr(W G W^T), E =
+// W' - W. What it is made with must outlive it.
+class OutputError {
+ public:
+  OutputError(Context& context, View<const float, 2> weight, View<const float, 2> gram);
+  double of(const QuantizedTensor& q) const;
+
+ private:
+  // Sums over rows n of dot(x, x G), where fill(begin, end, x) gives rows of x.
+  template <class Fill>
+  double squares(int64_t n, const Fill& fill) const;
+
+  Context& context_;
+  View<const float, 2> weight_;
+  Tensor panels_;  // f32, of the Gram matrix
+  double outputs_ = 0;
+};
 
 }  // namespace farthing

@@ -11,6 +11,7 @@
 #include "eval/calibration.h"
 #include "model/checkpoint.h"
 #include "quant/quantize_linear.h"
+#include "quant/rescaling/rescaled_source.h"
 
 namespace farthing {
 
@@ -21,6 +22,7 @@ Result<> calibrate_for(Context& context, Checkpoint& from, const CalibrationOpti
 // What was quantized block by block before (stages/quantize_stages.h).
 struct StagesRun {
   std::map<std::string, QuantizedLinear> linears = {};  // mapped from the folder of the work
+  ChannelFactors factors = {};                          // of what a rescaling changed besides
   std::string text = {}, text_digest = {};              // of the calibration
   int64_t tokens = 0;
   double seconds = 0;
@@ -32,9 +34,9 @@ class QuantizingSource : public WeightSource {
   QuantizingSource(Context& context, WeightSource& base, QuantizeOptions options,
                    StagesRun stages = {})
       : context_(context),
-        base_(base),
         options_(std::move(options)),
         stages_(std::move(stages)),
+        base_(base, stages_.factors),
         seconds_(stages_.seconds) {}
 
   Result<StoredLinear> linear(const LinearSpec& spec) override;
@@ -53,9 +55,9 @@ class QuantizingSource : public WeightSource {
   Result<StoredLinear> quantize(const LinearSpec& spec, StoredLinear from,
                                 const LinearChoice& choice);
   Context& context_;
-  WeightSource& base_;
   QuantizeOptions options_;
   StagesRun stages_;
+  RescaledSource base_;
   std::vector<LayerReport> reports_;
   double seconds_;
   int64_t bytes_ = 0;

@@ -1,6 +1,7 @@
 // Writing a quantized model as a directory: one linear in memory at a time.
 #include "base/json_writer.h"
 #include "model/checkpoint_writer.h"
+#include "quant/method.h"
 #include "quant/quantize.h"
 #include "quant/stages/layer_report_json.h"
 #include "quant/stages/quantize_stages.h"
@@ -19,7 +20,7 @@ std::string manifest(const QuantizeOptions& options, const StagesRun& stages,
   JsonWriter json(true);
   json.begin_object()
       .field("written_by", "farthing quantize")
-      .field("method", options.method->name);
+      .field("method", method_of(options).name());
   if (needs_inputs(options)) {
     write_calibration(json, stages.text, stages.text_digest, stages.tokens);
   } else if (const Calibration* c = options.calibration.get()) {
@@ -52,10 +53,11 @@ Result<std::vector<LayerReport>> quantize_checkpoint(Context& context, Checkpoin
     stages =
         TRY(quantize_stages(context, from, options, how.calibration, work, how.resume, progress));
   QuantizingSource source(context, from, options, stages);
+  RescaledSource kept(from, stages.factors);
   const CheckpointWriting writing{
       .from = from,
       .source = source,
-      .method = std::string(options.method->name),
+      .method = method_of(options).name(),
       .scheme = options.scheme,
       .scale_rule = options.scale_rule,
       .scheme_of = [&](const LinearSpec& spec, bool is_table) -> Result<Scheme> {
@@ -64,8 +66,8 @@ Result<std::vector<LayerReport>> quantize_checkpoint(Context& context, Checkpoin
               is_table ? scheme_of_table(choice->scheme, spec.name, options.calibration.get())
                        : choice->scheme,
               spec.k);
-        // stays as it is
-        const StoredLinear stored = TRY(is_table ? from.table(spec) : from.linear(spec));
+        // stays as it is, or is rescaled
+        const StoredLinear stored = TRY(is_table ? kept.table(spec) : kept.linear(spec));
         return Scheme{stored.weight.format, stored.activations};
       },
       .manifest = [&] { return manifest(options, stages, source.reports()); }};

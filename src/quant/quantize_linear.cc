@@ -38,12 +38,6 @@ Error fallback_error(const LayerReport& report, const Scheme& wanted) {
                             report.format)};
 }
 
-ScaleRule rule_for(const Format& format, const QuantizeOptions& options) {
-  if (format.scale_rules.empty()) return ScaleRule::half_step;
-  return options.scale_rule && &format == options.scheme.weights ? *options.scale_rule
-                                                                 : format.scale_rules.front();
-}
-
 Result<StaticInput> static_input_of(const LinearSpec& spec, const Scheme& scheme,
                                     const QuantizeOptions& options, const InputStatistics* inputs) {
   if (!is_static(scheme.activations)) return StaticInput{};
@@ -86,14 +80,15 @@ Result<QuantizedLinear> quantize_linear(Context& context, const LinearSpec& spec
   if (options.strict && !report.fallback.empty()) return fail(fallback_error(report, scheme));
   const Tensor weight =
       from.weight.format->plain == DType::f32 ? from.weight.planes[0] : from.weight.decode();
-  const LayerInput layer{spec,   weight.view<float>(), format, rule_for(format, options),
+  const LayerInput layer{spec,   weight.view<float>(), format, rule_for(options, format),
                          inputs, options.algorithm};
   const Tensor* gram = inputs != nullptr && inputs->gram ? &inputs->gram : nullptr;
   QuantizedTensor out = QuantizedTensor::allocate(format, spec.n, spec.k);
+  std::optional<OutputError> outputs;
   if (gram != nullptr) {
+    outputs.emplace(context, layer.weight, gram->view<float>());
     if (find_algorithm("rtn")->quantize(context, layer, out).encode.nonfinite == 0)
-      report.output_error_before =
-          relative_output_error(context, layer.weight, out, gram->view<float>());
+      report.output_error_before = outputs->of(out);
     out = QuantizedTensor::allocate(format, spec.n, spec.k);
   }
   const AlgorithmReport done = choice.method->quantize(context, layer, out);
@@ -107,8 +102,7 @@ Result<QuantizedLinear> quantize_linear(Context& context, const LinearSpec& spec
   report.bits_per_weight = out.bits_per_weight();
   report.bytes = out.bytes();
   report.relative_squared_error = relative_squared_error(context, layer.weight, out);
-  if (gram != nullptr)
-    report.output_error = relative_output_error(context, layer.weight, out, gram->view<float>());
+  if (outputs) report.output_error = outputs->of(out);
   return QuantizedLinear{{std::move(out), held.activations, input}, std::move(report)};
 }
 

@@ -35,6 +35,12 @@ std::optional<LinearChoice> choice_for(const QuantizeOptions& options, const Lin
   return out;
 }
 
+ScaleRule rule_for(const QuantizeOptions& options, const Format& format) {
+  if (format.scale_rules.empty()) return ScaleRule::half_step;
+  return options.scale_rule && &format == options.scheme.weights ? *options.scale_rule
+                                                                 : format.scale_rules.front();
+}
+
 bool has_static_activations(const QuantizeOptions& options) {
   return is_static(options.scheme.activations) ||
          (options.tables && is_static(options.tables->activations)) ||
@@ -47,7 +53,7 @@ bool needs_inputs(const QuantizeOptions& options) {
   const auto needs = [](const AlgorithmInfo* method) {
     return method != nullptr && method->needs != AlgorithmNeeds::nothing;
   };
-  return needs(options.method) ||
+  return options.rescaling != nullptr || needs(options.method) ||
          std::any_of(options.rules.begin(), options.rules.end(),
                      [&](const QuantizeRule& rule) { return needs(rule.method); });
 }

@@ -10,6 +10,8 @@
 
 namespace farthing {
 
+struct RescalingInfo;  // quant/rescaling/rescaling_method.h
+
 // What other than the rest is to be done with some linears.
 struct QuantizeRule {
   std::string
@@ -22,6 +24,7 @@ struct QuantizeRule {
 struct QuantizeOptions {
   Scheme scheme;  // of the linears of the blocks
   const AlgorithmInfo* method = nullptr;
+  const RescalingInfo* rescaling = nullptr;  // before it; null: none
   AlgorithmOptions algorithm = {};
   std::optional<ScaleRule> scale_rule = {};  // of `scheme`; the format's default where it is absent
   std::optional<Scheme> tables = {};     // of embedding and head; as they are where it is absent
@@ -39,6 +42,9 @@ struct LinearChoice {
 // Nothing where it stays as it is.
 std::optional<LinearChoice> choice_for(const QuantizeOptions& options, const LinearSpec& spec,
                                        bool is_table);
+
+// The scale rule for a format that a linear gets.
+ScaleRule rule_for(const QuantizeOptions& options, const Format& format);
 
 // Whether any linear gets a scheme with static activations.
 bool has_static_activations(const QuantizeOptions& options);

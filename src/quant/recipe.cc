@@ -2,6 +2,7 @@
 #include "quant/recipe.h"
 
 #include "io/toml.h"
+#include "quant/method.h"
 
 namespace farthing {
 namespace {
@@ -38,8 +39,9 @@ Result<QuantizeRecipe> read_quantize_recipe(const std::filesystem::path& file) {
   QuantizeOptions& options = out.options;
   TRY(r.parsed("quantization.scheme", options.scheme, parse_scheme,
                "WEIGHTS[@ACTIVATIONS], as `farthing formats` lists them"));
-  TRY(r.parsed("quantization.method", options.method, algorithm_named,
-               "one of " + algorithm_names()));
+  std::optional<Method> method;
+  TRY(r.parsed("quantization.method", method, parse_method, "one of " + method_names()));
+  if (method) method->apply(options);
   TRY(r.parsed("quantization.scale_rule", options.scale_rule, find_scale_rule,
                "a scale rule's name"));
   TRY(r.parsed("quantization.tables", options.tables, parse_scheme, "a scheme"));
@@ -48,6 +50,7 @@ Result<QuantizeRecipe> read_quantize_recipe(const std::filesystem::path& file) {
   TRY(r.number("quantization.damping", damping, 1e-6, 1));
   options.algorithm.damping = static_cast<float>(damping);
   TRY(r.boolean("quantization.act_order", options.algorithm.act_order));
+  TRY(r.number("quantization.smoothing_strength", options.algorithm.smoothing_strength, 0, 1));
   std::string text;
   TRY(r.word("calibration.text", text));
   if (!text.empty()) out.calibration.text = file.parent_path() / text;

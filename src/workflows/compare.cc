@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "model/checkpoint.h"
+#include "quant/method.h"
 #include "workflows/comparison.h"
 #include "workflows/report_folder.h"
 
@@ -23,21 +24,13 @@ Result<std::vector<QuantizeOptions>> plan_rows(const CompareOptions& options) {
   if (options.tables) tables = TRY(parse_scheme(*options.tables));
   for (const Scheme& scheme : TRY(schemes_of_list(options.formats))) {
     for (const std::string& name : options.methods) {
-      const AlgorithmInfo* method = find_algorithm(name);
-      if (method == nullptr) {
-        return fail({.what = "unknown method",
-                     .where = "--methods",
-                     .got = name,
-                     .wanted = "one of " + algorithm_names(),
-                     .remedy = "leave --methods away for rtn"});
-      }
-      QuantizeOptions row{
-          .scheme = scheme, .method = method, .scale_rule = options.scale_rule, .tables = tables};
+      QuantizeOptions row{.scheme = scheme, .scale_rule = options.scale_rule, .tables = tables};
+      TRY(parse_method(name)).apply(row);
       // Formats without a scale (f16) may stand among those that the rule is for.
       if (scheme.weights->scale_rules.empty()) row.scale_rule.reset();
       TRY(check_options(row));
       const bool twice = std::any_of(out.begin(), out.end(), [&](const QuantizeOptions& other) {
-        return other.scheme == row.scheme && other.method == row.method;
+        return other.scheme == row.scheme && method_of(other) == method_of(row);
       });
       if (!twice) out.push_back(std::move(row));
     }
@@ -46,7 +39,7 @@ Result<std::vector<QuantizeOptions>> plan_rows(const CompareOptions& options) {
     return fail({.what = "nothing to compare",
                  .where = "--methods",
                  .got = "no method",
-                 .wanted = "one of " + algorithm_names(),
+                 .wanted = "one of " + method_names(),
                  .remedy = "leave --methods away for rtn"});
   }
   return out;

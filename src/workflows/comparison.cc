@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/file.h"
+#include "quant/method.h"
 #include "quant/stages/quantize_stages.h"
 #include "workflows/baseline_source.h"
 #include "workflows/stage_progress.h"
@@ -75,7 +76,7 @@ CompareRow Comparison::candidate(const QuantizeOptions& plan) {
   row.scheme = plan.scheme.name();
   row.format = plan.scheme.weights->name;
   row.activations = activations_name(plan.scheme.activations);
-  row.method = plan.method->name;
+  row.method = method_of(plan).name();
   const auto rules = plan.scheme.weights->scale_rules;
   if (!rules.empty()) row.scale_rule = scale_rule_name(plan.scale_rule.value_or(rules.front()));
   if (const auto done = measure_candidate(plan, row); !done) row.error = done.error().text();

@@ -10,7 +10,7 @@
 #include <set>
 
 #include "base/support/scratch_folder.h"
-#include "model/stages.h"
+#include "model/stages/stages.h"
 #include "model/support/families.h"
 #include "model/support/models.h"
 #include "quant/stages/stage_inputs.h"
@@ -260,9 +260,9 @@ TEST(QuantizeStages, HiddenStatesComeFromTheQuantizedBlocks) {
   ASSERT_TRUE(work.has_value());
   EXPECT_EQ(work->done(), 2);
   for (const int stage : {1, 2}) {
-    auto linears = work->read_stage(stage);
-    ASSERT_TRUE(linears.has_value());
-    for (QuantizedLinear& linear : *linears) {
+    auto result = work->read_stage(stage);
+    ASSERT_TRUE(result.has_value());
+    for (QuantizedLinear& linear : result->linears) {
       const std::string name = linear.report.name;
       stored.linears.emplace(name, std::move(linear));
     }

@@ -4,6 +4,7 @@
 #include "apps/command_line.h"
 #include "apps/open_model.h"
 #include "apps/output.h"
+#include "quant/method.h"
 
 namespace farthing {
 namespace {
@@ -24,7 +25,8 @@ void declare(OptionList& list, Options& options) {
   list.required("model,-m,--model", "MODEL", options.model, "The unquantized model");
   list.list("--formats", "SCHEME,...", compare.formats,
             "Schemes to compare, or all, or all@ACTIVATIONS; a good selection without it");
-  list.list("--methods", "NAME,...", compare.methods, "How codes are chosen: " + algorithm_names());
+  list.list("--methods", "NAME,...", compare.methods,
+            "How weights are quantized: " + method_names());
   list.parsed("--scale-rule", "RULE", compare.scale_rule, parse_scale_rule,
               "How scales are chosen; each format's own rule without it");
   list.parsed("--tables,--token-embedding-type,--output-tensor-type", "SCHEME", options.tables,

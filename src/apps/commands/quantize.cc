@@ -7,6 +7,7 @@
 #include "apps/open_model.h"
 #include "apps/output.h"
 #include "base/json_writer.h"
+#include "quant/method.h"
 #include "quant/quantize.h"
 #include "quant/recipe.h"
 #include "quant/stages/layer_report_json.h"
@@ -17,10 +18,10 @@ namespace {
 struct Options {
   std::string model, output, recipe;
   std::optional<Scheme> format, tables;
-  const AlgorithmInfo* method = nullptr;
+  std::optional<Method> method;
   std::optional<ScaleRule> scale_rule;
   bool strict = false;
-  float damping = 0;  // 0: the recipe's
+  float damping = 0, smoothing_strength = -1;  // 0 and -1: the recipe's
   std::vector<std::string> rules;
   std::string calibration;           // a file; empty: the built-in text
   int64_t samples = 0, context = 0;  // 0: the recipe's, or as many as the method wants
@@ -39,7 +40,7 @@ void declare(OptionList& list, Options& options) {
       "A TOML file of all of this (docs/quantization.md); flags count before it, --rule behind "
       "its rules");
   list.parsed("--method", "NAME", options.method, parse_method,
-              "How scales and codes are chosen: " + algorithm_names() + "; rtn without it");
+              "How scales and codes are chosen: " + method_names() + "; rtn without it");
   list.parsed("--scale-rule", "RULE", options.scale_rule, parse_scale_rule,
               "How scales are chosen; the format's own rule without it");
   list.parsed("--tables,--token-embedding-type,--output-tensor-type", "SCHEME", options.tables,
@@ -62,6 +63,8 @@ void declare(OptionList& list, Options& options) {
   list.number(
       "--damp-percent,--dampening-frac", options.damping, 1e-6f, 1,
       "gptq: what is added to the diagonal of the inputs' Gram matrix, relative to its mean");
+  list.number("--smoothing-strength,--alpha", options.smoothing_strength, 0, 1,
+              "smoothquant: the exponent of the inputs' range in the factors; 0.5 without it");
   list.flag("--no-act-order", options.natural_order,
             "gptq: columns in their order, not those with the largest inputs first");
   list.flag("--resume", options.resume,
@@ -74,10 +77,12 @@ Result<QuantizeRecipe> recipe_of(const Options& options) {
   if (!options.recipe.empty()) out = TRY(read_quantize_recipe(options.recipe));
   QuantizeOptions& to = out.options;
   if (options.format) to.scheme = *options.format;
-  if (options.method != nullptr) to.method = options.method;
+  if (options.method) options.method->apply(to);
   if (to.method == nullptr) to.method = find_algorithm("rtn");
   if (options.scale_rule) to.scale_rule = options.scale_rule;
   if (options.tables) to.tables = options.tables;
+  if (options.smoothing_strength >= 0)
+    to.algorithm.smoothing_strength = static_cast<double>(options.smoothing_strength);
   if (options.damping != 0) to.algorithm.damping = options.damping;
   if (options.natural_order) to.algorithm.act_order = false;
   if (options.strict) to.strict = true;
@@ -103,7 +108,7 @@ Result<> check(const Options& options) {
   if (!options.calibration.empty() && !has_static_activations(wanted) && !needs_inputs(wanted)) {
     return fail({.what = "there is nothing to calibrate",
                  .where = "--calibration",
-                 .got = fmt::format("{} by {}", wanted.scheme.name(), wanted.method->name),
+                 .got = fmt::format("{} by {}", wanted.scheme.name(), method_of(wanted).name()),
                  .wanted = "a method that sees inputs, such as gptq, or a scheme with static "
                            "activations, such as int8_row@int8_static",
                  .remedy = "leave --calibration away"});
@@ -152,7 +157,7 @@ std::string json_text(const Outcome& outcome) {
   JsonWriter json(true);
   json.begin_object().field("model", outcome.options.model).field("output", outcome.options.output);
   json.field("scheme", outcome.quantize.scheme.name())
-      .field("method", outcome.quantize.method->name);
+      .field("method", method_of(outcome.quantize).name());
   if (const std::string note = batch_note(outcome.quantize.scheme); !note.empty())
     json.field("note", note);
   json.field("bits_per_weight", totals.bits_per_weight);
@@ -208,7 +213,7 @@ std::string text(const Outcome& outcome) {
       "{} -> {} "
       "({:.2f} times smaller)\n",
       outcome.options.output, outcome.layers.size(), outcome.quantize.scheme.name(),
-      outcome.quantize.method->name, outcome.seconds, totals.bits_per_weight,
+      method_of(outcome.quantize).name(), outcome.seconds, totals.bits_per_weight,
       totals.relative_squared_error, size_text(before), size_text(after), before / after);
   return out;
 }

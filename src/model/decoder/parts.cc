@@ -9,11 +9,6 @@ namespace ag = autograd;
 
 namespace {
 
-VectorSpec bias_of(const std::string& name, int64_t size) { return {name + ".bias", size, 0.0f}; }
-VectorSpec bias_of(const LinearPlan& plan) {
-  return {plan.name + ".bias", plan.n, 0.0f, plan.stack_bias, plan.in_stack};
-}
-
 bool is_all(const ColumnsPlan& columns, const LinearPlan& of) {
   return columns.begin == 0 && columns.count == of.n && columns.width == columns.step;
 }
@@ -22,9 +17,9 @@ bool is_all(const ColumnsPlan& columns, const LinearPlan& of) {
 
 Result<> Norm::visit(WeightVisitor& visitor) {
   if (plan_.name.empty()) return {};
-  const float initial = plan_.kind == NormKind::rms_one_plus ? 0.0f : 1.0f;
-  TRY(visitor.vector({plan_.name + ".weight", plan_.size, initial}, gain_));
-  if (plan_.kind == NormKind::layer) return visitor.vector(bias_of(plan_.name, plan_.size), bias_);
+  const auto specs = vectors_of(plan_);
+  TRY(visitor.vector(specs[0], gain_));
+  if (specs.size() > 1) return visitor.vector(specs[1], bias_);
   return {};
 }
 

@@ -10,7 +10,8 @@ void write_report(JsonWriter& json, const LayerReport& report) {
   json.field("relative_squared_error", report.relative_squared_error);
   json.field("output_error_before", report.output_error_before);
   json.field("output_error", report.output_error);
-  json.field("damping", report.damping).field("calibration_tokens", report.tokens);
+  json.field("damping", report.damping).field("rescaled", report.rescaled);
+  json.field("calibration_tokens", report.tokens);
   json.field("clipped", report.encode.clipped);
   json.field("flushed_groups", report.encode.flushed_groups);
   json.field("zero_groups", report.encode.zero_groups);
@@ -29,6 +30,7 @@ Result<LayerReport> read_report(const JsonObject& json) {
   out.output_error_before = TRY(json.number("output_error_before"));
   out.output_error = TRY(json.number("output_error"));
   out.damping = TRY(json.number("damping"));
+  out.rescaled = TRY(json.number("rescaled"));
   out.tokens = TRY(json.integer("calibration_tokens"));
   out.encode.clipped = TRY(json.integer("clipped"));
   out.encode.flushed_groups = TRY(json.integer("flushed_groups"));

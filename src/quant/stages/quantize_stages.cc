@@ -6,6 +6,8 @@
 #include <map>
 
 #include "base/json_writer.h"
+#include "quant/method.h"
+#include "quant/rescaling/rescale_block.h"
 #include "quant/stages/stage_inputs.h"
 
 namespace farthing {
@@ -23,8 +25,7 @@ class Stages {
         hidden_(config_.hidden_size),
         tables_(context, from, options),
         progress_(progress) {
-    for (int64_t stage = 1; stage < last(); ++stage)
-      total_ += 1 + static_cast<double>(steps_of_stage(config_, stage).size());
+    for (int64_t stage = 1; stage < last(); ++stage) total_ += work_of(stage);
   }
 
   Result<> run(WorkFolder& work) {
@@ -34,19 +35,26 @@ class Stages {
                        [](int64_t) {}));
       TRY(work.finish_stage(0, {}));
     }
-    for (int64_t stage = 1; stage <= work.done(); ++stage)
-      done_ += 1 + static_cast<double>(steps_of_stage(config_, stage).size());
+    for (int64_t stage = 1; stage <= work.done(); ++stage) done_ += work_of(stage);
     for (int64_t stage = work.done() + 1; stage < last(); ++stage) TRY(run_block(work, stage));
     return {};
   }
 
  private:
   int64_t last() const { return stage_count(config_) - 1; }
+  // In passes over the text.
+  double work_of(int64_t stage) const {
+    return (options_.rescaling != nullptr ? 2 : 1) +
+           static_cast<double>(steps_of_stage(config_, stage).size());
+  }
 
   Result<> run_block(WorkFolder& work, int64_t index) {
-    const auto stage = TRY(build_stage(context_, config_, index, from_));
     const auto from = TRY(
         HiddenStates::open(work.hidden(index - 1), windows_.count() * windows_.context(), hidden_));
+    BlockRescaling rescaling;
+    if (options_.rescaling != nullptr) rescaling = TRY(rescale(index, from));
+    RescaledSource weights(from_, rescaling.factors);
+    const auto stage = TRY(build_stage(context_, config_, index, weights));
     std::map<std::string, LinearWeight*> slots;
     for (const auto& [name, slot] : stage->weights().linears) slots[name] = slot;
     std::vector<QuantizedLinear> out;
@@ -60,9 +68,12 @@ class Stages {
           const auto choice = choice_for(options_, spec, false);
           if (!choice) continue;
           progress_.update(done_, total_, spec.name);
-          const StoredLinear weight = TRY(from_.linear(spec));
+          const StoredLinear weight = TRY(weights.linear(spec));
           out.push_back(
               TRY(quantize_linear(context_, spec, weight, *choice, options_, &inputs[g])));
+          if (const auto found = rescaling.strengths.find(spec.name);
+              found != rescaling.strengths.end())
+            out.back().report.rescaled = found->second;
           const StoredLinear& stored = out.back().stored;
           slots.at(spec.name)->packed =
               ops::pack_weight(context_, stored.weight, stored.rounding());
@@ -73,7 +84,24 @@ class Stages {
     if (index + 1 < last())  // nothing reads what the last block gives
       TRY(write_hidden(context_, *stage, windows_, &from, hidden_, work.hidden(index),
                        each_window(index)));
-    return work.finish_stage(index, out);
+    return work.finish_stage(index, {std::move(out), std::move(rescaling.factors)});
+  }
+
+  // With the block's weights as they are, and what they get behind the quantized blocks before.
+  Result<BlockRescaling> rescale(int64_t index, const HiddenStates& from) {
+    done_ += 1;
+    const auto stage = TRY(build_stage(context_, config_, index, from_));
+    LinearStep all;
+    for (LinearStep& step : steps_of_stage(config_, index))
+      for (LinearGroup& group : step) all.push_back(std::move(group));
+    const bool gram = options_.rescaling->needs == AlgorithmNeeds::gram;
+    const auto seen = TRY(see_inputs(context_, *stage, all, gram, windows_, from, hidden_,
+                                     each_window(index), PassEnd::block));
+    BlockInputs inputs;
+    for (size_t g = 0; g < all.size(); ++g)
+      for (const LinearSpec& spec : all[g].linears) inputs[spec.name] = &seen[g];
+    progress_.update(done_, total_, fmt::format("{}, channels", stage_name(config_, index)));
+    return rescale_block(context_, config_, index, from_, options_, inputs);
   }
 
   bool chooses_any(const LinearStep& step) const {
@@ -120,7 +148,8 @@ std::string identity_of(const Checkpoint& from, const QuantizeOptions& options,
   int64_t bytes = 0;
   for (const StoredTensorInfo& tensor : from.tensors()) bytes += tensor.bytes;
   json.field("bytes", bytes).field("scheme", options.scheme.name());
-  json.field("method", options.method->name).field("damping", options.algorithm.damping);
+  json.field("method", method_of(options).name()).field("damping", options.algorithm.damping);
+  json.field("smoothing_strength", options.algorithm.smoothing_strength);
   json.field("act_order", options.algorithm.act_order);
   json.field("scale_rule", options.scale_rule ? scale_rule_name(*options.scale_rule) : "default");
   json.field("tables", options.tables ? options.tables->name() : "as they are");
@@ -157,15 +186,19 @@ Result<StagesRun> quantize_stages(Context& context, Checkpoint& from,
   Context own{context.pool, context.isa, workspace};
   TRY(Stages(own, from, options, windows, progress).run(folder));
   StagesRun out{.linears = {},
+                .factors = {},
                 .text = text.name,
                 .text_digest = text.digest,
                 .tokens = windows.count() * windows.context(),
                 .seconds = now_seconds() - started};
-  for (int64_t stage = 1; stage + 1 < stage_count(config); ++stage)
-    for (QuantizedLinear& linear : TRY(folder.read_stage(stage))) {
+  for (int64_t stage = 1; stage + 1 < stage_count(config); ++stage) {
+    StageResult result = TRY(folder.read_stage(stage));
+    out.factors.join(result.factors);
+    for (QuantizedLinear& linear : result.linears) {
       const std::string name = linear.report.name;
       out.linears.emplace(name, std::move(linear));
     }
+  }
   return out;
 }
 

@@ -59,8 +59,8 @@ class ReadingProbe : public Probe {
 class StepProbe : public Probe {
  public:
   StepProbe(ModelStage& stage, const LinearStep& step, std::vector<InputStatistics>& inputs,
-            Context& context)
-      : step_(step), inputs_(inputs), context_(context) {
+            Context& context, PassEnd end)
+      : step_(step), inputs_(inputs), context_(context), end_(end) {
     std::map<std::string, size_t> group_of;
     for (size_t g = 0; g < step.size(); ++g)
       for (const LinearSpec& spec : step[g].linears) group_of[spec.name] = g;
@@ -83,7 +83,7 @@ class StepProbe : public Probe {
     plain.probe = nullptr;
     for (const size_t g : groups)
       inputs_[g].add(plain, input, step_[g].values ? reading_.data() : nullptr);
-    return groups.empty();
+    return groups.empty() || end_ == PassEnd::block;
   }
 
  private:
@@ -91,6 +91,7 @@ class StepProbe : public Probe {
   std::map<const LinearWeight*, size_t> group_of_;
   std::vector<InputStatistics>& inputs_;
   Context& context_;
+  PassEnd end_;
   std::span<const float> reading_;
 };
 
@@ -136,14 +137,15 @@ std::vector<float> reading_weights(Context& context, ModelStage& stage, const St
 Result<std::vector<InputStatistics>> see_inputs(Context& context, ModelStage& stage,
                                                 const LinearStep& step, bool with_gram,
                                                 const Windows& windows, const HiddenStates& from,
-                                                int64_t hidden, const EachWindow& each) {
+                                                int64_t hidden, const EachWindow& each,
+                                                PassEnd end) {
   std::vector<InputStatistics> inputs;
   bool has_values = false;
   for (const LinearGroup& group : step) {
     inputs.emplace_back(group.linears.front().k, with_gram);
     has_values = has_values || group.values;
   }
-  StepProbe probe(stage, step, inputs, context);
+  StepProbe probe(stage, step, inputs, context, end);
   std::vector<float> reading;
   Context own = context;
   own.probe = &probe;

@@ -6,7 +6,8 @@
 #include <vector>
 
 #include "eval/windows.h"
-#include "model/stages.h"
+#include "model/stages/stages.h"
+#include "model/stages/steps.h"
 #include "quant/input_statistics.h"
 
 namespace farthing {
@@ -32,13 +33,17 @@ using EachWindow = std::function<void(int64_t)>;
 // an attention sink, counts as much as hundreds of others. Empty where there is no such attention.
 std::vector<float> reading_weights(Context& context, ModelStage& stage, const StageRows& rows);
 
+// Where a pass that sees inputs ends: before the step's linears run, or behind the whole block.
+enum class PassEnd { step, block };
+
 // The inputs of a step's groups, over all windows; those of values with their reading_weights.
 // Earlier steps' linears run as they are now.
 // Fails, and names the linear, where an input is not finite.
 Result<std::vector<InputStatistics>> see_inputs(Context& context, ModelStage& stage,
                                                 const LinearStep& step, bool with_gram,
                                                 const Windows& windows, const HiddenStates& from,
-                                                int64_t hidden, const EachWindow& each);
+                                                int64_t hidden, const EachWindow& each,
+                                                PassEnd end = PassEnd::step);
 
 // The stage's output for all windows, as a file that is complete or absent. The embedding reads the
 // windows, a block `from`.

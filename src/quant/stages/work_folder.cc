@@ -21,6 +21,13 @@ Error file_error(std::string what, const fs::path& where, std::string got) {
           .remedy = "remove the folder and start again"};
 }
 
+// Names of factors are these and the tensor's.
+constexpr std::pair<std::string_view, std::map<std::string, std::vector<float>> ChannelFactors::*>
+    kinds_of_factors[] = {{"columns:", &ChannelFactors::columns},
+                          {"rows:", &ChannelFactors::rows},
+                          {"vectors:", &ChannelFactors::vectors},
+                          {"one_plus:", &ChannelFactors::one_plus}};
+
 std::string scheme_text(const StoredLinear& linear) {
   return fmt::format("{}@{}", linear.weight.format->name, activations_name(linear.activations));
 }
@@ -63,11 +70,11 @@ fs::path WorkFolder::stage(int64_t stage) const {
   return path_ / fmt::format("stage-{}.safetensors", stage);
 }
 
-Result<> WorkFolder::finish_stage(int64_t stage, const std::vector<QuantizedLinear>& linears) {
+Result<> WorkFolder::finish_stage(int64_t stage, const StageResult& result) {
   std::vector<std::pair<std::string, Tensor>> tensors;
   JsonWriter json;
   json.begin_array();
-  for (const QuantizedLinear& linear : linears) {
+  for (const QuantizedLinear& linear : result.linears) {
     const QuantizedTensor& q = linear.stored.weight;
     const auto planes = q.format->planes(q.n, q.k, q.scale_dtype);
     for (size_t i = 0; i < planes.size(); ++i)
@@ -79,6 +86,12 @@ Result<> WorkFolder::finish_stage(int64_t stage, const std::vector<QuantizedLine
     json.field("input_zero", linear.stored.input.zero).end_object();
   }
   json.end_array();
+  for (const auto& [kind, factors] : kinds_of_factors)
+    for (const auto& [name, values] : result.factors.*factors) {
+      Tensor tensor(DType::f32, {static_cast<int64_t>(values.size())});
+      std::copy(values.begin(), values.end(), tensor.as<float>());
+      tensors.emplace_back(std::string(kind) + name, std::move(tensor));
+    }
   TRY(write_safetensors(this->stage(stage), tensors, {{"linears", json.take()}}));
   done_ = stage;
   std::error_code ignored;
@@ -86,7 +99,7 @@ Result<> WorkFolder::finish_stage(int64_t stage, const std::vector<QuantizedLine
   return {};
 }
 
-Result<std::vector<QuantizedLinear>> WorkFolder::read_stage(int64_t stage) const {
+Result<StageResult> WorkFolder::read_stage(int64_t stage) const {
   const fs::path path = this->stage(stage);
   const auto file = TRY(SafetensorsFile::open(path));
   const auto text = file.metadata().find("linears");
@@ -94,7 +107,7 @@ Result<std::vector<QuantizedLinear>> WorkFolder::read_stage(int64_t stage) const
     return fail(file_error("a stage's file has no list of linears", path, "no metadata"));
   const auto list =
       TRY(JsonObject::parse(fmt::format("{{\"linears\":{}}}", text->second), path.string()));
-  std::vector<QuantizedLinear> out;
+  StageResult out;
   for (const JsonObject& entry : TRY(list.objects("linears"))) {
     QuantizedLinear linear{{}, TRY(read_report(entry))};
     const Scheme scheme = TRY(parse_scheme(TRY(entry.string("scheme"))));
@@ -109,8 +122,15 @@ Result<std::vector<QuantizedLinear>> WorkFolder::read_stage(int64_t stage) const
     linear.stored.activations = scheme.activations;
     linear.stored.input.scale = static_cast<float>(TRY(entry.number("input_scale")));
     linear.stored.input.zero = static_cast<int>(TRY(entry.integer("input_zero")));
-    out.push_back(std::move(linear));
+    out.linears.push_back(std::move(linear));
   }
+  for (const SafetensorsFile::Entry& entry : file.entries())
+    for (const auto& [kind, factors] : kinds_of_factors)
+      if (entry.name.starts_with(kind)) {
+        const Tensor values = TRY(file.tensor(entry.name));
+        const float* const begin = std::as_const(values).as<float>();
+        (out.factors.*factors)[entry.name.substr(kind.size())] = {begin, begin + values.shape()[0]};
+      }
   return out;
 }
 

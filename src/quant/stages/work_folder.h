@@ -3,7 +3,8 @@
 //
 //   work.json              what is being done: another model or other options refuse to go on
 //   hidden-N.f32           what stage N gives for the calibration's tokens, f32 [tokens, hidden]
-//   stage-N.safetensors    the linears of stage N, quantized; its presence says that N is done
+//   stage-N.safetensors    the linears of stage N, quantized, and factors of channels; its presence
+//   says that N is done
 //
 // Every file is complete or absent. hidden-N is there before stage-N; hidden-(N-1) goes after it.
 #pragma once
@@ -15,8 +16,14 @@
 #include "base/file.h"
 #include "model/model.h"
 #include "quant/quantize_linear.h"
+#include "quant/rescaling/rescaled_source.h"
 
 namespace farthing {
+
+struct StageResult {
+  std::vector<QuantizedLinear> linears;  // in the order of the model
+  ChannelFactors factors;                // of all its tensors
+};
 
 class WorkFolder {
  public:
@@ -29,10 +36,10 @@ class WorkFolder {
   int64_t done() const { return done_; }
   std::filesystem::path hidden(int64_t stage) const;
   std::filesystem::path stage(int64_t stage) const;
-  // Of linears that are quantized, in the order of the model; their hidden states must be there.
-  Result<> finish_stage(int64_t stage, const std::vector<QuantizedLinear>& linears);
+  // The stage's hidden states must be there.
+  Result<> finish_stage(int64_t stage, const StageResult& result);
   // What finish_stage stored.
-  Result<std::vector<QuantizedLinear>> read_stage(int64_t stage) const;
+  Result<StageResult> read_stage(int64_t stage) const;
 
  private:
   explicit WorkFolder(std::filesystem::path path) : path_(std::move(path)) {}

@@ -25,20 +25,11 @@ class ModelStage {
 
 // Stage 0 is the embedding, the last one the head, the others are blocks.
 int64_t stage_count(const ModelConfig& config);
+// Of the others null.
+const BlockPlan* block_of_stage(const ModelConfig& config, int64_t stage);
 // "embedding", "block 3", "head"
 std::string stage_name(const ModelConfig& config, int64_t stage);
 Result<std::unique_ptr<ModelStage>> build_stage(Context& context, const ModelConfig& config,
                                                 int64_t stage, WeightSource& source);
-
-// Linears that share an input.
-struct LinearGroup {
-  std::vector<LinearSpec> linears;
-  bool values = false;  // they give an attention's values alone
-};
-// Groups whose inputs depend on earlier steps' linears, but not on one another's.
-using LinearStep = std::vector<LinearGroup>;
-// The linears of a block's stage in the order in which it runs them; routers, which keep their
-// precision, are left out. Of the embedding there are none, of the head itself.
-std::vector<LinearStep> steps_of_stage(const ModelConfig& config, int64_t stage);
 
 }  // namespace farthing

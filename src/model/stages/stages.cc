@@ -1,5 +1,5 @@
 // Stages out of a decoder's parts.
-#include "model/stages.h"
+#include "model/stages/stages.h"
 
 #include <fmt/format.h>
 
@@ -80,31 +80,13 @@ class HeadStage : public StageOf<Head> {
   }
 };
 
-const BlockPlan* block_of(const ModelConfig& config, int64_t stage) {
+}  // namespace
+
+const BlockPlan* block_of_stage(const ModelConfig& config, int64_t stage) {
   const auto& blocks = config.plan.blocks;
   if (stage == 0 || stage == static_cast<int64_t>(blocks.size()) + 1) return nullptr;
   return &blocks[static_cast<size_t>(stage - 1)];
 }
-
-LinearGroup group_of(const std::vector<LinearPlan>& plans) {
-  LinearGroup out;
-  for (const LinearPlan& plan : plans)
-    if (!plan.keeps_precision) out.linears.push_back(spec_of(plan));
-  return out;
-}
-
-// Queries and keys, and values apart where a linear of their own gives them.
-LinearStep inputs_of(const AttentionPlan& plan) {
-  const size_t v = plan.v.linear;
-  if (plan.q.linear == v || plan.k.linear == v) return {group_of(plan.inputs)};
-  std::vector<LinearPlan> others = plan.inputs;
-  others.erase(others.begin() + static_cast<std::ptrdiff_t>(v));
-  LinearGroup values = group_of({plan.inputs[v]});
-  values.values = true;
-  return {group_of(others), std::move(values)};
-}
-
-}  // namespace
 
 int64_t stage_count(const ModelConfig& config) {
   return static_cast<int64_t>(config.plan.blocks.size()) + 2;
@@ -124,52 +106,11 @@ Result<std::unique_ptr<ModelStage>> build_stage(Context& context, const ModelCon
     TRY(built->visit(loader));
     return std::unique_ptr<ModelStage>(std::move(built));
   };
-  if (const BlockPlan* plan = block_of(config, stage))
+  if (const BlockPlan* plan = block_of_stage(config, stage))
     return load(std::make_unique<BlockStage>(config, *plan));
   if (stage == 0) return load(std::make_unique<EmbeddingStage>(config));
   if (config.tied_embeddings()) TRY(loader.tied_head(spec_of(config.plan.embedding)));
   return load(std::make_unique<HeadStage>(config));
-}
-
-std::vector<LinearStep> steps_of_stage(const ModelConfig& config, int64_t stage) {
-  std::vector<LinearStep> steps;
-  const auto add = [&](LinearStep step) {
-    std::erase_if(step, [](const LinearGroup& group) { return group.linears.empty(); });
-    if (!step.empty()) steps.push_back(std::move(step));
-  };
-  const BlockPlan* plan = block_of(config, stage);
-  if (plan == nullptr) {
-    if (stage > 0)
-      add({group_of({config.tied_embeddings() ? config.plan.embedding : config.plan.head})});
-    return steps;
-  }
-  if (const LatentAttentionPlan& latent = plan->latent; latent.heads > 0) {
-    const bool has_latent = !latent.query_latent.name.empty();
-    add({group_of({has_latent ? latent.query_latent : latent.query, latent.kv_latent})});
-    if (has_latent) add({group_of({latent.query})});
-    add({group_of({latent.key_value})});
-    add({group_of({latent.output})});
-  } else {
-    add(inputs_of(plan->attention));
-    add({group_of({plan->attention.output})});
-  }
-  if (plan->experts.experts.empty()) {
-    add({group_of(plan->mlp.inputs)});
-    add({group_of({plan->mlp.down})});
-    return steps;
-  }
-  LinearStep inputs, downs;
-  for (const MlpPlan& expert : plan->experts.experts) {
-    inputs.push_back(group_of(expert.inputs));
-    downs.push_back(group_of({expert.down}));
-  }
-  if (const MlpPlan& shared = plan->experts.shared; !shared.inputs.empty()) {
-    inputs.push_back(group_of(shared.inputs));
-    downs.push_back(group_of({shared.down}));
-  }
-  add(std::move(inputs));
-  add(std::move(downs));
-  return steps;
 }
 
 }  // namespace farthing
