@@ -226,7 +226,7 @@ TEST(QuantizeStages, WhatWasInterruptedEndsWithTheSameBytes) {
   Story run;
   NoProgress quiet;
   ASSERT_TRUE(run.go("whole", 2, false, quiet));
-  for (const char* at : {"block 0", "model.layers.2.self_attn.o_proj", "block 4, window 3"}) {
+  for (const char* at : {"block 0", "model.layers.2.self_attn.o_proj", "block 4, mlp, window 3"}) {
     Stop stop(at);
     EXPECT_THROW((void)run.go("q", 2, false, stop), int);
     EXPECT_FALSE(std::filesystem::exists(run.folder / "q"));
@@ -245,21 +245,21 @@ TEST(QuantizeStages, WhatWasInterruptedEndsWithTheSameBytes) {
 // What the next block is fitted to comes out of the blocks before as they were stored.
 TEST(QuantizeStages, HiddenStatesComeFromTheQuantizedBlocks) {
   Story run;
-  Stop stop("block 2");
+  Stop stop("block 1, mlp");
   EXPECT_THROW((void)run.go("q", 2, false, stop), int);
   ContextOwner owner(1, supported_isas().back());
   const auto from = Checkpoint::open(FARTHING_SOURCE_DIR "/models/stories260k");
   ASSERT_TRUE(from.has_value());
   StagesRun stored;
-  for (const int stage : {1, 2}) {
+  for (const int stage : {1, 2, 3}) {
     const auto file = run.folder / "q.work" / ("stage-" + std::to_string(stage) + ".safetensors");
     ASSERT_TRUE(std::filesystem::exists(file)) << stage;
   }
   const std::string identity = bytes_of(run.folder / "q.work/work.json");
   const auto work = WorkFolder::open(run.folder / "q.work", identity, true);
   ASSERT_TRUE(work.has_value());
-  EXPECT_EQ(work->done(), 2);
-  for (const int stage : {1, 2}) {
+  EXPECT_EQ(work->done(), 3);
+  for (const int stage : {1, 2, 3}) {
     auto result = work->read_stage(stage);
     ASSERT_TRUE(result.has_value());
     for (QuantizedLinear& linear : result->linears) {
@@ -275,12 +275,12 @@ TEST(QuantizeStages, HiddenStatesComeFromTheQuantizedBlocks) {
   const auto windows = Windows::of_text((*from)->tokenizer().value(), built_in_calibration_text(),
                                         {.tokens = 4 * 64, .context = 64}, config.vocabulary_size);
   ASSERT_TRUE(windows.has_value());
-  const auto hidden = HiddenStates::open(work->hidden(2), 4 * 64, config.hidden_size);
+  const auto hidden = HiddenStates::open(work->hidden(3), 4 * 64, config.hidden_size);
   ASSERT_TRUE(hidden.has_value());
-  EXPECT_FALSE(std::filesystem::exists(work->hidden(1)));
+  EXPECT_FALSE(std::filesystem::exists(work->hidden(2)));
   Tensor rows(DType::f32, {64, config.hidden_size}), kept(DType::f32, {64, config.hidden_size});
   for (int64_t w = 0; w < 4; ++w) {
-    for (const int stage : {0, 1, 2}) {
+    for (const int stage : {0, 1, 2, 3}) {
       const auto built = build_stage(owner.get(), config, stage, source);
       ASSERT_TRUE(built.has_value());
       (*built)->run(owner.get(), {.tokens = (*windows)[w], .hidden = rows.view<float>()});

@@ -9,24 +9,46 @@
 
 namespace farthing {
 
-class Block {
+// What a block adds first: after(attention(norm(x))).
+class AttentionPart {
  public:
-  explicit Block(const BlockPlan& plan);
+  explicit AttentionPart(const BlockPlan& plan);
   Result<> visit(WeightVisitor& visitor);
-  // `layer`: which of the cache's layers is this block's. Without a tape x itself is the result.
+  // `layer`: which of the cache's layers is this block's.
   autograd::Value run(Context& context, const autograd::Value& x, const Batch& batch,
                       std::span<RopeTable> ropes, int64_t layer) const;
 
  private:
-  autograd::Value run_mlp(Context& context, const autograd::Value& x) const {
-    return mlp_ ? mlp_->run(context, x) : experts_->run(context, x);
-  }
-
-  Norm attention_norm_, after_attention_, mlp_norm_, after_mlp_;
+  Norm norm_, after_;
   std::optional<Attention> attention_;
   std::optional<LatentAttention> latent_;
+};
+
+// What it adds then: after(mlp(norm(x))).
+class MlpPart {
+ public:
+  explicit MlpPart(const BlockPlan& plan);
+  Result<> visit(WeightVisitor& visitor);
+  autograd::Value run(Context& context, const autograd::Value& x) const;
+
+ private:
+  Norm norm_, after_;
   std::optional<Mlp> mlp_;
   std::optional<Experts> experts_;
+};
+
+class Block {
+ public:
+  explicit Block(const BlockPlan& plan)
+      : attention_(plan), mlp_(plan), parallel_(plan.parallel) {}
+  Result<> visit(WeightVisitor& visitor);
+  // Without a tape x itself is the result.
+  autograd::Value run(Context& context, const autograd::Value& x, const Batch& batch,
+                      std::span<RopeTable> ropes, int64_t layer) const;
+
+ private:
+  AttentionPart attention_;
+  MlpPart mlp_;
   bool parallel_;
 };
 

@@ -73,37 +73,41 @@ void add_up(const MlpPlan& plan, std::vector<Rescaling>& out) {
 
 std::vector<Rescaling> rescalings_of_stage(const ModelConfig& config, int64_t stage) {
   std::vector<Rescaling> out;
-  const BlockPlan* plan = block_of_stage(config, stage);
-  if (plan == nullptr) return out;
+  const StagePlace place = place_of_stage(config, stage);
+  if (place.block == nullptr) return out;
+  const BlockPlan& plan = *place.block;
+  // Nothing where a parallel block's parts share one norm.
+  const bool shared_norm =
+      place.attention && place.mlp && plan.attention_norm.name == plan.mlp_norm.name;
   const auto add = [&](const NormPlan& norm, std::vector<LinearSpec> readers) {
-    if (!norm.name.empty()) out.push_back(behind(norm, std::move(readers)));
+    if (!norm.name.empty() && !shared_norm) out.push_back(behind(norm, std::move(readers)));
   };
-  const bool apart = !plan->parallel || plan->attention_norm.name != plan->mlp_norm.name;
-  if (const LatentAttentionPlan& latent = plan->latent; latent.heads > 0) {
+  if (place.attention && plan.latent.heads > 0) {
+    const LatentAttentionPlan& latent = plan.latent;
     const bool has_latent = !latent.query_latent.name.empty();
-    if (apart)
-      add(plan->attention_norm,
-          specs_of({has_latent ? latent.query_latent : latent.query, latent.kv_latent}));
+    add(plan.attention_norm,
+        specs_of({has_latent ? latent.query_latent : latent.query, latent.kv_latent}));
     if (has_latent) add(latent.query_norm, specs_of({latent.query}));
     add(latent.kv_norm, specs_of({latent.key_value}));
     out.push_back(of_latent_values(latent));
-  } else {
-    if (apart) add(plan->attention_norm, specs_of(plan->attention.inputs));
-    out.push_back(of_values(plan->attention));
+  } else if (place.attention) {
+    add(plan.attention_norm, specs_of(plan.attention.inputs));
+    out.push_back(of_values(plan.attention));
   }
-  std::vector<LinearSpec> readers = specs_of(plan->mlp.inputs);
-  if (const ExpertsPlan& experts = plan->experts; !experts.experts.empty()) {
+  if (!place.mlp) return out;
+  std::vector<LinearSpec> readers = specs_of(plan.mlp.inputs);
+  if (const ExpertsPlan& experts = plan.experts; !experts.experts.empty()) {
     readers = specs_of({experts.router});
-    const auto add_inputs = [&](const MlpPlan& mlp) {
+    const auto add_expert = [&](const MlpPlan& mlp) {
       for (const LinearPlan& input : mlp.inputs) readers.push_back(spec_of(input));
       add_up(mlp, out);
     };
-    for (const MlpPlan& expert : experts.experts) add_inputs(expert);
-    add_inputs(experts.shared);
+    for (const MlpPlan& expert : experts.experts) add_expert(expert);
+    add_expert(experts.shared);
   } else {
-    add_up(plan->mlp, out);
+    add_up(plan.mlp, out);
   }
-  if (apart) add(plan->mlp_norm, std::move(readers));
+  add(plan.mlp_norm, std::move(readers));
   return out;
 }
 

@@ -47,28 +47,63 @@ class EmbeddingStage : public StageOf<Embedding> {
   }
 };
 
-class BlockStage : public StageOf<Block> {
- public:
-  BlockStage(const ModelConfig& config, const BlockPlan& plan) : StageOf(config, Block(plan)) {
-    for (const RopePlan& rope : config.plan.ropes)
-      ropes_.emplace_back(rope.parameters, rope.rotary_dim);
+// A sequence of its own for one pass over a block's attention.
+struct OneSequence {
+  Sequence sequence;
+  std::vector<int32_t> tokens;  // their number counts
+  SequenceTokens one;
+  Batch batch;
+
+  OneSequence(Context& context, const ModelConfig& config, int64_t count)
+      : sequence{KvCache(std::make_shared<KvPool>(
+                     KvLayout{1, config.kv_heads, config.head_dim, KvCodec::f32})),
+                 0},
+        tokens(static_cast<size_t>(count)),
+        one{&sequence, tokens, 0},
+        batch(context, {reserved(), 1}) {}
+
+ private:
+  const SequenceTokens* reserved() {
+    sequence.cache.reserve(static_cast<int64_t>(tokens.size()));
+    return &one;
   }
+};
+
+std::vector<RopeTable> ropes_of(const ModelConfig& config) {
+  std::vector<RopeTable> out;
+  for (const RopePlan& rope : config.plan.ropes) out.emplace_back(rope.parameters, rope.rotary_dim);
+  return out;
+}
+
+// A whole block, or its attention.
+template <class Part>
+class AttendingStage : public StageOf<Part> {
+ public:
+  AttendingStage(const ModelConfig& config, const BlockPlan& plan)
+      : StageOf<Part>(config, Part(plan)), ropes_(ropes_of(config)) {}
   void run(Context& context, const StageRows& rows) override {
     const Workspace::Mark mark(context.workspace);
-    const int64_t count = rows.hidden.rows;
-    for (RopeTable& rope : ropes_) rope.reserve(count);
-    const KvLayout layout{1, config_.kv_heads, config_.head_dim, KvCodec::f32};
-    Sequence sequence{KvCache(std::make_shared<KvPool>(layout)), 0};
-    sequence.cache.reserve(count);
-    const std::vector<int32_t> tokens(static_cast<size_t>(count));  // their number counts
-    const SequenceTokens one{&sequence, tokens, 0};
-    const Batch batch(context, {&one, 1});
-    const autograd::Value x = part_.run(context, {rows.hidden}, batch, ropes_, 0);
-    CHECK(pass_ended(context) || x.data.data == rows.hidden.data);
+    for (RopeTable& rope : ropes_) rope.reserve(rows.hidden.rows);
+    const OneSequence own(context, this->config_, rows.hidden.rows);
+    const autograd::Value x{rows.hidden};
+    const autograd::Value y = this->part_.run(context, x, own.batch, ropes_, 0);
+    if (pass_ended(context)) return;
+    if constexpr (std::is_same_v<Part, AttentionPart>) autograd::add(context, x, y);
   }
 
  private:
   std::vector<RopeTable> ropes_;
+};
+
+class MlpStage : public StageOf<MlpPart> {
+ public:
+  MlpStage(const ModelConfig& config, const BlockPlan& plan) : StageOf(config, MlpPart(plan)) {}
+  void run(Context& context, const StageRows& rows) override {
+    const Workspace::Mark mark(context.workspace);
+    const autograd::Value x{rows.hidden};
+    const autograd::Value y = part_.run(context, x);
+    if (!pass_ended(context)) autograd::add(context, x, y);
+  }
 };
 
 class HeadStage : public StageOf<Head> {
@@ -82,20 +117,30 @@ class HeadStage : public StageOf<Head> {
 
 }  // namespace
 
-const BlockPlan* block_of_stage(const ModelConfig& config, int64_t stage) {
-  const auto& blocks = config.plan.blocks;
-  if (stage == 0 || stage == static_cast<int64_t>(blocks.size()) + 1) return nullptr;
-  return &blocks[static_cast<size_t>(stage - 1)];
+StagePlace place_of_stage(const ModelConfig& config, int64_t stage) {
+  int64_t at = 1;
+  for (const BlockPlan& block : config.plan.blocks) {
+    const int64_t parts = block.parallel ? 1 : 2, part = stage - at;
+    const int64_t index = &block - config.plan.blocks.data();
+    if (part == 0) return {&block, index, true, block.parallel};
+    if (part == 1 && parts == 2) return {&block, index, false, true};
+    at += parts;
+  }
+  return {};
 }
 
 int64_t stage_count(const ModelConfig& config) {
-  return static_cast<int64_t>(config.plan.blocks.size()) + 2;
+  int64_t count = 2;
+  for (const BlockPlan& block : config.plan.blocks) count += block.parallel ? 1 : 2;
+  return count;
 }
 
 std::string stage_name(const ModelConfig& config, int64_t stage) {
   if (stage == 0) return "embedding";
-  if (stage == stage_count(config) - 1) return "head";
-  return fmt::format("block {}", stage - 1);
+  const StagePlace place = place_of_stage(config, stage);
+  if (place.block == nullptr) return "head";
+  const std::string name = fmt::format("block {}", place.index);
+  return place.attention && place.mlp ? name : name + (place.attention ? ", attention" : ", mlp");
 }
 
 Result<std::unique_ptr<ModelStage>> build_stage(Context& context, const ModelConfig& config,
@@ -106,8 +151,11 @@ Result<std::unique_ptr<ModelStage>> build_stage(Context& context, const ModelCon
     TRY(built->visit(loader));
     return std::unique_ptr<ModelStage>(std::move(built));
   };
-  if (const BlockPlan* plan = block_of_stage(config, stage))
-    return load(std::make_unique<BlockStage>(config, *plan));
+  if (const StagePlace place = place_of_stage(config, stage); place.block != nullptr) {
+    if (!place.attention) return load(std::make_unique<MlpStage>(config, *place.block));
+    if (place.mlp) return load(std::make_unique<AttendingStage<Block>>(config, *place.block));
+    return load(std::make_unique<AttendingStage<AttentionPart>>(config, *place.block));
+  }
   if (stage == 0) return load(std::make_unique<EmbeddingStage>(config));
   if (config.tied_embeddings()) TRY(loader.tied_head(spec_of(config.plan.embedding)));
   return load(std::make_unique<HeadStage>(config));

@@ -1,5 +1,5 @@
-// A model's stages one at a time, for what need not hold it whole: the embedding, each block, the
-// head.
+// A model's stages one at a time, for what need not hold it whole: the embedding, each block's
+// attention and mlp, the head.
 #pragma once
 
 #include <memory>
@@ -23,11 +23,16 @@ class ModelStage {
   virtual void run(Context& context, const StageRows& rows) = 0;
 };
 
-// Stage 0 is the embedding, the last one the head, the others are blocks.
+// Stage 0 is the embedding, the last one the head; between them each block has one for its attention
+// and one for its mlp, or a single one where both read the same stream.
 int64_t stage_count(const ModelConfig& config);
-// Of the others null.
-const BlockPlan* block_of_stage(const ModelConfig& config, int64_t stage);
-// "embedding", "block 3", "head"
+struct StagePlace {
+  const BlockPlan* block = nullptr;  // null: of the embedding or the head
+  int64_t index = 0;
+  bool attention = false, mlp = false;  // whether the stage runs it
+};
+StagePlace place_of_stage(const ModelConfig& config, int64_t stage);
+// "embedding", "block 3, attention", "block 3, mlp", "head"
 std::string stage_name(const ModelConfig& config, int64_t stage);
 Result<std::unique_ptr<ModelStage>> build_stage(Context& context, const ModelConfig& config,
                                                 int64_t stage, WeightSource& source);

@@ -34,36 +34,35 @@ std::vector<LinearStep> steps_of_stage(const ModelConfig& config, int64_t stage)
     std::erase_if(step, [](const LinearGroup& group) { return group.linears.empty(); });
     if (!step.empty()) steps.push_back(std::move(step));
   };
-  const BlockPlan* plan = block_of_stage(config, stage);
-  if (plan == nullptr) {
-    if (stage > 0)
-      add({group_of({config.tied_embeddings() ? config.plan.embedding : config.plan.head})});
-    return steps;
+  const StagePlace place = place_of_stage(config, stage);
+  if (place.block == nullptr && stage > 0)
+    add({group_of({config.tied_embeddings() ? config.plan.embedding : config.plan.head})});
+  if (place.attention) {
+    if (const LatentAttentionPlan& latent = place.block->latent; latent.heads > 0) {
+      const bool has_latent = !latent.query_latent.name.empty();
+      add({group_of({has_latent ? latent.query_latent : latent.query, latent.kv_latent})});
+      if (has_latent) add({group_of({latent.query})});
+      add({group_of({latent.key_value})});
+      add({group_of({latent.output})});
+    } else {
+      add(inputs_of(place.block->attention));
+      add({group_of({place.block->attention.output})});
+    }
   }
-  if (const LatentAttentionPlan& latent = plan->latent; latent.heads > 0) {
-    const bool has_latent = !latent.query_latent.name.empty();
-    add({group_of({has_latent ? latent.query_latent : latent.query, latent.kv_latent})});
-    if (has_latent) add({group_of({latent.query})});
-    add({group_of({latent.key_value})});
-    add({group_of({latent.output})});
-  } else {
-    add(inputs_of(plan->attention));
-    add({group_of({plan->attention.output})});
-  }
-  if (plan->experts.experts.empty()) {
-    add({group_of(plan->mlp.inputs)});
-    add({group_of({plan->mlp.down})});
+  if (!place.mlp) return steps;
+  if (place.block->experts.experts.empty()) {
+    add({group_of(place.block->mlp.inputs)});
+    add({group_of({place.block->mlp.down})});
     return steps;
   }
   LinearStep inputs, downs;
-  for (const MlpPlan& expert : plan->experts.experts) {
+  const auto add_expert = [&](const MlpPlan& expert) {
     inputs.push_back(group_of(expert.inputs));
     downs.push_back(group_of({expert.down}));
-  }
-  if (const MlpPlan& shared = plan->experts.shared; !shared.inputs.empty()) {
-    inputs.push_back(group_of(shared.inputs));
-    downs.push_back(group_of({shared.down}));
-  }
+  };
+  for (const MlpPlan& expert : place.block->experts.experts) add_expert(expert);
+  if (const MlpPlan& shared = place.block->experts.shared; !shared.inputs.empty())
+    add_expert(shared);
   add(std::move(inputs));
   add(std::move(downs));
   return steps;
