@@ -10,8 +10,8 @@
 
 #include "base/file.h"
 #include "quant/method.h"
-#include "quant/stages/quantize_stages.h"
 #include "workflows/baseline_source.h"
+#include "workflows/scratch_stages.h"
 #include "workflows/stage_progress.h"
 
 namespace farthing {
@@ -85,17 +85,12 @@ CompareRow Comparison::candidate(const QuantizeOptions& plan) {
 
 Result<> Comparison::measure_candidate(const QuantizeOptions& plan, CompareRow& row) {
   const Work work = work_of(plan, calibration_, windows_.count() * windows_.context());
-  std::optional<AtomicDirectory> folder;  // never committed: it goes in the end
-  StagesRun stages;
-  if (needs_inputs(plan)) {
-    folder.emplace(TRY(AtomicDirectory::create(scratch_ / "farthing-stages", "work.json")));
-    StageProgress quantizing(progress_, done_, work.quantizing, work_, row.name());
-    stages = TRY(quantize_stages(context_, checkpoint_, plan, calibration_, folder->path(), false,
-                                 quantizing));
-    done_ += work.quantizing;
-  }
+  StageProgress quantizing(progress_, done_, work.quantizing, work_, row.name());
+  const ScratchStages stages = TRY(
+      ScratchStages::run(context_, checkpoint_, plan, calibration_, scratch_, quantizing));
+  done_ += work.quantizing;
   BaselineSource base(checkpoint_);
-  QuantizingSource source(context_, base, plan, stages);
+  QuantizingSource source(context_, base, plan, stages.result());
   const ScoredWindows scores =
       TRY(measure(source, row.name(), work.measuring, {.baseline = &spill_}, row));
   row.quality = summarize(scores);

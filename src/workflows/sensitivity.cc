@@ -11,9 +11,9 @@
 #include "eval/bootstrap.h"
 #include "eval/evaluate.h"
 #include "model/checkpoint.h"
-#include "quant/quantize_linear.h"
 #include "workflows/baseline_source.h"
 #include "workflows/report_folder.h"
+#include "workflows/scratch_stages.h"
 #include "workflows/stage_progress.h"
 
 namespace farthing {
@@ -57,22 +57,19 @@ class Patched {
     for (const auto& [name, slot] : model.weights().linears) slots_[plain_name(name)] = slot;
   }
 
-  // The bytes that the linears take in the format.
-  Result<int64_t> put(const std::vector<std::string>& linears, const Scheme& scheme) {
-    QuantizeOptions options;
-    options.scheme = scheme;
-    options.method = find_algorithm("rtn");
+  // The bytes that the linears take as the options have them; `stages`: of a method that sees
+  // inputs.
+  Result<int64_t> put(const std::vector<std::string>& linears, const QuantizeOptions& options,
+                      const StagesRun& stages) {
+    QuantizingSource source(context_, checkpoint_, options, stages);
     int64_t bytes = 0;
     for (const std::string& name : linears) {
-      const LinearSpec& spec = specs_.at(name);
-      const StoredLinear weight = TRY(checkpoint_.linear(spec));
-      auto done =
-          TRY(quantize_linear(context_, spec, weight, {scheme, options.method}, options, nullptr));
-      bytes += done.stored.weight.bytes();
+      StoredLinear done = TRY(source.linear(specs_.at(name)));
+      bytes += done.weight.bytes();
       LinearWeight* slot = slots_.at(name);
       kept_.emplace_back(slot, std::move(slot->packed));
-      const InputRounding input = done.stored.rounding();
-      slot->packed = ops::pack_weight(context_, std::move(done.stored.weight), input);
+      const InputRounding input = done.rounding();
+      slot->packed = ops::pack_weight(context_, std::move(done.weight), input);
     }
     return bytes;
   }
@@ -96,9 +93,10 @@ std::string recipe_of(const SensitivityReport& report) {
       static_cast<size_t>(std::max_element(weights.begin(), weights.end()) - weights.begin());
   std::string out = fmt::format(
       "# {:.3f} bits a weight. Each part's format by what rounding it alone costs (KL, nats):\n"
-      "# farthing sensitivity on {} tokens of {}\n[quantization]\nscheme = \"{}\"\nmethod = "
-      "\"gptq\"\n",
-      *report.chosen_bits, report.protocol.tokens(), report.protocol.text, report.formats[most]);
+      "# farthing sensitivity by {} on {} tokens of {}\n[quantization]\nscheme = \"{}\"\nmethod = "
+      "\"{}\"\n",
+      *report.chosen_bits, report.method, report.protocol.tokens(), report.protocol.text,
+      report.formats[most], report.method == "rtn" ? "gptq" : report.method);
   for (const PartSensitivity& part : report.parts) {
     if (part.chosen == most) continue;
     for (const std::string& linear : part.linears)
@@ -175,8 +173,11 @@ bool allocate(std::vector<PartSensitivity>& parts, int64_t bytes) {
 
 Result<SensitivityReport> sensitivity(Context& context, const SensitivityOptions& options,
                                       Progress& progress) {
-  std::vector<Scheme> schemes;
-  for (const std::string& text : options.formats) schemes.push_back(TRY(parse_scheme(text)));
+  std::vector<QuantizeOptions> schemes;
+  for (const std::string& text : options.formats) {
+    schemes.push_back({.scheme = TRY(parse_scheme(text)),
+                       .method = options.method ? options.method : find_algorithm("rtn")});
+  }
   const auto checkpoint = TRY(Checkpoint::open(options.model));
   const ModelConfig& config = checkpoint->config();
   const EvaluationText text =
@@ -192,11 +193,20 @@ Result<SensitivityReport> sensitivity(Context& context, const SensitivityOptions
   SensitivityReport report{.model = options.model.string(),
                            .protocol = measuring_protocol(windows, text),
                            .place = measuring_place(context),
+                           .method = std::string(schemes.front().method->name),
                            .part = options.part,
                            .formats = options.formats,
                            .parts = parts_of(config, options.part),
                            .together = {}};
-  const double total = 2 + static_cast<double>((report.parts.size() + 1) * schemes.size());
+  // In evaluations of the text; a method that sees inputs reads its own 3 times for each scheme.
+  const double reading = needs_inputs(schemes.front())
+                             ? 3 * static_cast<double>(options.calibration.samples *
+                                                       options.calibration.context) /
+                                   static_cast<double>(windows.count() * windows.context())
+                             : 0;
+  const double total =
+      2 + (static_cast<double>(report.parts.size() + 1) + reading) *
+              static_cast<double>(schemes.size());
   double done = 0;
   BaselineSource source(*checkpoint);
   StageProgress loading(progress, done, 1, total, "loading");
@@ -210,13 +220,22 @@ Result<SensitivityReport> sensitivity(Context& context, const SensitivityOptions
   TRY(evaluate(context, scorer, windows, {.sink = sink}, quiet));
   done += 1;
 
+  std::vector<ScratchStages> stages;
+  CalibrationOptions calibration = options.calibration;
+  if (options.text) calibration.text = options.text;
+  for (const QuantizeOptions& scheme : schemes) {
+    StageProgress quantizing(progress, done, reading, total, scheme.scheme.name());
+    stages.push_back(TRY(ScratchStages::run(context, *checkpoint, scheme, calibration,
+                                            output.scratch(), quantizing)));
+    done += reading;
+  }
   Patched patched(context, *checkpoint, *model);
-  const auto measure = [&](const std::vector<std::string>& linears, const Scheme& scheme,
+  const auto measure = [&](const std::vector<std::string>& linears, size_t at,
                            const std::string& name) -> Result<PartCost> {
-    progress.update(done, total, fmt::format("{} in {}", name, scheme.name()));
+    progress.update(done, total, fmt::format("{} in {}", name, schemes[at].scheme.name()));
     done += 1;
     PartCost out;
-    out.bytes = TRY(patched.put(linears, scheme));
+    out.bytes = TRY(patched.put(linears, schemes[at], stages[at].result()));
     const auto scores = evaluate(context, scorer, windows, {.baseline = &spill}, quiet);
     patched.restore();
     if (!scores) return fail(scores.error());
@@ -227,12 +246,12 @@ Result<SensitivityReport> sensitivity(Context& context, const SensitivityOptions
   };
   std::vector<std::string> all;
   for (PartSensitivity& part : report.parts) {
-    for (const Scheme& scheme : schemes)
-      part.costs.push_back(TRY(measure(part.linears, scheme, part.name)));
+    for (size_t at = 0; at < schemes.size(); ++at)
+      part.costs.push_back(TRY(measure(part.linears, at, part.name)));
     all.insert(all.end(), part.linears.begin(), part.linears.end());
   }
-  for (const Scheme& scheme : schemes)
-    report.together.push_back(TRY(measure(all, scheme, "all")).kl);
+  for (size_t at = 0; at < schemes.size(); ++at)
+    report.together.push_back(TRY(measure(all, at, "all")).kl);
   progress.update(total, total, "done");
   if (options.target_bits) TRY(spend(report, *options.target_bits));
   TRY(output.write(sensitivity_html(report), sensitivity_json(report)));

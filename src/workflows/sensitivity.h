@@ -9,6 +9,7 @@
 
 #include "base/progress.h"
 #include "eval/windows.h"
+#include "quant/quantize.h"
 #include "tensor/context.h"
 #include "workflows/measuring.h"
 
@@ -30,6 +31,8 @@ std::optional<SensitivityPart> find_part(std::string_view name);
 struct SensitivityOptions {
   std::filesystem::path model;
   std::vector<std::string> formats = {"int4_g32", "int8_g32"};  // schemes
+  const AlgorithmInfo* method = nullptr;                        // null: rtn
+  CalibrationOptions calibration{.samples = 32};                // of a method that sees inputs
   SensitivityPart part = SensitivityPart::linear;
   // Absent: the built-in calibration articles. Not the text that the result will be judged by.
   std::optional<std::filesystem::path> text;
@@ -56,6 +59,7 @@ struct SensitivityReport {
   std::string model;
   MeasuringProtocol protocol;
   MeasuringPlace place;
+  std::string method;
   SensitivityPart part = SensitivityPart::linear;
   std::vector<std::string> formats;
   std::vector<PartSensitivity> parts;  // in the order of the model

@@ -5,6 +5,7 @@
 #include "apps/open_model.h"
 #include "apps/output.h"
 #include "formats/format.h"
+#include "quant/method.h"
 
 namespace farthing {
 namespace {
@@ -12,6 +13,7 @@ namespace {
 struct Options {
   SensitivityOptions sensitivity;
   std::string model, text, output;
+  std::optional<Method> method;
   std::vector<std::string> formats;
   float target_bits = 0;
 };
@@ -30,6 +32,11 @@ void declare(OptionList& list, Options& options) {
   list.required("model,-m,--model", "MODEL", options.model, "The unquantized model");
   list.list("--formats", "SCHEME,...", options.formats,
             "The schemes to try on each part; int4_g32,int8_g32 without it");
+  list.parsed("--method", "NAME", options.method, parse_method,
+              "How weights are quantized: " + algorithm_names() + "; rtn without it");
+  list.integer("--num-calibration-samples", to.calibration.samples, 1, 1 << 20,
+               "Of a method that sees inputs: how many pieces of the text it is calibrated with");
+  list.integer("--max-seq-length", to.calibration.context, 2, 1 << 20, "Tokens of such a piece");
   list.parsed("--by", "PART", to.part, parse_part,
               "What is quantized by itself: linear, block, or kind (a name in all blocks)");
   list.text(
@@ -48,7 +55,12 @@ void declare(OptionList& list, Options& options) {
 
 Result<> check(const Options& options) {
   for (const std::string& format : options.formats) TRY(parse_scheme(format));
-  return {};
+  if (!options.method || options.method->rescaling == nullptr) return {};
+  return fail({.what = "a method that rescales channels has no layers that stand alone",
+               .where = "--method",
+               .got = options.method->name(),
+               .wanted = "one of " + algorithm_names(),
+               .remedy = "measure with the algorithm, and quantize the recipe with both"});
 }
 
 Result<> run(const CommonOptions& common, const Options& options) {
@@ -56,6 +68,7 @@ Result<> run(const CommonOptions& common, const Options& options) {
   SensitivityOptions wanted = options.sensitivity;
   wanted.model = options.model;
   if (!options.formats.empty()) wanted.formats = options.formats;
+  if (options.method) wanted.method = options.method->algorithm;
   if (!options.text.empty()) wanted.text = options.text;
   if (!options.output.empty()) wanted.output = options.output;
   if (options.target_bits != 0) wanted.target_bits = static_cast<double>(options.target_bits);
@@ -73,7 +86,7 @@ Command sensitivity_command() {
   return make_command<Options>(
       {.name = "sensitivity",
        .summary = "what quantizing each layer alone costs, and which should get more bits",
-       .details = "Rounds one part at a time to each scheme and measures the KL divergence to the "
+       .details = "Quantizes one part at a time to each scheme and measures the KL divergence to the "
                   "unquantized model; then all\n"
                   "together. With --target-bits it spends a budget where it saves the most, as a "
                   "recipe for `farthing quantize`.",
