@@ -21,6 +21,15 @@ Result<std::unique_ptr<Model>> load_model(Context& context, Checkpoint& checkpoi
   return build_model(context, checkpoint.config(), source, progress, time);
 }
 
+Result<RangeMethod> parse_range_method(const std::string& name) {
+  if (const auto method = find_range_method(name)) return *method;
+  return fail({.what = "unknown way to choose a range",
+               .where = "--activation-range",
+               .got = name,
+               .wanted = "one of " + std::string(range_method_names),
+               .remedy = "correct the name"});
+}
+
 Result<ScaleRule> parse_scale_rule(const std::string& name) {
   if (const auto rule = find_scale_rule(name)) return *rule;
   std::string known;

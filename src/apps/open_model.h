@@ -25,6 +25,7 @@ Result<std::unique_ptr<Model>> load_model(Context& context, Checkpoint& checkpoi
                                           PackTime time = PackTime::loading);
 
 // A method by its name.
+Result<RangeMethod> parse_range_method(const std::string& name);
 Result<ScaleRule> parse_scale_rule(const std::string& name);
 // A value of --kv-cache-dtype.
 Result<KvCodec> parse_kv_codec(const std::string& name);

@@ -43,12 +43,7 @@ void InputStatistics::add(Context& context, View<const float, 2> x, const float*
       }
     }
   });
-  for (int64_t r = 0; r < x.rows; ++r) {
-    const Extremes row = extremes_of(x.row(r), x.columns);
-    extremes.low = std::min(extremes.low, row.low);
-    extremes.high = std::max(extremes.high, row.high);
-    extremes.finite = extremes.finite && row.finite;
-  }
+  seen.add(x, with_histogram);
   if (gram) ops::add_gram(context, weighted, gram.view<float>());
 }
 

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "formats/scale_rule.h"
+#include "eval/calibration/input_range.h"
 #include "tensor/context.h"
 
 namespace farthing {
@@ -14,7 +14,8 @@ struct InputStatistics {
   std::vector<float> square_sums;  // [k]: of x^2
   std::vector<float> magnitudes;   // [k]: sums of |x|
   std::vector<float> largest;      // [k]: largest |x|
-  Extremes extremes;               // of all
+  SeenInput seen;                  // of all
+  bool with_histogram = false;     // in `seen`
   Tensor gram;                     // f32 [k, k], x^T x; absent where nothing asks for it
 
   InputStatistics() = default;

@@ -22,7 +22,9 @@ Result<> calibrate_for(Context& context, Checkpoint& from, const CalibrationOpti
   // The stages see what linears get.
   if (needs_inputs(options) && !(options.tables && is_static(options.tables->activations)))
     return {};
-  options.calibration = TRY(calibrate(context, from, calibration, progress));
+  CalibrationOptions wanted = calibration;
+  wanted.range = options.range;
+  options.calibration = TRY(calibrate(context, from, wanted, progress));
   return {};
 }
 

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "base/progress.h"
-#include "eval/calibration.h"
+#include "eval/calibration/calibration.h"
 #include "model/checkpoint.h"
 #include "quant/quantize_linear.h"
 #include "quant/rescaling/rescaled_source.h"

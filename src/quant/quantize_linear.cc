@@ -41,7 +41,9 @@ Error fallback_error(const LayerReport& report, const Scheme& wanted) {
 Result<StaticInput> static_input_of(const LinearSpec& spec, const Scheme& scheme,
                                     const QuantizeOptions& options, const InputStatistics* inputs) {
   if (!is_static(scheme.activations)) return StaticInput{};
-  if (inputs != nullptr) return static_input(scheme.activations, inputs->extremes);
+  if (inputs != nullptr)
+    return static_input(scheme.activations,
+                        chosen_range(inputs->seen, scheme.activations, options.range));
   if (options.calibration != nullptr)
     return options.calibration->input_of(spec.name, scheme.activations);
   return fail({.what = "static activations need a calibration",

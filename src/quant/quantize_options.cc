@@ -88,6 +88,14 @@ Result<QuantizeRule> parse_rule(std::string_view text) {
 }
 
 Result<> check_options(const QuantizeOptions& options) {
+  if (options.range.method == RangeMethod::entropy &&
+      options.scheme.activations == Activations::fp8_e4m3_static) {
+    return fail({.what = "ranges by entropy are for evenly spaced levels",
+                 .where = "--activation-range",
+                 .got = options.scheme.name(),
+                 .wanted = "int8 activations",
+                 .remedy = "use mse or percentile"});
+  }
   if (!options.scale_rule) return {};
   std::string known;
   for (ScaleRule rule : options.scheme.weights->scale_rules) {

@@ -5,7 +5,7 @@
 #include <optional>
 #include <vector>
 
-#include "eval/calibration.h"
+#include "eval/calibration/calibration.h"
 #include "quant/algorithm.h"
 
 namespace farthing {
@@ -29,6 +29,7 @@ struct QuantizeOptions {
   std::optional<ScaleRule> scale_rule = {};  // of `scheme`; the format's default where it is absent
   std::optional<Scheme> tables = {};     // of embedding and head; as they are where it is absent
   std::vector<QuantizeRule> rules = {};  // in order: what a later one says counts
+  RangeOptions range = {};               // of static activations
   bool strict = false;                   // a fallback is an error
   // What the parameters of static activations come from; calibrate_for provides it.
   std::shared_ptr<const Calibration> calibration = {};

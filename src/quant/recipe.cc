@@ -54,6 +54,9 @@ Result<QuantizeRecipe> read_quantize_recipe(const std::filesystem::path& file) {
   std::string text;
   TRY(r.word("calibration.text", text));
   if (!text.empty()) out.calibration.text = file.parent_path() / text;
+  TRY(r.parsed("calibration.range", options.range.method, find_range_method,
+               "one of " + std::string(range_method_names)));
+  TRY(r.number("calibration.percentile", options.range.percentile, 50, 100));
   TRY(r.integer("calibration.samples", out.calibration.samples, 1, 1 << 20));
   TRY(r.integer("calibration.context", out.calibration.context, 2, 1 << 20));
   TRY(read_rules(r, options));

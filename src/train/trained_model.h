@@ -6,7 +6,7 @@
 #include <span>
 #include <vector>
 
-#include "eval/calibration.h"
+#include "eval/calibration/calibration.h"
 #include "model/checkpoint.h"
 #include "train/weight_rounding.h"
 

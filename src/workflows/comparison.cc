@@ -86,8 +86,8 @@ CompareRow Comparison::candidate(const QuantizeOptions& plan) {
 Result<> Comparison::measure_candidate(const QuantizeOptions& plan, CompareRow& row) {
   const Work work = work_of(plan, calibration_, windows_.count() * windows_.context());
   StageProgress quantizing(progress_, done_, work.quantizing, work_, row.name());
-  const ScratchStages stages = TRY(
-      ScratchStages::run(context_, checkpoint_, plan, calibration_, scratch_, quantizing));
+  const ScratchStages stages =
+      TRY(ScratchStages::run(context_, checkpoint_, plan, calibration_, scratch_, quantizing));
   done_ += work.quantizing;
   BaselineSource base(checkpoint_);
   QuantizingSource source(context_, base, plan, stages.result());

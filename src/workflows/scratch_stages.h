@@ -17,11 +17,10 @@ class ScratchStages {
                                    const std::filesystem::path& scratch, Progress& progress) {
     ScratchStages out;
     if (!needs_inputs(options)) return out;
-    out.folder_.emplace(
-        TRY(AtomicDirectory::create(scratch / ("farthing-stages-" + name_of(options)),
-                                    "work.json")));
-    out.run_ = TRY(quantize_stages(context, from, options, calibration, out.folder_->path(), false,
-                                   progress));
+    out.folder_.emplace(TRY(
+        AtomicDirectory::create(scratch / ("farthing-stages-" + name_of(options)), "work.json")));
+    out.run_ = TRY(
+        quantize_stages(context, from, options, calibration, out.folder_->path(), false, progress));
     return out;
   }
   // Its linears are mapped from the folder.

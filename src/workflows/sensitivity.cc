@@ -199,14 +199,13 @@ Result<SensitivityReport> sensitivity(Context& context, const SensitivityOptions
                            .parts = parts_of(config, options.part),
                            .together = {}};
   // In evaluations of the text; a method that sees inputs reads its own 3 times for each scheme.
-  const double reading = needs_inputs(schemes.front())
-                             ? 3 * static_cast<double>(options.calibration.samples *
-                                                       options.calibration.context) /
-                                   static_cast<double>(windows.count() * windows.context())
-                             : 0;
-  const double total =
-      2 + (static_cast<double>(report.parts.size() + 1) + reading) *
-              static_cast<double>(schemes.size());
+  const double reading =
+      needs_inputs(schemes.front())
+          ? 3 * static_cast<double>(options.calibration.samples * options.calibration.context) /
+                static_cast<double>(windows.count() * windows.context())
+          : 0;
+  const double total = 2 + (static_cast<double>(report.parts.size() + 1) + reading) *
+                               static_cast<double>(schemes.size());
   double done = 0;
   BaselineSource source(*checkpoint);
   StageProgress loading(progress, done, 1, total, "loading");

@@ -111,7 +111,10 @@ std::string sensitivity_text(const SensitivityReport& report) {
 
 std::string sensitivity_json(const SensitivityReport& report) {
   JsonWriter json(true);
-  json.begin_object().field("model", report.model).field("method", report.method).field("part", part_name(report.part));
+  json.begin_object()
+      .field("model", report.model)
+      .field("method", report.method)
+      .field("part", part_name(report.part));
   json.field("text", report.protocol.text).field("text_digest", report.protocol.text_digest);
   json.field("windows", report.protocol.windows).field("context", report.protocol.context);
   json.field("program", report.place.program).field("cpu", report.place.cpu);

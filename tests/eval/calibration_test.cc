@@ -1,6 +1,6 @@
 // Facts about calibration: whose inputs it sees, that neither threads nor the instruction set
 // change it, and how it fails.
-#include "eval/calibration.h"
+#include "eval/calibration/calibration.h"
 
 #include <gtest/gtest.h>
 

@@ -94,7 +94,7 @@ TEST_P(FamilyStages, EveryStepIsSeen) {
   const auto block = build_stage(owner.get(), config, 1, **checkpoint);
   ASSERT_TRUE(block.has_value());
   for (const LinearStep& step : steps_of_stage(config, 1)) {
-    const auto inputs = see_inputs(owner.get(), **block, step, true, *windows, *from,
+    const auto inputs = see_inputs(owner.get(), **block, step, {.gram = true}, *windows, *from,
                                    config.hidden_size, [](int64_t) {});
     ASSERT_TRUE(inputs.has_value()) << inputs.error().text();
     int64_t tokens = 0;

@@ -25,6 +25,8 @@ struct Options {
   std::vector<std::string> rules;
   std::string calibration;           // a file; empty: the built-in text
   int64_t samples = 0, context = 0;  // 0: the recipe's, or as many as the method wants
+  std::optional<RangeMethod> range;
+  float percentile = 0;  // 0: the recipe's
   bool resume = false, natural_order = false;
 };
 
@@ -60,6 +62,11 @@ void declare(OptionList& list, Options& options) {
                "How many pieces of that text are read; 128, or 8 where only activations need them");
   list.integer("--max-seq-length", options.context, 2, 1 << 20,
                "Tokens of such a piece; the model's context if that is less");
+  list.parsed("--activation-range", "METHOD", options.range, parse_range_method,
+              "The range of static activations: " + std::string(range_method_names) +
+                  "; absmax without it");
+  list.number("--percentile", options.percentile, 50, 100,
+              "percentile: the share of magnitudes that the range holds; 99.99 without it");
   list.number(
       "--damp-percent,--dampening-frac", options.damping, 1e-6f, 1,
       "gptq: what is added to the diagonal of the inputs' Gram matrix, relative to its mean");
@@ -83,6 +90,8 @@ Result<QuantizeRecipe> recipe_of(const Options& options) {
   if (options.tables) to.tables = options.tables;
   if (options.smoothing_strength >= 0)
     to.algorithm.smoothing_strength = static_cast<double>(options.smoothing_strength);
+  if (options.range) to.range.method = *options.range;
+  if (options.percentile != 0) to.range.percentile = static_cast<double>(options.percentile);
   if (options.damping != 0) to.algorithm.damping = options.damping;
   if (options.natural_order) to.algorithm.act_order = false;
   if (options.strict) to.strict = true;

@@ -86,10 +86,11 @@ Command sensitivity_command() {
   return make_command<Options>(
       {.name = "sensitivity",
        .summary = "what quantizing each layer alone costs, and which should get more bits",
-       .details = "Quantizes one part at a time to each scheme and measures the KL divergence to the "
-                  "unquantized model; then all\n"
-                  "together. With --target-bits it spends a budget where it saves the most, as a "
-                  "recipe for `farthing quantize`.",
+       .details =
+           "Quantizes one part at a time to each scheme and measures the KL divergence to the "
+           "unquantized model; then all\n"
+           "together. With --target-bits it spends a budget where it saves the most, as a "
+           "recipe for `farthing quantize`.",
        .example = "  farthing sensitivity models/stories260k --formats int3_g32,int4_g32,int8_g32 "
                   "--target-bits 4.5 -o sensitivity"},
       declare, run, check);

@@ -39,8 +39,7 @@ class MlpPart {
 
 class Block {
  public:
-  explicit Block(const BlockPlan& plan)
-      : attention_(plan), mlp_(plan), parallel_(plan.parallel) {}
+  explicit Block(const BlockPlan& plan) : attention_(plan), mlp_(plan), parallel_(plan.parallel) {}
   Result<> visit(WeightVisitor& visitor);
   // Without a tape x itself is the result.
   autograd::Value run(Context& context, const autograd::Value& x, const Batch& batch,

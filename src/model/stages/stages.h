@@ -23,8 +23,8 @@ class ModelStage {
   virtual void run(Context& context, const StageRows& rows) = 0;
 };
 
-// Stage 0 is the embedding, the last one the head; between them each block has one for its attention
-// and one for its mlp, or a single one where both read the same stream.
+// Stage 0 is the embedding, the last one the head; between them each block has one for its
+// attention and one for its mlp, or a single one where both read the same stream.
 int64_t stage_count(const ModelConfig& config);
 struct StagePlace {
   const BlockPlan* block = nullptr;  // null: of the embedding or the head

@@ -61,7 +61,7 @@ class Stages {
     for (const LinearStep& step : steps_of_stage(config_, index)) {
       done_ += 1;
       if (!chooses_any(step)) continue;
-      const auto inputs = TRY(see_inputs(context_, *stage, step, wants_gram(step), windows_, from,
+      const auto inputs = TRY(see_inputs(context_, *stage, step, what_of(step), windows_, from,
                                          hidden_, each_window(index)));
       for (size_t g = 0; g < step.size(); ++g) {
         for (const LinearSpec& spec : step[g].linears) {
@@ -95,8 +95,8 @@ class Stages {
     for (LinearStep& step : steps_of_stage(config_, index))
       for (LinearGroup& group : step) all.push_back(std::move(group));
     const bool gram = options_.rescaling->needs == AlgorithmNeeds::gram;
-    const auto seen = TRY(see_inputs(context_, *stage, all, gram, windows_, from, hidden_,
-                                     each_window(index), PassEnd::block));
+    const auto seen = TRY(see_inputs(context_, *stage, all, {.gram = gram, .end = PassEnd::block},
+                                     windows_, from, hidden_, each_window(index)));
     BlockInputs inputs;
     for (size_t g = 0; g < all.size(); ++g)
       for (const LinearSpec& spec : all[g].linears) inputs[spec.name] = &seen[g];
@@ -111,12 +111,16 @@ class Stages {
     return false;
   }
 
-  bool wants_gram(const LinearStep& step) const {
+  SeeOptions what_of(const LinearStep& step) const {
+    SeeOptions out;
     for (const LinearGroup& group : step)
       for (const LinearSpec& spec : group.linears)
-        if (const auto choice = choice_for(options_, spec, false))
-          if (choice->method->needs == AlgorithmNeeds::gram) return true;
-    return false;
+        if (const auto choice = choice_for(options_, spec, false)) {
+          out.gram = out.gram || choice->method->needs == AlgorithmNeeds::gram;
+          out.histogram = out.histogram || (is_static(choice->scheme.activations) &&
+                                            options_.range.method != RangeMethod::absmax);
+        }
+    return out;
   }
 
   EachWindow each_window(int64_t stage) {
@@ -153,6 +157,8 @@ std::string identity_of(const Checkpoint& from, const QuantizeOptions& options,
   json.field("act_order", options.algorithm.act_order);
   json.field("scale_rule", options.scale_rule ? scale_rule_name(*options.scale_rule) : "default");
   json.field("tables", options.tables ? options.tables->name() : "as they are");
+  json.field("range", range_method_name(options.range.method));
+  json.field("percentile", options.range.percentile);
   json.key("rules").begin_array();
   for (const QuantizeRule& rule : options.rules) {
     json.begin_object().field("layers", rule.layers).field("keep", rule.keep);

@@ -135,17 +135,17 @@ std::vector<float> reading_weights(Context& context, ModelStage& stage, const St
 }
 
 Result<std::vector<InputStatistics>> see_inputs(Context& context, ModelStage& stage,
-                                                const LinearStep& step, bool with_gram,
+                                                const LinearStep& step, SeeOptions what,
                                                 const Windows& windows, const HiddenStates& from,
-                                                int64_t hidden, const EachWindow& each,
-                                                PassEnd end) {
+                                                int64_t hidden, const EachWindow& each) {
   std::vector<InputStatistics> inputs;
   bool has_values = false;
   for (const LinearGroup& group : step) {
-    inputs.emplace_back(group.linears.front().k, with_gram);
+    inputs.emplace_back(group.linears.front().k, what.gram);
+    inputs.back().with_histogram = what.histogram;
     has_values = has_values || group.values;
   }
-  StepProbe probe(stage, step, inputs, context, end);
+  StepProbe probe(stage, step, inputs, context, what.end);
   std::vector<float> reading;
   Context own = context;
   own.probe = &probe;
@@ -163,7 +163,7 @@ Result<std::vector<InputStatistics>> see_inputs(Context& context, ModelStage& st
   }
   for (size_t g = 0; g < step.size(); ++g) {
     inputs[g].finish();
-    if (!inputs[g].extremes.finite) return fail(not_finite(step[g]));
+    if (!inputs[g].seen.finite) return fail(not_finite(step[g]));
   }
   return inputs;
 }

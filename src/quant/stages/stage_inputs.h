@@ -36,14 +36,19 @@ std::vector<float> reading_weights(Context& context, ModelStage& stage, const St
 // Where a pass that sees inputs ends: before the step's linears run, or behind the whole block.
 enum class PassEnd { step, block };
 
+// What to gather of inputs beside sums over columns.
+struct SeeOptions {
+  bool gram = false, histogram = false;
+  PassEnd end = PassEnd::step;
+};
+
 // The inputs of a step's groups, over all windows; those of values with their reading_weights.
 // Earlier steps' linears run as they are now.
 // Fails, and names the linear, where an input is not finite.
 Result<std::vector<InputStatistics>> see_inputs(Context& context, ModelStage& stage,
-                                                const LinearStep& step, bool with_gram,
+                                                const LinearStep& step, SeeOptions what,
                                                 const Windows& windows, const HiddenStates& from,
-                                                int64_t hidden, const EachWindow& each,
-                                                PassEnd end = PassEnd::step);
+                                                int64_t hidden, const EachWindow& each);
 
 // The stage's output for all windows, as a file that is complete or absent. The embedding reads the
 // windows, a block `from`.

@@ -9,7 +9,7 @@
 #include <string>
 
 #include "base/progress.h"
-#include "formats/static_input.h"
+#include "eval/calibration/input_range.h"
 #include "model/checkpoint.h"
 
 namespace farthing {
@@ -17,13 +17,15 @@ namespace farthing {
 struct CalibrationOptions {
   std::optional<std::filesystem::path> text = {};  // absent: articles of WikiText-2, built in
   int64_t samples = 8;                             // windows, from the text's begin
-  int64_t context = 512;  // tokens of a window; the model's context if less
+  int64_t context = 512;    // tokens of a window; the model's context if less
+  RangeOptions range = {};  // of static activations
 };
 
 struct Calibration {
-  std::string text, text_digest;           // as in EvaluationText
-  int64_t tokens = 0;                      // that were read
-  std::map<std::string, Extremes> inputs;  // by the linear's name; a tied head: the embedding's
+  std::string text, text_digest;  // as in EvaluationText
+  int64_t tokens = 0;             // that were read
+  RangeOptions range = {};
+  std::map<std::string, SeenInput> inputs;  // by the linear's name; a tied head: the embedding's
 
   // Of a linear in a static format. Fails where the linear was not seen.
   Result<StaticInput> input_of(const std::string& linear, Activations activations) const;

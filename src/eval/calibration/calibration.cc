@@ -1,5 +1,5 @@
 // The extremes of every linear's input, seen by a probe while windows of text run.
-#include "eval/calibration.h"
+#include "eval/calibration/calibration.h"
 
 #include <fmt/format.h>
 
@@ -33,22 +33,18 @@ class UnroundedSource : public WeightSource {
 
 class InputProbe : public Probe {
  public:
-  InputProbe(Model& model, std::map<std::string, Extremes>& inputs) {
-    for (const auto& [name, slot] : model.weights().linears) extremes_[slot] = &inputs[name];
+  InputProbe(Model& model, std::map<std::string, SeenInput>& inputs, bool with_histograms)
+      : with_histograms_(with_histograms) {
+    for (const auto& [name, slot] : model.weights().linears) seen_[slot] = &inputs[name];
   }
   void see(const OperatorOutput& output) override {
     if (output.kind != OperatorKind::linear) return;
-    Extremes& all = *extremes_.at(output.weight);
-    for (int64_t r = 0; r < output.input.rows; ++r) {
-      const Extremes row = extremes_of(output.input.row(r), output.input.columns);
-      all.low = std::min(all.low, row.low);
-      all.high = std::max(all.high, row.high);
-      all.finite = all.finite && row.finite;
-    }
+    seen_.at(output.weight)->add(output.input, with_histograms_);
   }
 
  private:
-  std::map<const void*, Extremes*> extremes_;
+  std::map<const void*, SeenInput*> seen_;
+  bool with_histograms_;
 };
 
 // Of a context while it lives.
@@ -66,7 +62,8 @@ class ProbeGuard {
 Result<StaticInput> Calibration::input_of(const std::string& linear,
                                           Activations activations) const {
   const auto found = inputs.find(linear);
-  if (found != inputs.end()) return static_input(activations, found->second);
+  if (found != inputs.end())
+    return static_input(activations, chosen_range(found->second, activations, range));
   return fail({.what = "the calibration has not seen a linear's input",
                .where = linear,
                .got = "no such linear",
@@ -91,6 +88,7 @@ Result<std::shared_ptr<const Calibration>> calibrate(Context& context, Checkpoin
   auto out = std::make_shared<Calibration>();
   out->text = text.name;
   out->text_digest = text.digest;
+  out->range = options.range;
   out->tokens = windows.count() * length;
 
   Workspace workspace;  // given back at the end
@@ -98,7 +96,7 @@ Result<std::shared_ptr<const Calibration>> calibrate(Context& context, Checkpoin
   UnroundedSource source(from);
   NoProgress quiet;
   const auto model = TRY(build_model(own, config, source, quiet));
-  InputProbe probe(*model, out->inputs);
+  InputProbe probe(*model, out->inputs, options.range.method != RangeMethod::absmax);
   const ProbeGuard guard(own, probe);
   Tensor logits(DType::f32, {length, config.vocabulary_size});
   for (int64_t i = 0; i < windows.count(); ++i) {
@@ -107,8 +105,8 @@ Result<std::shared_ptr<const Calibration>> calibrate(Context& context, Checkpoin
     Sequence sequence = model->new_sequence(length);
     model->forward(own, sequence, windows[i], logits.view<float>());
   }
-  for (const auto& [name, extremes] : out->inputs) {
-    if (extremes.finite) continue;
+  for (const auto& [name, seen] : out->inputs) {
+    if (seen.finite) continue;
     return fail(
         {.what = "a linear's input is not finite while the model reads the calibration text",
          .where = name,
