@@ -92,7 +92,7 @@ std::string recipe_of(const SensitivityReport& report) {
   const auto most =
       static_cast<size_t>(std::max_element(weights.begin(), weights.end()) - weights.begin());
   std::string out = fmt::format(
-      "# {:.3f} bits a weight. Each part's format by what rounding it alone costs (KL, nats):\n"
+      "# {:.3f} bits a weight. Each part's format by what quantizing it alone costs (KL, nats):\n"
       "# farthing sensitivity by {} on {} tokens of {}\n[quantization]\nscheme = \"{}\"\nmethod = "
       "\"{}\"\n",
       *report.chosen_bits, report.method, report.protocol.tokens(), report.protocol.text,

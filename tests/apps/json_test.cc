@@ -221,6 +221,21 @@ TEST(Json, QuantizeHoldsOutputErrorsOfGptq) {
   }
 }
 
+TEST(Json, QuantizeSaysHowChannelsWereRescaled) {
+  ScratchFolder folder;
+  const auto json =
+      json_of({"quantize", stories(), "--format", "int8_row@int8_token", "--method", "smoothquant",
+               "--smoothing-strength", "0.75", "--num-calibration-samples", "2", "--max-seq-length",
+               "64", "-o", (folder / "q").string()});
+  EXPECT_EQ(json["method"], "smoothquant");
+  for (const auto& layer : json["layers"]) {
+    const std::string name = layer["name"];
+    const bool behind_norm =
+        name.find("o_proj") == std::string::npos && name.find("down_proj") == std::string::npos;
+    EXPECT_EQ(layer["rescaled"], behind_norm ? 0.75 : 0) << name;
+  }
+}
+
 TEST(Json, IsTestedAboveForEveryCommand) {
   const std::set<std::string_view> tested{
       "formats", "kernels", "inspect", "quantize", "eval",          "compare",    "run",

@@ -371,7 +371,7 @@ class StaticDirectory : public QuantizedDirectory {
     auto out = std::make_shared<Calibration>();
     float high = 1;
     for (const LinearSpec& spec : tensors_of(from.config()).linears)
-      out->inputs[spec.name] = {.low = -0.5f, .high = high++};
+      out->inputs[spec.name] = {{.low = -0.5f, .high = high++}, {}};
     return out;
   }
 };

@@ -90,6 +90,32 @@ TEST(Sensitivity, PartsCoverTheModelAndCostMoreInFewerBits) {
   }
 }
 
+// What a part costs is what the method, not rounding, makes of it.
+TEST(Sensitivity, MeasuresTheMethod) {
+  ScratchFolder folder;
+  const auto of = [&](std::string_view method) {
+    ContextOwner owner(2, supported_isas().back());
+    NoProgress quiet;
+    return sensitivity(owner.get(),
+                       {.model = FARTHING_SOURCE_DIR "/models/stories260k",
+                        .formats = {"int3_g32"},
+                        .method = find_algorithm(method),
+                        .calibration = {.samples = 8, .context = 128},
+                        .part = SensitivityPart::kind,
+                        .windows = {.tokens = 1024, .context = 128},
+                        .target_bits = 4,
+                        .output = folder / std::string(method)},
+                       quiet)
+        .value();
+  };
+  const auto rounded = of("rtn"), fed_back = of("gptq");
+  EXPECT_LT(fed_back.together[0], 0.7 * rounded.together[0]);
+  EXPECT_EQ(fed_back.parts[0].costs[0].bytes, rounded.parts[0].costs[0].bytes);
+  EXPECT_EQ(read_quantize_recipe(folder / "gptq/recipe.toml")->options.method,
+            find_algorithm("gptq"));
+  EXPECT_EQ(folder.names(), (std::vector<std::string>{"gptq", "rtn"}));  // no stages are left
+}
+
 // Nothing that was tried before is left in the model.
 TEST(Sensitivity, ACostDoesNotDependOnWhatWasTriedBefore) {
   const auto two = measured(SensitivityPart::kind, {}, {}, {"int8_g32", "int3_g32"}),
