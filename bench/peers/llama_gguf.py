@@ -26,8 +26,13 @@ def pair_neighbours(rows, heads):
     return rows.reshape(heads, 2, -1, rows.shape[1]).swapaxes(1, 2).reshape(rows.shape)
 
 
-def write(path, config, tensors):
-    """`config` is the content of config.json."""
+def part_halves(rows, heads):
+    """The inverse of pair_neighbours."""
+    return rows.reshape(heads, -1, 2, rows.shape[1]).swapaxes(1, 2).reshape(rows.shape)
+
+
+def write(path, config, tensors, arrange=lambda name, rows: rows):
+    """`config` is the content of config.json; `arrange` gives an array of floats the shape that is written."""
     heads = config["num_attention_heads"]
     kv_heads = config.get("num_key_value_heads", heads)
     writer = gguf.GGUFWriter(path, "llama")
@@ -48,7 +53,7 @@ def write(path, config, tensors):
             rows = pair_neighbours(rows, heads if ".q_proj." in name else kv_heads)
         rows = numpy.ascontiguousarray(rows)
         if kind is None:
-            writer.add_tensor(gguf_name(name), rows)
+            writer.add_tensor(gguf_name(name), arrange(name, rows))
         else:
             writer.add_tensor(gguf_name(name), rows, raw_dtype=gguf.GGMLQuantizationType[kind.upper()])
     writer.write_header_to_file()
