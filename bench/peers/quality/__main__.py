@@ -6,10 +6,10 @@
 Every method gets the same windows of token ids, quantizes the linears of the blocks, and leaves its dequantized weights in
 f32; `farthing eval` judges each against the unquantized model. Bits a weight are counted from what a format stores for
 these linears: codes, scales, zero points. Without a model it is the demo's; without --calibration and --text the texts
-in data/wikitext-2. What is done lies in --work and is not done again.
+in data/wikitext-2. What is done lies in --work and is not done again, unless the program or a recipe is newer.
 
 METHOD:
-  llama.cpp:TYPE                llama-quantize's types with an importance matrix; `llama.cpp:all` is every type of 3 bits and more
+  llama.cpp:TYPE                llama-quantize's types with an importance matrix; llama.cpp:all is every one of 3 bits and more
   gptqmodel:SCHEME              GPTQModel's GPTQ          SCHEME: int{3,4,8}_g{32,64,128}[_asym], int8_row
   llmcompressor:SCHEME          llm-compressor's GPTQ
   auto-round:SCHEME[:STEPS]     AutoRound; 50 steps are its light preset, 200 its default
@@ -63,6 +63,16 @@ def inputs_of(args):
     return {**texts, "samples": args.samples, "context": args.context, "windows": args.windows}
 
 
+def is_done(kept, name, farthing):
+    """False also for a result of Farthing that is older than the program or the recipe."""
+    if not kept.exists():
+        return False
+    tool, _, what = name.partition(":")
+    made_of = [farthing] if tool == "farthing" else []
+    made_of += [pathlib.Path(what.removeprefix("recipe:"))] if what.startswith("recipe:") else []
+    return all(path.stat().st_mtime <= kept.stat().st_mtime for path in made_of)
+
+
 def measure(args):
     work = args.work.resolve()
     work.mkdir(parents=True, exist_ok=True)
@@ -74,7 +84,7 @@ def measure(args):
     rows, failures = [], []
     for name in [n for m in args.methods for n in ([f"llama.cpp:{t}" for t in LLAMA_TYPES] if m == "llama.cpp:all" else [m])]:
         kept = work / (name.replace("/", "-").replace(":", "-") + ".row.json")
-        if not kept.exists():
+        if not is_done(kept, name, args.farthing):
             print(f"quality: {name}", file=sys.stderr, flush=True)
             try:
                 found, folder = run(args, job, name, work)

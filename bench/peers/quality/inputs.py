@@ -45,7 +45,7 @@ def token_ids(farthing, model, text_path):
 
 def prepare(args, work):
     """Writes calibration.txt and calibration.i32 ([samples, context] ids) into `work`; returns what a job needs."""
-    model = args.model or demo_model(args.farthing)
+    model = (args.model or demo_model(args.farthing)).resolve()
     source = args.calibration or ROOT / "data/wikitext-2/calibration.txt"
     text = mixed_text(source) if source.is_dir() else source.read_text(encoding="utf-8")
     path = work / "calibration.txt"

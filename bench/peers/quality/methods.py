@@ -37,7 +37,7 @@ def run_driver(environment, driver, job, stem):
     offline = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
     with open(stem.with_suffix(".log"), "w") as log:
         done = subprocess.run([python, DRIVERS / driver, stem.with_suffix(".job")], stdout=log, stderr=subprocess.STDOUT,
-                              env={**os.environ, **limits, **offline})
+                              env={**os.environ, **limits, **offline}, cwd=stem.parent)  # some leave logs where they run
     if done.returncode != 0 or not result.exists():
         lines = [line for line in stem.with_suffix(".log").read_text(errors="replace").splitlines() if line.strip()]
         raise Failed(f"{driver} ended with status {done.returncode}: {' / '.join(lines[-3:])}")

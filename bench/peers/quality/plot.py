@@ -29,7 +29,8 @@ def svg(rows):
     def y(kl):
         return MARGIN + (top - math.log10(kl)) / max(top - bottom, 1) * (HEIGHT - MARGIN - BOTTOM)
 
-    parts = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT}" font-family="sans-serif" font-size="11">',
+    parts = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT}" font-family="sans-serif" '
+             'font-size="11">',
              f'<rect width="{WIDTH}" height="{HEIGHT}" fill="white"/>',
              f'<text x="{WIDTH / 2}" y="{HEIGHT - 12}" text-anchor="middle">bits a weight (linears of the blocks)</text>',
              f'<text x="14" y="{HEIGHT / 2}" transform="rotate(-90 14 {HEIGHT / 2})" text-anchor="middle">KL, nats</text>']

@@ -2,16 +2,20 @@
 
 SCHEME:mse turns on its search of scales (mse=2.4, as its documentation advises).
 """
+import os
 import pathlib
+import shutil
 
-import numpy
-import torch
-from gptqmodel import GPTQModel, QuantizeConfig
-from gptqmodel.quantization import FORMAT
-from grids import Grid, decode_gptq
-from job import Clock, Job
-from safetensors import safe_open
-from weights_file import WeightsFile, copy_with
+# Its pool of threads must hold the two that load a model; on 2 processors its default is 1, which it refuses itself.
+os.environ.setdefault("GPTQMODEL_CPU_WORKERS", "2")
+import numpy  # noqa: E402
+import torch  # noqa: E402
+from gptqmodel import GPTQModel, QuantizeConfig  # noqa: E402
+from gptqmodel.quantization import FORMAT  # noqa: E402
+from grids import Grid, decode_gptq  # noqa: E402
+from job import Clock, Job  # noqa: E402
+from safetensors import safe_open  # noqa: E402
+from weights_file import WeightsFile, copy_with  # noqa: E402
 
 
 def decode(folder, grid):
@@ -42,6 +46,7 @@ def main():
     saved = job.out + ".gptq"
     model.save(saved)
     weights, groups_differ = decode(saved, grid)
+    shutil.rmtree(saved)
     file = WeightsFile(job.model)
     # Groups of columns that are not neighbours take a table of k entries; nothing for those that are.
     shapes = [file.tensor(name).shape for name in file.linears()]
