@@ -29,17 +29,17 @@ def run_driver(environment, driver, job, stem):
     python = subprocess.check_output([ROOT / "scripts/peers", "--python", environment], text=True).strip()
     if not (pathlib.Path(python).parents[1] / "complete").exists():
         raise Failed(f"there is no environment {environment}; make it with: scripts/peers {environment}")
-    stem.with_suffix(".job").write_text(json.dumps(job))
-    result = stem.with_suffix(".result")
+    job_file, result, log_file = (stem.with_name(stem.name + suffix) for suffix in (".job", ".result", ".log"))
+    job_file.write_text(json.dumps(job))
     result.unlink(missing_ok=True)
     # No peer may reach a hub, and none may take more threads than the others.
     limits = {name: str(job["threads"]) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
     offline = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
-    with open(stem.with_suffix(".log"), "w") as log:
-        done = subprocess.run([python, DRIVERS / driver, stem.with_suffix(".job")], stdout=log, stderr=subprocess.STDOUT,
+    with open(log_file, "w") as log:
+        done = subprocess.run([python, DRIVERS / driver, job_file], stdout=log, stderr=subprocess.STDOUT,
                               env={**os.environ, **limits, **offline}, cwd=stem.parent)  # some leave logs where they run
     if done.returncode != 0 or not result.exists():
-        lines = [line for line in stem.with_suffix(".log").read_text(errors="replace").splitlines() if line.strip()]
+        lines = [line for line in log_file.read_text(errors="replace").splitlines() if line.strip()]
         raise Failed(f"{driver} ended with status {done.returncode}: {' / '.join(lines[-3:])}")
     return json.loads(result.read_text())
 
