@@ -48,7 +48,9 @@ inline Elements sub_blocks(Elements elements, int64_t group) {
 //   size, bytes                          weights and bytes of a block
 //   decode(block, values)                all of a block's values
 //   encode(block, values, extremes)      of finite values, which `extremes` describes; or
-//   encode(block, values, extremes, importance)   null, or of each column: the scale is searched
+//   encode(block, values, extremes, importance)   null, or of each column: the scale is searched;
+//   or Batch, put(block, found)             several blocks are searched side by side
+//   (search/batch.h)
 // and, for kernels that decode in registers (formats/elements.h),
 //   elements()                           without its two functions, which come from
 //   element_codes(block, codes)          a byte each
@@ -66,7 +68,9 @@ struct BlockFormat {
     return q.planes[0].as<uint8_t>() + (n * (q.k / Block::size) + k / Block::size) * Block::bytes;
   }
 
-  static constexpr bool searches = requires(uint8_t * block, const float* x, const Extremes& e) {
+  static constexpr bool in_batches = requires { typename Block::Batch; };
+  static constexpr bool searches =
+      in_batches || requires(uint8_t * block, const float* x, const Extremes& e) {
     Block::encode(block, x, e, x);
   };
 
@@ -80,6 +84,20 @@ struct BlockFormat {
     }
   }
 
+  template <class Batch>
+  static EncodeReport add_block(Batch& batch, uint8_t* block, const float* values,
+                                const float* importance) {
+    const Extremes extremes = extremes_of(values, Block::size);
+    if (!extremes.finite) return {.nonfinite = 1};
+    std::memset(block, 0, Block::bytes);
+    if (extremes.amax() == 0) return {.zero_groups = 1};
+    if (Batch::overflows(extremes)) return {.overflowed_scales = 1};
+    float weights[Block::size];
+    Batch::weights(values, extremes.amax(), importance, weights);
+    batch.add(block, values, weights);
+    return batch.full() ? batch.run(Block::put) : EncodeReport{};
+  }
+
   static EncodeReport encode_tile(QuantizedTensor& q, Tile tile, const float* values,
                                   int64_t stride, ScaleRule rule) {
     return search_tile(q, tile, values, stride, rule, nullptr);
@@ -87,10 +105,21 @@ struct BlockFormat {
   static EncodeReport search_tile(QuantizedTensor& q, Tile tile, const float* values,
                                   int64_t stride, ScaleRule, const float* importance) {
     EncodeReport report;
-    for (int64_t n = tile.n0; n < tile.n1; ++n, values += stride)
-      for (int64_t k = tile.k0; k < tile.k1; k += Block::size)
-        report += encode_block(const_cast<uint8_t*>(block_at(q, n, k)), values + (k - tile.k0),
-                               importance == nullptr ? nullptr : importance + (k - tile.k0));
+    const auto each_block = [&](const auto& encode) {
+      for (int64_t n = tile.n0; n < tile.n1; ++n, values += stride)
+        for (int64_t k = tile.k0; k < tile.k1; k += Block::size)
+          report += encode(const_cast<uint8_t*>(block_at(q, n, k)), values + (k - tile.k0),
+                           importance == nullptr ? nullptr : importance + (k - tile.k0));
+    };
+    if constexpr (in_batches) {
+      typename Block::Batch batch;
+      each_block([&](uint8_t* block, const float* x, const float* importance_of_block) {
+        return add_block(batch, block, x, importance_of_block);
+      });
+      report += batch.run(Block::put);
+    } else {
+      each_block(encode_block);
+    }
     return report;
   }
 

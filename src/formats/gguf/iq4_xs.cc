@@ -5,10 +5,9 @@
 //         136 bytes. Of scale p + 32, nibble p of the low ones, bits 2 p, 2 p + 1 of the 16 high
 //         bits. Codes of the p-th 32 elements are 16 bytes as in iq4_nl.
 // Value:  (d * scale) * book[code], both products rounded to f32.
-// Source: ggml's block_iq4_xs, the Python package gguf; encoding: scale_search.h.
+// Source: ggml's block_iq4_xs, the Python package gguf; encoding: search/scaled_batch.h.
 #include "formats/gguf/levels.h"
-#include "formats/gguf/scale_search.h"
-#include "formats/gguf/weights.h"
+#include "formats/gguf/search/scaled_batch.h"
 
 namespace farthing {
 namespace gguf {
@@ -47,9 +46,9 @@ struct BlockIq4Xs {
     }
   }
   static void put_element_codes(uint8_t* block, const uint8_t* codes) {
-    for (int i = 0; i < 128; ++i)
-      block[8 + i] =
-          static_cast<uint8_t>(codes[i / 16 * 32 + i % 16] | codes[i / 16 * 32 + 16 + i % 16] << 4);
+    for (int p = 0; p < 8; ++p, codes += 32)
+      for (int i = 0; i < 16; ++i)
+        block[8 + 16 * p + i] = static_cast<uint8_t>(codes[i] | codes[16 + i] << 4);
   }
   static ElementScale element_scale(const uint8_t* block, int k) {
     const int p = k / 32, low = block[4 + p / 2] >> (p % 2 * 4) & 15;
@@ -57,14 +56,8 @@ struct BlockIq4Xs {
     return {.scale = static_cast<float>((low | high << 4) - 32), .unit = half_at(block)};
   }
 
-  static EncodeReport encode(uint8_t* block, const float* x, const Extremes& e,
-                             const float* importance) {
-    std::memset(block, 0, bytes);
-    if (e.amax() == 0) return {.zero_groups = 1};
-    float w[size];
-    square_weights<size>(x, e.amax(), importance, w);
-    const ScaledBlock<BookLevels<iq4_book>, 32, 8, -32, 31> found(x, w, e.amax());
-    if (found.report.overflowed_scales != 0) return found.report;
+  using Batch = ScaledBatch<BookLevels<iq4_book>, 32, -32, 31, &BlockSearches::iq4, 60, 5, 1, 1>;
+  static void put(uint8_t* block, const Batch::Found& found) {
     std::memcpy(block, &found.half, 2);
     for (int p = 0; p < 8; ++p) {
       const int scale = found.scales[p] + 32;
@@ -73,7 +66,6 @@ struct BlockIq4Xs {
       low = static_cast<uint8_t>(low | (scale & 15) << (p % 2 * 4));
     }
     put_element_codes(block, found.codes);
-    return found.report;
   }
 };
 

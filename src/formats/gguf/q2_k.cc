@@ -5,9 +5,9 @@
 //         2 s, 2 s + 1 of byte i of the h-th 32 bytes of codes: element 128 h + 32 s + i.
 // Value:  (d * scale) * code - (dmin * minimum); both products, their product with the code and the
 //         difference rounded to f32.
-// Source: ggml's block_q2_K, the Python package gguf; encoding: min_search.h.
-#include "formats/gguf/min_search.h"
-#include "formats/gguf/weights.h"
+// Source: ggml's block_q2_K, the Python package gguf; encoding: search/ranged_batch.h.
+#include "formats/gguf/blocks.h"
+#include "formats/gguf/search/ranged_batch.h"
 
 namespace farthing {
 namespace gguf {
@@ -59,20 +59,13 @@ struct BlockQ2K {
             -half_at(block + 82)};
   }
 
-  static EncodeReport encode(uint8_t* block, const float* x, const Extremes& e,
-                             const float* importance) {
-    std::memset(block, 0, bytes);
-    if (e.amax() == 0) return {.zero_groups = 1};
-    float w[size];
-    magnitude_weights<16, size>(x, e.amax(), importance, w);
-    const RangedBlock<16, 3, 15> found(x, w, e);
-    if (found.report.overflowed_scales != 0) return found.report;
+  using Batch = RangedBatch<16, 3, 15, &BlockSearches::q2_k>;
+  static void put(uint8_t* block, const Batch::Found& found) {
     for (int p = 0; p < 16; ++p)
       block[p] = static_cast<uint8_t>(found.scales[p] | found.minimums[p] << 4);
     put_element_codes(block, found.codes);
     std::memcpy(block + 80, &found.half, 2);
     std::memcpy(block + 82, &found.min_half, 2);
-    return found.report;
   }
 };
 

@@ -5,10 +5,9 @@
 //         scale p + 32, the low nibble is in byte p mod 8 (low for p < 8), and bits 4..5 are bits
 //         2 (p / 4), 2 (p / 4) + 1 of byte 8 + p mod 4.
 // Value:  (d * scale) * (code - 4), both products rounded to f32.
-// Source: ggml's block_q3_K, the Python package gguf; encoding: scale_search.h.
+// Source: ggml's block_q3_K, the Python package gguf; encoding: search/scaled_batch.h.
 #include "formats/gguf/levels.h"
-#include "formats/gguf/scale_search.h"
-#include "formats/gguf/weights.h"
+#include "formats/gguf/search/scaled_batch.h"
 
 namespace farthing {
 namespace gguf {
@@ -68,14 +67,8 @@ struct BlockQ3K {
     return {.scale = static_cast<float>((low | high << 4) - 32), .unit = half_at(block + 108)};
   }
 
-  static EncodeReport encode(uint8_t* block, const float* x, const Extremes& e,
-                             const float* importance) {
-    std::memset(block, 0, bytes);
-    if (e.amax() == 0) return {.zero_groups = 1};
-    float w[size];
-    square_weights<size>(x, e.amax(), importance, w);
-    const ScaledBlock<WholeLevels<-4, 3>, 16, 16, -32, 31> found(x, w, e.amax());
-    if (found.report.overflowed_scales != 0) return found.report;
+  using Batch = ScaledBatch<WholeLevels<-4, 3>, 16, -32, 31, &BlockSearches::q3_k, 5, 5, 1, 1>;
+  static void put(uint8_t* block, const Batch::Found& found) {
     put_element_codes(block, found.codes);
     for (int p = 0; p < 16; ++p) {
       const int scale = found.scales[p] + 32;
@@ -84,7 +77,6 @@ struct BlockQ3K {
       high = static_cast<uint8_t>(high | scale >> 4 << (p / 4 * 2));
     }
     std::memcpy(block + 108, &found.half, 2);
-    return found.report;
   }
 };
 

@@ -6,10 +6,9 @@
 //         element 32 s + i.
 // Value:  (d * scale) * code - (dmin * minimum); both products, their product with the code and the
 //         difference rounded to f32.
-// Source: ggml's block_q5_K, the Python package gguf; encoding: min_search.h.
-#include "formats/gguf/min_search.h"
+// Source: ggml's block_q5_K, the Python package gguf; encoding: search/ranged_batch.h.
+#include "formats/gguf/search/ranged_batch.h"
 #include "formats/gguf/six_bit_scales.h"
-#include "formats/gguf/weights.h"
 
 namespace farthing {
 namespace gguf {
@@ -64,17 +63,10 @@ struct BlockQ5K {
     return six_bit_element_scale(block, k);
   }
 
-  static EncodeReport encode(uint8_t* block, const float* x, const Extremes& e,
-                             const float* importance) {
-    std::memset(block, 0, bytes);
-    if (e.amax() == 0) return {.zero_groups = 1};
-    float w[size];
-    magnitude_weights<32, size>(x, e.amax(), importance, w);
-    const RangedBlock<32, 31, 63> found(x, w, e);
-    if (found.report.overflowed_scales != 0) return found.report;
+  using Batch = RangedBatch<32, 31, 63, &BlockSearches::q5_k>;
+  static void put(uint8_t* block, const Batch::Found& found) {
     put_six_bit_header(block, found);
     put_element_codes(block, found.codes);
-    return found.report;
   }
 };
 

@@ -5,10 +5,9 @@
 //         the h-th half: byte i < 64 of the nibbles has element 128 h + i low and 128 h + 64 + i
 //         high; bits 2 s, 2 s + 1 of byte i of the high bits belong to element 128 h + 32 s + i.
 // Value:  (d * scale) * (code - 32), both products rounded to f32.
-// Source: ggml's block_q6_K, the Python package gguf; encoding: scale_search.h.
+// Source: ggml's block_q6_K, the Python package gguf; encoding: search/scaled_batch.h.
 #include "formats/gguf/levels.h"
-#include "formats/gguf/scale_search.h"
-#include "formats/gguf/weights.h"
+#include "formats/gguf/search/scaled_batch.h"
 
 namespace farthing {
 namespace gguf {
@@ -54,12 +53,13 @@ struct BlockQ6K {
     }
   }
   static void put_element_codes(uint8_t* block, const uint8_t* codes) {
-    std::memset(block, 0, 192);
-    for (int i = 0; i < size; ++i) {
-      const int h = i / 128, in_half = i % 128;
-      uint8_t &low = block[64 * h + in_half % 64], &high = block[128 + 32 * h + i % 32];
-      low = static_cast<uint8_t>(low | (codes[i] & 15) << (in_half / 64 * 4));
-      high = static_cast<uint8_t>(high | codes[i] >> 4 << (in_half / 32 * 2));
+    for (int h = 0; h < 2; ++h, codes += 128) {
+      uint8_t *low = block + 64 * h, *high = block + 128 + 32 * h;
+      for (int i = 0; i < 64; ++i)
+        low[i] = static_cast<uint8_t>((codes[i] & 15) | (codes[64 + i] & 15) << 4);
+      for (int i = 0; i < 32; ++i)
+        high[i] = static_cast<uint8_t>(codes[i] >> 4 | codes[32 + i] >> 4 << 2 |
+                                       codes[64 + i] >> 4 << 4 | codes[96 + i] >> 4 << 6);
     }
   }
   static ElementScale element_scale(const uint8_t* block, int k) {
@@ -67,18 +67,11 @@ struct BlockQ6K {
             .unit = half_at(block + 208)};
   }
 
-  static EncodeReport encode(uint8_t* block, const float* x, const Extremes& e,
-                             const float* importance) {
-    std::memset(block, 0, bytes);
-    if (e.amax() == 0) return {.zero_groups = 1};
-    float w[size];
-    square_weights<size>(x, e.amax(), importance, w);
-    const ScaledBlock<WholeLevels<-32, 31>, 16, 16, -128, 127> found(x, w, e.amax());
-    if (found.report.overflowed_scales != 0) return found.report;
+  using Batch = ScaledBatch<WholeLevels<-32, 31>, 16, -128, 127, &BlockSearches::q6_k, 5, 5, 1>;
+  static void put(uint8_t* block, const Batch::Found& found) {
     put_element_codes(block, found.codes);
     for (int p = 0; p < 16; ++p) block[192 + p] = static_cast<uint8_t>(found.scales[p]);
     std::memcpy(block + 208, &found.half, 2);
-    return found.report;
   }
 };
 

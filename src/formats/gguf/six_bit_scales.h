@@ -35,7 +35,7 @@ inline ElementScale six_bit_element_scale(const uint8_t* block, int k) {
           -half_at(block + 2)};
 }
 
-// `found`: a RangedBlock of eight parts (min_search.h).
+// `found`: FoundRanges of eight parts (search/ranged_batch.h).
 template <class Found>
 void put_six_bit_header(uint8_t* block, const Found& found) {
   std::memcpy(block, &found.half, 2);
