@@ -94,6 +94,11 @@ struct Format {
   EncodeReport (*encode_with_scales)(QuantizedTensor& to, Tile tile, const float* values,
                                      int64_t stride, ScaleRule rule, const float* scales,
                                      int64_t scale_stride) = nullptr;
+  // The same with scales, and zeros in steps of them, that are given; where one cannot be stored
+  // the group is encoded by the rule. Null where zeros are whole numbers, or there are none.
+  EncodeReport (*encode_with_zeros)(QuantizedTensor& to, Tile tile, const float* values,
+                                    int64_t stride, const float* scales, const float* zeros,
+                                    int64_t scale_stride) = nullptr;
   // encode_tile with scales that are searched: the weighted squared error sum importance[k] (w' -
   // w)^2 gets small, importance >= 0 being that of the tile's columns. Scales outside of a tile
   // (prepare) are not searched. Null where there is nothing to search.

@@ -5,6 +5,7 @@
 
 #include "formats/bitsandbytes/bnb4.h"
 #include "formats/float_plane.h"
+#include "formats/float_zero.h"
 #include "formats/gguf/block32.h"
 #include "formats/integer_group.h"
 #include "formats/small_floats/micro_scaled.h"

@@ -142,10 +142,12 @@ TEST_P(OnFormat, EveryAlgorithmGivesTheSameBytesForAnyThreadsAndInstructionSet) 
 
 INSTANTIATE_TEST_SUITE_P(Algorithms, OnFormat,
                          ::testing::Values("int4_g32", "int4_g128_asym", "int3_g16_narrow",
-                                           "int4_g32_signed", "int2_g64_asym", "nf4", "nf4_dq",
-                                           "mxfp4", "mxfp6_e2m3", "nvfp4", "fp8_e4m3_row", "q4_0",
-                                           "q4_1", "q5_1", "q2_k", "q3_k", "q4_k", "q5_k", "q6_k",
-                                           "iq4_nl", "iq4_xs", "iq3_s", "gguf_mxfp4"),
+                                           "int4_g32_signed", "int2_g64_asym", "int5_g64_asym",
+                                           "int6_g32", "int4_g64_float_zero", "int3_g64_float_zero",
+                                           "nf4", "nf4_dq", "mxfp4", "mxfp6_e2m3", "nvfp4",
+                                           "fp8_e4m3_row", "q4_0", "q4_1", "q5_1", "q2_k", "q3_k",
+                                           "q4_k", "q5_k", "q6_k", "iq4_nl", "iq4_xs", "iq3_s",
+                                           "gguf_mxfp4"),
                          [](const auto& info) { return info.param; });
 
 // Fewer tokens than columns: the Gram matrix alone has no decomposition.

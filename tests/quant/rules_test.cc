@@ -52,7 +52,7 @@ TEST(Rules, WhatKeepsItsPrecisionStays) {
 }
 
 TEST(Rules, BadOnesAreRefused) {
-  for (const char* text : {"", "=int8_row", "a=", "a=int5", "a=int8_row:awkward", "int8_row"}) {
+  for (const char* text : {"", "=int8_row", "a=", "a=int7", "a=int8_row:awkward", "int8_row"}) {
     const auto rule = parse_rule(text);
     ASSERT_FALSE(rule.has_value()) << text;
     EXPECT_FALSE(rule.error().wanted.empty());

@@ -159,7 +159,7 @@ TEST_F(CompareTest, TheCommandQuotesTheModelAndKeepsTheOptions) {
 
 TEST_F(CompareTest, WrongNamesAreRefusedBeforeAnythingIsMade) {
   options_.output = folder_ / "out";
-  options_.formats = {"int5_g7"};
+  options_.formats = {"int7_g7"};
   EXPECT_FALSE(run());
   options_.formats = {"int8_row"};
   options_.methods = {"magic"};

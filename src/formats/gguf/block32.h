@@ -109,18 +109,26 @@ struct Block32 {
     }
   }
 
+  // With a scale and a lowest value that are given; false where they cannot be stored.
+  static bool encode_with_low(uint8_t* block, const float* x, float scale,
+                              float lowest) requires has_min {
+    const float stored = put_half(block, scale), low = put_half(block + 2, lowest);
+    if (!is_finite(stored) || !is_finite(low) || reciprocal(stored) == 0) return false;
+    int codes[size];
+    for (int i = 0; i < size; ++i)
+      codes[i] =
+          static_cast<int>(WholeLevels<0, highest>::nearest((x[i] - low) * reciprocal(stored)));
+    put_codes(block, codes);
+    return true;
+  }
+
   // A block whose scale, and minimum, are searched.
   static bool search(uint8_t* block, const float* x, const float* importance, float start) {
-    const auto stored = [&](float scale) { return put_half(block, scale); };
-    int codes[size];
     if constexpr (has_min) {
       const FittedRange range = search_range<size, highest>(x, importance);
-      const float scale = stored(range.scale), minimum = put_half(block + 2, -range.minimum);
-      if (!is_finite(scale) || !is_finite(minimum) || reciprocal(scale) == 0) return false;
-      for (int i = 0; i < size; ++i)
-        codes[i] = static_cast<int>(
-            WholeLevels<0, highest>::nearest((x[i] - minimum) * reciprocal(scale)));
+      return encode_with_low(block, x, range.scale, -range.minimum);
     } else {
+      const auto stored = [&](float scale) { return put_half(block, scale); };
       // codes of q8_0 are symmetric, as its home engine's are
       constexpr float lowest = bits == 8 ? -127 : -middle;
       ScaleSearch search(x, importance, size, NearestWhole{lowest, middle - 1});
@@ -131,12 +139,13 @@ struct Block32 {
       }
       const float scale = stored(search.best());
       if (scale == 0) return false;
+      int codes[size];
       for (int i = 0; i < size; ++i)
         codes[i] =
             middle + static_cast<int>(NearestWhole{lowest, middle - 1}(x[i] * (1.0f / scale)));
+      put_codes(block, codes);
+      return true;
     }
-    put_codes(block, codes);
-    return true;
   }
 
   static EncodeReport encode(uint8_t* block, const float* x, const Extremes& e,

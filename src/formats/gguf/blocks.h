@@ -123,6 +123,23 @@ struct BlockFormat {
     return report;
   }
 
+  static EncodeReport encode_with_zeros(QuantizedTensor& q, Tile tile, const float* values,
+                                        int64_t stride, const float* scales, const float* zeros,
+                                        int64_t scale_stride) {
+    EncodeReport report;
+    for (int64_t n = tile.n0; n < tile.n1;
+         ++n, values += stride, scales += scale_stride, zeros += scale_stride) {
+      for (int64_t k = tile.k0, g = 0; k < tile.k1; k += Block::size, ++g) {
+        auto* block = const_cast<uint8_t*>(block_at(q, n, k));
+        const float* x = values + (k - tile.k0);
+        if (!extremes_of(x, Block::size).finite ||
+            !Block::encode_with_low(block, x, scales[g], -zeros[g] * scales[g]))
+          report += encode_block(block, x, nullptr);
+      }
+    }
+    return report;
+  }
+
   static void put_codes(QuantizedTensor& q, int64_t n0, int64_t n1, const uint8_t* codes,
                         int64_t stride) {
     for (int64_t n = n0; n < n1; ++n, codes += stride)
@@ -165,6 +182,10 @@ struct BlockFormat {
     f.planes = planes;
     f.encode_tile = encode_tile;
     if constexpr (searches) f.search_tile = search_tile;
+    if constexpr (requires(uint8_t * block, const float* x) {
+                    Block::encode_with_low(block, x, 1.0f, 0.0f);
+                  })
+      f.encode_with_zeros = encode_with_zeros;
     if constexpr (requires(uint8_t * block) { Block::put_element_codes(block, block); })
       f.put_codes = put_codes;
     f.decode_tile = decode_tile;

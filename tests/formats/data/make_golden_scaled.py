@@ -5,6 +5,7 @@ values: the weights; NAME.values: those of a format where they are others. NAME.
 another scale rule, NAME.decoded: the weights that they stand for. ELEMENT.points, .values, .codes: small floats.
 Where they come from:
   integer grids    scales and zeros in numpy by the rule of src/formats/integer_group.h, codes by compressed-tensors; _signed in numpy
+  _float_zero      scales, zeros and codes in numpy and torch by HQQ's formula
   fp8_*            as in make_golden.py
   small floats     ml_dtypes: code points, and the codes of ties, their neighbours and others
   mxfp*            torchao's to_mx (floor, rceil, even)
@@ -94,13 +95,38 @@ def integers(out: dict, name: str, bits: int, group: int, kind: str, tensor: boo
 
 def all_integers(out: dict) -> None:
     integers(out, "int8_tensor", 8, K, "plain", tensor=True)
-    for bits in (8, 4, 3, 2):
-        for group in (32, 64, 128, None) if bits == 8 else (16, 32, 64, 128, 256, None):
+    for bits in (8, 6, 5, 4, 3, 2):
+        for group in (32, 64, 128, None) if bits == 8 else (32, 64, 128) if bits > 4 else (16, 32, 64, 128, 256, None):
             name = f"int{bits}_" + (f"g{group}" if group else "row")
             for kind in ("plain", "narrow", "signed", "asym"):
                 full = name + ("" if kind == "plain" else f"_{kind}")
                 if full not in base_names:
                     integers(out, full, bits, group or K, kind)
+
+
+def float_zeros(out: dict) -> None:
+    """Scales and zeros in numpy by the rule of src/formats/float_zero.h; codes and values by HQQ's formula with them."""
+    w = out["values"]
+    for bits, group in ((4, 32), (4, 64), (4, 128), (3, 64), (2, 32), (2, 64)):
+        name = f"int{bits}_g{group}_float_zero"
+        begins = range(0, K, group)
+        scales = np.ones((len(w), len(begins)), np.float16)
+        zeros = np.zeros((len(w), len(begins)), np.float16)
+        codes = np.zeros((len(w), K), np.int64)
+        decoded = np.zeros_like(w)
+        for g, begin in enumerate(begins):
+            part = w[:, begin:begin + group]
+            low, high = np.minimum(part.min(1), f32(0)), np.maximum(part.max(1), f32(0))
+            scale = ((high - low) / f32(2**bits - 1)).astype(np.float16)
+            some = scale != 0
+            scales[some, g] = scale[some]
+            zeros[some, g] = (-low[some] / scale[some].astype(f32)).astype(np.float16)
+            s, z = scales[:, g:g + 1].astype(f32), zeros[:, g:g + 1].astype(f32)
+            code = torch.round(torch.from_numpy(part / s + z)).clamp(0, 2**bits - 1).numpy()
+            codes[:, begin:begin + group] = code
+            decoded[:, begin:begin + group] = (code - z) * s
+        out[f"{name}.scales"], out[f"{name}.zeros"] = scales, zeros
+        out[f"{name}.codes"], out[f"{name}.decoded"] = pack(codes, bits), decoded
 
 
 def fp8(out: dict, name: str, rows: int, columns: int, dtype, largest: float) -> None:
@@ -283,6 +309,7 @@ def main(folder: Path) -> None:
     torch.set_num_threads(1)
     out = {"values": values()}
     all_integers(out)
+    float_zeros(out)
     fp8(out, "fp8_e4m3_g128", 1, 128, E4M3, 448)
     fp8(out, "fp8_e4m3_block128", 128, 128, E4M3, 448)
     fp8(out, "fp8_e5m2_row", 1, K, ml_dtypes.float8_e5m2, 57344)
