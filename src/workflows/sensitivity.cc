@@ -86,118 +86,13 @@ class Patched {
   std::vector<std::pair<LinearWeight*, PackedWeight>> kept_;
 };
 
-std::string recipe_of(const SensitivityReport& report) {
-  std::vector<int64_t> weights(report.formats.size());
-  for (const PartSensitivity& part : report.parts) weights[part.chosen] += part.weights;
-  const auto most =
-      static_cast<size_t>(std::max_element(weights.begin(), weights.end()) - weights.begin());
-  std::string out = fmt::format(
-      "# {:.3f} bits a weight. Each part's format by what quantizing it alone costs (KL, nats):\n"
-      "# farthing sensitivity by {} on {} tokens of {}\n[quantization]\nscheme = \"{}\"\nmethod = "
-      "\"{}\"\n",
-      *report.chosen_bits, report.method, report.protocol.tokens(), report.protocol.text,
-      report.formats[most], report.method == "rtn" ? "gptq" : report.method);
-  for (const PartSensitivity& part : report.parts) {
-    if (part.chosen == most) continue;
-    for (const std::string& linear : part.linears)
-      out += fmt::format("\n[[rule]]\nlayers = \"{}\"\nscheme = \"{}\"\n", linear,
-                         report.formats[part.chosen]);
-  }
-  return out;
-}
-
-Result<> spend(SensitivityReport& report, double bits) {
-  int64_t weights = 0;
-  for (const PartSensitivity& part : report.parts) weights += part.weights;
-  const double bytes = bits * static_cast<double>(weights) / 8;
-  if (!allocate(report.parts, static_cast<int64_t>(bytes))) {
-    return fail({.what = "the budget is below the cheapest of the formats",
-                 .where = "--target-bits",
-                 .got = fmt::format("{} bits a weight", bits),
-                 .wanted = "at least what the smallest of --formats takes",
-                 .remedy = "name a smaller format, such as int3_g64"});
-  }
-  double taken = 0, kl = 0;
-  for (const PartSensitivity& part : report.parts) {
-    taken += static_cast<double>(part.costs[part.chosen].bytes);
-    kl += part.costs[part.chosen].kl;
-  }
-  report.chosen_bits = 8 * taken / static_cast<double>(weights);
-  report.chosen_kl = kl;
-  report.recipe = recipe_of(report);
-  return {};
-}
-
-}  // namespace
-
-std::optional<SensitivityPart> find_part(std::string_view name) {
-  for (const auto part : {SensitivityPart::linear, SensitivityPart::block, SensitivityPart::kind})
-    if (part_name(part) == name) return part;
-  return std::nullopt;
-}
-
-bool allocate(std::vector<PartSensitivity>& parts, int64_t bytes) {
-  int64_t taken = 0;
-  for (PartSensitivity& part : parts) {
-    part.chosen = 0;
-    for (size_t j = 1; j < part.costs.size(); ++j) {
-      const PartCost &best = part.costs[part.chosen], &other = part.costs[j];
-      if (other.bytes < best.bytes || (other.bytes == best.bytes && other.kl < best.kl))
-        part.chosen = j;
-    }
-    taken += part.costs[part.chosen].bytes;
-  }
-  if (taken > bytes) return false;
-  for (;;) {
-    PartSensitivity* best = nullptr;
-    size_t to = 0;
-    double most = 0;
-    for (PartSensitivity& part : parts) {
-      const PartCost& now = part.costs[part.chosen];
-      for (size_t j = 0; j < part.costs.size(); ++j) {
-        const int64_t more = part.costs[j].bytes - now.bytes;
-        const double saved = now.kl - part.costs[j].kl;
-        if (more <= 0 || saved <= 0 || taken + more > bytes) continue;
-        const double rate = saved / static_cast<double>(more);
-        if (rate <= most) continue;
-        most = rate;
-        best = &part;
-        to = j;
-      }
-    }
-    if (best == nullptr) return true;
-    taken += best->costs[to].bytes - best->costs[best->chosen].bytes;
-    best->chosen = to;
-  }
-}
-
-Result<SensitivityReport> sensitivity(Context& context, const SensitivityOptions& options,
-                                      Progress& progress) {
-  std::vector<QuantizeOptions> schemes;
-  for (const std::string& text : options.formats) {
-    schemes.push_back({.scheme = TRY(parse_scheme(text)),
-                       .method = options.method ? options.method : find_algorithm("rtn")});
-  }
-  const auto checkpoint = TRY(Checkpoint::open(options.model));
-  const ModelConfig& config = checkpoint->config();
-  const EvaluationText text =
-      options.text ? TRY(load_text(options.text)) : built_in_calibration_text();
-  WindowOptions cut = options.windows;
-  cut.context = std::min(cut.context, config.max_positions);
-  const Windows windows =
-      TRY(Windows::of_text(TRY(checkpoint->tokenizer()), text, cut, config.vocabulary_size));
-  const ReportFolder output = TRY(ReportFolder::prepare(options.output));
+// Adds what each part costs in each of the schemes.
+Result<> measure(Context& context, Checkpoint& checkpoint, const Windows& windows,
+                 const SensitivityOptions& options, const std::vector<QuantizeOptions>& schemes,
+                 const ReportFolder& output, SensitivityReport& report, Progress& progress) {
+  const ModelConfig& config = checkpoint.config();
   SpilledBaseline spill =
       TRY(SpilledBaseline::create(output.scratch(), windows, config.vocabulary_size));
-
-  SensitivityReport report{.model = options.model.string(),
-                           .protocol = measuring_protocol(windows, text),
-                           .place = measuring_place(context),
-                           .method = std::string(schemes.front().method->name),
-                           .part = options.part,
-                           .formats = options.formats,
-                           .parts = parts_of(config, options.part),
-                           .together = {}};
   // In evaluations of the text; a method that sees inputs reads its own 3 times for each scheme.
   const double reading =
       needs_inputs(schemes.front())
@@ -207,7 +102,7 @@ Result<SensitivityReport> sensitivity(Context& context, const SensitivityOptions
   const double total = 2 + (static_cast<double>(report.parts.size() + 1) + reading) *
                                static_cast<double>(schemes.size());
   double done = 0;
-  BaselineSource source(*checkpoint);
+  BaselineSource source(checkpoint);
   StageProgress loading(progress, done, 1, total, "loading");
   const auto model = TRY(build_model(context, config, source, loading));
   ModelScorer scorer(context, *model);
@@ -224,12 +119,12 @@ Result<SensitivityReport> sensitivity(Context& context, const SensitivityOptions
   if (options.text) calibration.text = options.text;
   for (const QuantizeOptions& scheme : schemes) {
     StageProgress quantizing(progress, done, reading, total, scheme.scheme.name());
-    stages.push_back(TRY(ScratchStages::run(context, *checkpoint, scheme, calibration,
+    stages.push_back(TRY(ScratchStages::run(context, checkpoint, scheme, calibration,
                                             output.scratch(), quantizing)));
     done += reading;
   }
-  Patched patched(context, *checkpoint, *model);
-  const auto measure = [&](const std::vector<std::string>& linears, size_t at,
+  Patched patched(context, checkpoint, *model);
+  const auto cost_of = [&](const std::vector<std::string>& linears, size_t at,
                            const std::string& name) -> Result<PartCost> {
     progress.update(done, total, fmt::format("{} in {}", name, schemes[at].scheme.name()));
     done += 1;
@@ -246,13 +141,54 @@ Result<SensitivityReport> sensitivity(Context& context, const SensitivityOptions
   std::vector<std::string> all;
   for (PartSensitivity& part : report.parts) {
     for (size_t at = 0; at < schemes.size(); ++at)
-      part.costs.push_back(TRY(measure(part.linears, at, part.name)));
+      part.costs.push_back(TRY(cost_of(part.linears, at, part.name)));
     all.insert(all.end(), part.linears.begin(), part.linears.end());
   }
   for (size_t at = 0; at < schemes.size(); ++at)
-    report.together.push_back(TRY(measure(all, at, "all")).kl);
+    report.together.push_back(TRY(cost_of(all, at, "all")).kl);
   progress.update(total, total, "done");
-  if (options.target_bits) TRY(spend(report, *options.target_bits));
+  return {};
+}
+
+}  // namespace
+
+std::optional<SensitivityPart> find_part(std::string_view name) {
+  for (const auto part : {SensitivityPart::linear, SensitivityPart::block, SensitivityPart::kind})
+    if (part_name(part) == name) return part;
+  return std::nullopt;
+}
+
+Result<SensitivityReport> sensitivity(Context& context, const SensitivityOptions& options,
+                                      Progress& progress) {
+  const AlgorithmInfo* method = options.method ? options.method : find_algorithm("rtn");
+  const auto checkpoint = TRY(Checkpoint::open(options.model));
+  const ModelConfig& config = checkpoint->config();
+  const EvaluationText text =
+      options.text ? TRY(load_text(options.text)) : built_in_calibration_text();
+  WindowOptions cut = options.windows;
+  cut.context = std::min(cut.context, config.max_positions);
+  const Windows windows =
+      TRY(Windows::of_text(TRY(checkpoint->tokenizer()), text, cut, config.vocabulary_size));
+  const ReportFolder output = TRY(ReportFolder::prepare(options.output));
+  SensitivityReport report{.model = options.model.string(),
+                           .protocol = measuring_protocol(windows, text),
+                           .place = measuring_place(context),
+                           .method = std::string(method->name),
+                           .part = options.part,
+                           .formats = {},
+                           .parts = parts_of(config, options.part),
+                           .together = {}};
+  for (const std::filesystem::path& file : options.earlier) TRY(join_earlier(file, report));
+  std::vector<QuantizeOptions> schemes;
+  for (const std::string& text : options.formats) {
+    const Scheme scheme = TRY(parse_scheme(text));
+    if (std::count(report.formats.begin(), report.formats.end(), text) != 0) continue;
+    report.formats.push_back(text);
+    schemes.push_back({.scheme = scheme, .method = method});
+  }
+  if (!schemes.empty())
+    TRY(measure(context, *checkpoint, windows, options, schemes, output, report, progress));
+  if (options.target_bits) TRY(spend_budget(report, *options.target_bits));
   TRY(output.write(sensitivity_html(report), sensitivity_json(report)));
   if (options.output && !report.recipe.empty())
     TRY(write_text_file(*options.output / "recipe.toml", report.recipe));

@@ -37,6 +37,9 @@ struct SensitivityOptions {
   // Absent: the built-in calibration articles. Not the text that the result will be judged by.
   std::optional<std::filesystem::path> text;
   WindowOptions windows{.tokens = 2048, .context = 512};
+  // report.json of earlier runs on the same model, text and method: their formats count too, and
+  // are not measured again.
+  std::vector<std::filesystem::path> earlier = {};
   std::optional<double> target_bits;  // bits a weight of all linears
   std::optional<std::filesystem::path>
       output;  // a folder for report.html, report.json, recipe.toml
@@ -76,6 +79,13 @@ Result<SensitivityReport> sensitivity(Context& context, const SensitivityOptions
 // cheapest on, always the step that saves the most KL for each byte, by the convex hull of a part's
 // formats. False where not even the cheapest fit.
 bool allocate(std::vector<PartSensitivity>& parts, int64_t bytes);
+
+// Chooses by `allocate` and writes the recipe; fails where the cheapest formats take more bits.
+Result<> spend_budget(SensitivityReport& report, double bits);
+
+// Adds the formats and costs of an earlier report, a file of sensitivity_json; fails, naming the
+// field, where it answers another question.
+Result<> join_earlier(const std::filesystem::path& file, SensitivityReport& report);
 
 std::string sensitivity_text(const SensitivityReport& report);
 std::string sensitivity_json(const SensitivityReport& report);

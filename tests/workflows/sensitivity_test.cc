@@ -149,6 +149,46 @@ TEST(Sensitivity, TheRecipeKeepsTheBudget) {
   EXPECT_NEAR(8 * bytes / weights, *report.chosen_bits, 1e-9);
 }
 
+class SensitivityReused : public ::testing::Test {
+ protected:
+  Result<SensitivityReport> run(const std::string& name, std::vector<std::string> formats,
+                                std::vector<std::filesystem::path> earlier, int64_t tokens = 256) {
+    ContextOwner owner(2, supported_isas().back());
+    NoProgress quiet;
+    return sensitivity(owner.get(),
+                       {.model = FARTHING_SOURCE_DIR "/models/stories260k",
+                        .formats = std::move(formats),
+                        .part = SensitivityPart::kind,
+                        .windows = {.tokens = tokens, .context = 128},
+                        .earlier = std::move(earlier),
+                        .target_bits = 6,
+                        .output = folder_ / name},
+                       quiet);
+  }
+  ScratchFolder folder_;
+};
+
+TEST_F(SensitivityReused, GivesTheReportOfOneRun) {
+  ASSERT_TRUE(run("four", {"int4_g32"}, {}).has_value());
+  const auto joined = run("joined", {"int8_g32", "int4_g32"}, {folder_ / "four/report.json"});
+  ASSERT_TRUE(joined.has_value()) << joined.error().text();
+  const auto again = run("again", {}, {folder_ / "joined/report.json"});
+  const auto anew = run("anew", {"int4_g32", "int8_g32"}, {});
+  ASSERT_TRUE(again && anew);
+  EXPECT_EQ(sensitivity_json(*joined), sensitivity_json(*anew));
+  EXPECT_EQ(sensitivity_json(*again), sensitivity_json(*anew));
+}
+
+TEST_F(SensitivityReused, RefusesAnotherQuestion) {
+  ASSERT_TRUE(run("four", {"int4_g32"}, {}).has_value());
+  const auto other = run("other", {"int8_g32"}, {folder_ / "four/report.json"}, 128);
+  ASSERT_FALSE(other.has_value());
+  EXPECT_EQ(other.error().where, (folder_ / "four/report.json: windows").string());
+  EXPECT_EQ(other.error().got, "2");
+  EXPECT_EQ(other.error().wanted, "1");
+  EXPECT_EQ(folder_.names(), (std::vector<std::string>{"four"}));
+}
+
 TEST(Sensitivity, ABudgetBelowEveryFormatIsAnErrorThatLeavesNothing) {
   ScratchFolder folder;
   ContextOwner owner(1, supported_isas().back());

@@ -14,7 +14,7 @@ struct Options {
   SensitivityOptions sensitivity;
   std::string model, text, output;
   std::optional<Method> method;
-  std::vector<std::string> formats;
+  std::vector<std::string> formats, earlier;
   float target_bits = 0;
 };
 
@@ -32,6 +32,9 @@ void declare(OptionList& list, Options& options) {
   list.required("model,-m,--model", "MODEL", options.model, "The unquantized model");
   list.list("--formats", "SCHEME,...", options.formats,
             "The schemes to try on each part; int4_g32,int8_g32 without it");
+  list.list("--reuse", "FILE,...", options.earlier,
+            "report.json of earlier runs on the same model, text and method: what they measured is "
+            "not measured again");
   list.parsed("--method", "NAME", options.method, parse_method,
               "How weights are quantized: " + algorithm_names() + "; rtn without it");
   list.integer("--num-calibration-samples", to.calibration.samples, 1, 1 << 20,
@@ -67,7 +70,8 @@ Result<> run(const CommonOptions& common, const Options& options) {
   const auto owner = TRY(open_context(common));
   SensitivityOptions wanted = options.sensitivity;
   wanted.model = options.model;
-  if (!options.formats.empty()) wanted.formats = options.formats;
+  if (!options.formats.empty() || !options.earlier.empty()) wanted.formats = options.formats;
+  wanted.earlier.assign(options.earlier.begin(), options.earlier.end());
   if (options.method) wanted.method = options.method->algorithm;
   if (!options.text.empty()) wanted.text = options.text;
   if (!options.output.empty()) wanted.output = options.output;
@@ -92,7 +96,9 @@ Command sensitivity_command() {
            "together. With --target-bits it spends a budget where it saves the most, as a "
            "recipe for `farthing quantize`.",
        .example = "  farthing sensitivity models/stories260k --formats int3_g32,int4_g32,int8_g32 "
-                  "--target-bits 4.5 -o sensitivity"},
+                  "--target-bits 4.5 -o sensitivity\n"
+                  "  farthing sensitivity models/stories260k --reuse sensitivity/report.json "
+                  "--target-bits 5 -o five-bits"},
       declare, run, check);
 }
 
