@@ -67,6 +67,9 @@ class QuantizingSource : public WeightSource {
 struct StagesOptions {
   CalibrationOptions calibration = {.samples = 128};
   bool resume = false;
+  // Patterns: only these linears are quantized, anew, and take their places among those that `to`
+  // holds already. Empty: the whole model.
+  std::vector<std::string> redo = {};
 };
 
 // Writes a Hugging Face directory whose config.json has a section for the scheme

@@ -3,6 +3,7 @@
 #include "model/checkpoint_writer.h"
 #include "quant/method.h"
 #include "quant/quantize.h"
+#include "quant/stages/earlier.h"
 #include "quant/stages/layer_report_json.h"
 #include "quant/stages/quantize_stages.h"
 
@@ -42,24 +43,31 @@ Result<std::vector<LayerReport>> quantize_checkpoint(Context& context, Checkpoin
                                                      const QuantizeOptions& wanted,
                                                      const std::filesystem::path& to,
                                                      Progress& progress, const StagesOptions& how) {
-  TRY(check_options(wanted));
-  TRY(check_rules(wanted, from.config()));
   QuantizeOptions options = wanted;
+  options.only = how.redo;
+  TRY(check_options(options));
+  TRY(check_rules(options, from.config()));
+  std::unique_ptr<EarlierQuantization> earlier;
+  if (!how.redo.empty()) earlier = TRY(EarlierQuantization::open(from, to, options));
+  WeightSource& weights = earlier ? static_cast<WeightSource&>(*earlier) : from;
   TRY(calibrate_for(context, from, how.calibration, options, progress));
   std::filesystem::path work = to;
   work += ".work";
   StagesRun stages;
   if (needs_inputs(options))
-    stages =
-        TRY(quantize_stages(context, from, options, how.calibration, work, how.resume, progress));
-  QuantizingSource source(context, from, options, stages);
-  RescaledSource kept(from, stages.factors);
+    stages = TRY(quantize_stages(context, from, weights, options, how.calibration, work, how.resume,
+                                 progress));
+  QuantizingSource source(context, weights, options, stages);
+  RescaledSource kept(weights, stages.factors);
+  const auto reports = [&] {
+    return earlier ? earlier->joined(source.reports()) : source.reports();
+  };
   const CheckpointWriting writing{
       .from = from,
       .source = source,
-      .method = method_of(options).name(),
-      .scheme = options.scheme,
-      .scale_rule = options.scale_rule,
+      .method = earlier ? earlier->method() : method_of(options).name(),
+      .scheme = earlier ? earlier->scheme() : options.scheme,
+      .scale_rule = earlier ? earlier->scale_rule() : options.scale_rule,
       .scheme_of = [&](const LinearSpec& spec, bool is_table) -> Result<Scheme> {
         if (const auto choice = choice_for(options, spec, is_table))
           return scheme_that_holds(
@@ -70,11 +78,11 @@ Result<std::vector<LayerReport>> quantize_checkpoint(Context& context, Checkpoin
         const StoredLinear stored = TRY(is_table ? kept.table(spec) : kept.linear(spec));
         return Scheme{stored.weight.format, stored.activations};
       },
-      .manifest = [&] { return manifest(options, stages, source.reports()); }};
+      .manifest = [&] { return manifest(options, stages, reports()); }};
   TRY(write_checkpoint(writing, to, progress));
   std::error_code ignored;
   if (needs_inputs(options)) std::filesystem::remove_all(work, ignored);
-  return source.reports();
+  return reports();
 }
 
 }  // namespace farthing

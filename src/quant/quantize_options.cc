@@ -11,22 +11,28 @@
 namespace farthing {
 namespace {
 
-bool fits(const QuantizeRule& rule, const LinearSpec& spec) {
+bool fits(const std::string& pattern, const LinearSpec& spec) {
   std::string name = spec.name;
   constexpr std::string_view weight = ".weight";
   if (name.ends_with(weight)) name.resize(name.size() - weight.size());
-  return fnmatch(rule.layers.c_str(), name.c_str(), 0) == 0;
+  return fnmatch(pattern.c_str(), name.c_str(), 0) == 0;
 }
 
 }  // namespace
 
+bool is_among(const std::vector<std::string>& patterns, const LinearSpec& spec) {
+  return std::any_of(patterns.begin(), patterns.end(),
+                     [&](const std::string& pattern) { return fits(pattern, spec); });
+}
+
 std::optional<LinearChoice> choice_for(const QuantizeOptions& options, const LinearSpec& spec,
                                        bool is_table) {
   if (spec.keeps_precision) return std::nullopt;
+  if (!options.only.empty() && (is_table || !is_among(options.only, spec))) return std::nullopt;
   bool keep = is_table && !options.tables;
   LinearChoice out{keep ? Scheme{} : is_table ? *options.tables : options.scheme, options.method};
   for (const QuantizeRule& rule : options.rules) {
-    if (!fits(rule, spec)) continue;
+    if (!fits(rule.layers, spec)) continue;
     if (rule.scheme) out.scheme = *rule.scheme;
     if (rule.method != nullptr) out.method = rule.method;
     keep = rule.keep || (keep && !rule.scheme);
@@ -111,17 +117,19 @@ Result<> check_options(const QuantizeOptions& options) {
 
 Result<> check_rules(const QuantizeOptions& options, const ModelConfig& config) {
   const TensorSpecs specs = tensors_of(config);
-  for (const QuantizeRule& rule : options.rules) {
-    const auto fits_it = [&](const LinearSpec& spec) { return fits(rule, spec); };
+  const auto check = [&](const std::string& pattern, bool tables, const char* where) -> Result<> {
+    const auto fits_it = [&](const LinearSpec& spec) { return fits(pattern, spec); };
     if (std::any_of(specs.linears.begin(), specs.linears.end(), fits_it) ||
-        std::any_of(specs.tables.begin(), specs.tables.end(), fits_it))
-      continue;
+        (tables && std::any_of(specs.tables.begin(), specs.tables.end(), fits_it)))
+      return {};
     return fail({.what = "a rule fits no linear of the model",
-                 .where = "rules",
-                 .got = rule.layers,
+                 .where = where,
+                 .got = pattern,
                  .wanted = fmt::format("a pattern of names such as {}", specs.linears.front().name),
                  .remedy = "`farthing inspect MODEL` lists the names; \"*\" stands for any text"});
-  }
+  };
+  for (const QuantizeRule& rule : options.rules) TRY(check(rule.layers, true, "rules"));
+  for (const std::string& pattern : options.only) TRY(check(pattern, false, "--redo"));
   return {};
 }
 

@@ -29,6 +29,7 @@ struct QuantizeOptions {
   std::optional<ScaleRule> scale_rule = {};  // of `scheme`; the format's default where it is absent
   std::optional<Scheme> tables = {};     // of embedding and head; as they are where it is absent
   std::vector<QuantizeRule> rules = {};  // in order: what a later one says counts
+  std::vector<std::string> only = {};    // patterns: all other linears stay; empty: none does
   RangeOptions range = {};               // of static activations
   bool strict = false;                   // a fallback is an error
   // What the parameters of static activations come from; calibrate_for provides it.
@@ -43,6 +44,9 @@ struct LinearChoice {
 // Nothing where it stays as it is.
 std::optional<LinearChoice> choice_for(const QuantizeOptions& options, const LinearSpec& spec,
                                        bool is_table);
+
+// Whether one of the patterns fits the linear's name.
+bool is_among(const std::vector<std::string>& patterns, const LinearSpec& spec);
 
 // The scale rule for a format that a linear gets.
 ScaleRule rule_for(const QuantizeOptions& options, const Format& format);

@@ -19,8 +19,8 @@ class ScratchStages {
     if (!needs_inputs(options)) return out;
     out.folder_.emplace(TRY(
         AtomicDirectory::create(scratch / ("farthing-stages-" + name_of(options)), "work.json")));
-    out.run_ = TRY(
-        quantize_stages(context, from, options, calibration, out.folder_->path(), false, progress));
+    out.run_ = TRY(quantize_stages(context, from, from, options, calibration, out.folder_->path(),
+                                   false, progress));
     return out;
   }
   // Its linears are mapped from the folder.

@@ -22,7 +22,7 @@ struct Options {
   std::optional<ScaleRule> scale_rule;
   bool strict = false;
   float damping = 0, smoothing_strength = -1;  // 0 and -1: the recipe's
-  std::vector<std::string> rules;
+  std::vector<std::string> rules, redo;
   std::string calibration;           // a file; empty: the built-in text
   int64_t samples = 0, context = 0;  // 0: the recipe's, or as many as the method wants
   std::optional<RangeMethod> range;
@@ -74,6 +74,10 @@ void declare(OptionList& list, Options& options) {
               "smoothquant: the exponent of the inputs' range in the factors; 0.5 without it");
   list.flag("--no-act-order", options.natural_order,
             "gptq: columns in their order, not those with the largest inputs first");
+  list.list(
+      "--redo", "LAYERS,...", options.redo,
+      "Patterns of linears: only these are quantized, anew, and take their places in DIR, which "
+      "an earlier run wrote");
   list.flag("--resume", options.resume,
             "Go on with what an interrupted run of the same command left in DIR.work");
 }
@@ -121,6 +125,13 @@ Result<> check(const Options& options) {
                  .wanted = "a method that sees inputs, such as gptq, or a scheme with static "
                            "activations, such as int8_row@int8_static",
                  .remedy = "leave --calibration away"});
+  }
+  if (!options.redo.empty() && wanted.rescaling != nullptr) {
+    return fail({.what = "a method that rescales channels changes more than the linears to redo",
+                 .where = "--method",
+                 .got = method_of(wanted).name(),
+                 .wanted = "one of " + algorithm_names(),
+                 .remedy = "quantize the whole model with it, without --redo"});
   }
   return check_options(wanted);
 }
@@ -201,6 +212,10 @@ std::string text(const Outcome& outcome) {
       fallbacks += fmt::format("stored as {}: {}: {}\n", layer.format, layer.name, layer.fallback);
   }
   const Totals totals = totals_of(outcome.layers);
+  const std::vector<std::string>& redo = outcome.options.redo;
+  const auto done = std::count_if(outcome.layers.begin(), outcome.layers.end(), [&](const auto& l) {
+    return redo.empty() || is_among(redo, {l.name, l.n, l.k});
+  });
   const auto before = static_cast<double>(outcome.bytes_before),
              after = static_cast<double>(outcome.bytes_after);
   std::string out = table_text(rows);
@@ -221,9 +236,11 @@ std::string text(const Outcome& outcome) {
       "{}: {} linears to {} by {} in {:.1f} s; {:.3f} bits per weight, error {:.2e}; all tensors "
       "{} -> {} "
       "({:.2f} times smaller)\n",
-      outcome.options.output, outcome.layers.size(), outcome.quantize.scheme.name(),
-      method_of(outcome.quantize).name(), outcome.seconds, totals.bits_per_weight,
-      totals.relative_squared_error, size_text(before), size_text(after), before / after);
+      outcome.options.output,
+      redo.empty() ? fmt::format("{}", done) : fmt::format("{} of {}", done, outcome.layers.size()),
+      outcome.quantize.scheme.name(), method_of(outcome.quantize).name(), outcome.seconds,
+      totals.bits_per_weight, totals.relative_squared_error, size_text(before), size_text(after),
+      before / after);
   return out;
 }
 
@@ -236,7 +253,7 @@ Result<> run(const CommonOptions& common, const Options& options) {
   {
     ProgressBar progress;
     layers = TRY(quantize_checkpoint(owner->get(), *checkpoint, recipe.options, options.output,
-                                     progress, {recipe.calibration, options.resume}));
+                                     progress, {recipe.calibration, options.resume, options.redo}));
   }
   const double seconds = now_seconds() - started;
   const auto written = TRY(Checkpoint::open(options.output));
@@ -262,7 +279,9 @@ Command quantize_command() {
            "goes on with it.",
        .example = "  farthing quantize models/stories260k -o /tmp/stories-int4 --format int4_g32\n"
                   "  farthing quantize models/stories260k -o /tmp/stories-gptq --format int4_g32 "
-                  "--method gptq"},
+                  "--method gptq\n"
+                  "  farthing quantize models/stories260k -o /tmp/stories-gptq --format int8_g32 "
+                  "--method gptq --redo 'model.layers.2.mlp.down_proj'"},
       declare, run, check);
 }
 

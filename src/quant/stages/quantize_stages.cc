@@ -15,17 +15,27 @@ namespace {
 
 class Stages {
  public:
-  Stages(Context& context, Checkpoint& from, const QuantizeOptions& options, const Windows& windows,
-         Progress& progress)
+  Stages(Context& context, const ModelConfig& config, WeightSource& from,
+         const QuantizeOptions& options, const Windows& windows, Progress& progress)
       : context_(context),
         from_(from),
-        config_(from.config()),
+        config_(config),
         options_(options),
         windows_(windows),
         hidden_(config_.hidden_size),
         tables_(context, from, options),
-        progress_(progress) {
-    for (int64_t stage = 1; stage < last(); ++stage) total_ += work_of(stage);
+        progress_(progress),
+        end_(end_of(config, options)) {
+    for (int64_t stage = 1; stage < end(); ++stage) total_ += work_of(stage);
+  }
+
+  // Behind the last stage that has anything to quantize; the head has not.
+  static int64_t end_of(const ModelConfig& config, const QuantizeOptions& options) {
+    int64_t out = 1;
+    for (int64_t stage = 1; stage + 1 < stage_count(config); ++stage)
+      for (const LinearStep& step : steps_of_stage(config, stage))
+        if (chooses_any(options, step)) out = stage + 1;
+    return out;
   }
 
   Result<> run(WorkFolder& work) {
@@ -36,12 +46,12 @@ class Stages {
       TRY(work.finish_stage(0, {}));
     }
     for (int64_t stage = 1; stage <= work.done(); ++stage) done_ += work_of(stage);
-    for (int64_t stage = work.done() + 1; stage < last(); ++stage) TRY(run_block(work, stage));
+    for (int64_t stage = work.done() + 1; stage < end(); ++stage) TRY(run_block(work, stage));
     return {};
   }
 
  private:
-  int64_t last() const { return stage_count(config_) - 1; }
+  int64_t end() const { return end_; }
   // In passes over the text.
   double work_of(int64_t stage) const {
     return (options_.rescaling != nullptr ? 2 : 1) +
@@ -60,7 +70,7 @@ class Stages {
     std::vector<QuantizedLinear> out;
     for (const LinearStep& step : steps_of_stage(config_, index)) {
       done_ += 1;
-      if (!chooses_any(step)) continue;
+      if (!chooses_any(options_, step)) continue;
       const auto inputs = TRY(see_inputs(context_, *stage, step, what_of(step), windows_, from,
                                          hidden_, each_window(index)));
       for (size_t g = 0; g < step.size(); ++g) {
@@ -81,7 +91,7 @@ class Stages {
       }
     }
     done_ += 1;
-    if (index + 1 < last())  // nothing reads what the last block gives
+    if (index + 1 < end())  // nothing reads what the last one gives
       TRY(write_hidden(context_, *stage, windows_, &from, hidden_, work.hidden(index),
                        each_window(index)));
     return work.finish_stage(index, {std::move(out), std::move(rescaling.factors)});
@@ -104,10 +114,10 @@ class Stages {
     return rescale_block(context_, config_, index, from_, options_, inputs);
   }
 
-  bool chooses_any(const LinearStep& step) const {
+  static bool chooses_any(const QuantizeOptions& options, const LinearStep& step) {
     for (const LinearGroup& group : step)
       for (const LinearSpec& spec : group.linears)
-        if (choice_for(options_, spec, false)) return true;
+        if (choice_for(options, spec, false)) return true;
     return false;
   }
 
@@ -133,13 +143,14 @@ class Stages {
   }
 
   Context& context_;
-  Checkpoint& from_;
+  WeightSource& from_;
   const ModelConfig& config_;
   const QuantizeOptions& options_;
   const Windows& windows_;
   int64_t hidden_;
   QuantizingSource tables_;
   Progress& progress_;
+  int64_t end_;
   double done_ = 0, total_ = 0;
 };
 
@@ -165,6 +176,8 @@ std::string identity_of(const Checkpoint& from, const QuantizeOptions& options,
     json.field("scheme", rule.scheme ? rule.scheme->name() : "");
     json.field("method", rule.method != nullptr ? rule.method->name : "").end_object();
   }
+  json.end_array().key("only").begin_array();
+  for (const std::string& pattern : options.only) json.value(pattern);
   json.end_array();
   json.field("calibration_digest", text.digest);
   json.field("windows", windows.count()).field("context", windows.context()).end_object();
@@ -173,7 +186,7 @@ std::string identity_of(const Checkpoint& from, const QuantizeOptions& options,
 
 }  // namespace
 
-Result<StagesRun> quantize_stages(Context& context, Checkpoint& from,
+Result<StagesRun> quantize_stages(Context& context, Checkpoint& from, WeightSource& weights,
                                   const QuantizeOptions& options,
                                   const CalibrationOptions& calibration,
                                   const std::filesystem::path& work, bool resume,
@@ -190,14 +203,14 @@ Result<StagesRun> quantize_stages(Context& context, Checkpoint& from,
 
   Workspace workspace;  // given back at the end
   Context own{context.pool, context.isa, workspace};
-  TRY(Stages(own, from, options, windows, progress).run(folder));
+  TRY(Stages(own, config, weights, options, windows, progress).run(folder));
   StagesRun out{.linears = {},
                 .factors = {},
                 .text = text.name,
                 .text_digest = text.digest,
                 .tokens = windows.count() * windows.context(),
                 .seconds = now_seconds() - started};
-  for (int64_t stage = 1; stage + 1 < stage_count(config); ++stage) {
+  for (int64_t stage = 1; stage < Stages::end_of(config, options); ++stage) {
     StageResult result = TRY(folder.read_stage(stage));
     out.factors.join(result.factors);
     for (QuantizedLinear& linear : result.linears) {

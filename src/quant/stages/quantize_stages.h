@@ -9,10 +9,11 @@
 
 namespace farthing {
 
-// Leaves every stage in `work`. In memory at a time: one block, the Gram matrices of one step, one
+// Leaves every stage up to the last with a linear to quantize in `work`; `weights`: `from`, or an
+// EarlierQuantization of it. In memory at a time: one block, the Gram matrices of one step, one
 // window's activations. The same bytes for any number of threads, any instruction set, and however
 // often it was interrupted.
-Result<StagesRun> quantize_stages(Context& context, Checkpoint& from,
+Result<StagesRun> quantize_stages(Context& context, Checkpoint& from, WeightSource& weights,
                                   const QuantizeOptions& options,
                                   const CalibrationOptions& calibration,
                                   const std::filesystem::path& work, bool resume,
