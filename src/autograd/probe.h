@@ -64,6 +64,9 @@ class Probe {
   // Before linears that share `input` run. False leaves them out and ends the pass: parts of the
   // model return as soon as they notice, and what they return means nothing.
   virtual bool wants(std::span<const LinearWeight* const>, View<const float, 2>) { return true; }
+  // Before an expert of these linears runs. True sends it every row of the batch instead of those
+  // that the router does, for what it gets as input alone: what the block gives means nothing.
+  virtual bool sends_every_row(std::span<const LinearWeight* const>) { return false; }
 
   bool ended() const { return ended_; }
   void begin() { ended_ = false; }

@@ -26,9 +26,10 @@ struct LayerReport {
   // Of its outputs over the calibration text, relative to their squares, for the format's own
   // rounding to nearest and for what was stored; 0 without a calibration.
   double output_error_before = 0, output_error = 0;
-  double damping = 0;   // of GPTQ, relative to the mean of the Gram matrix's diagonal
-  double rescaled = 0;  // the exponent with which its inputs' channels were; 0: they were not
-  int64_t tokens = 0;   // that its input was calibrated with
+  double damping = 0;         // of GPTQ, relative to the mean of the Gram matrix's diagonal
+  double rescaled = 0;        // the exponent with which its inputs' channels were; 0: they were not
+  int64_t tokens = 0;         // that its input was calibrated with
+  int64_t routed_tokens = 0;  // of the calibration that reach it; fewer than these for an expert
   int64_t bytes = 0;
   EncodeReport encode = {};
 };

@@ -11,6 +11,7 @@ namespace farthing {
 
 struct InputStatistics {
   int64_t tokens = 0;
+  int64_t routed_tokens = 0;       // that reach it in the model; an expert may be shown more
   std::vector<float> square_sums;  // [k]: of x^2
   std::vector<float> magnitudes;   // [k]: sums of |x|
   std::vector<float> largest;      // [k]: largest |x|

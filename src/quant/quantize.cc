@@ -19,9 +19,7 @@ double mean_relative_squared_error(std::span<const LayerReport> layers) {
 Result<> calibrate_for(Context& context, Checkpoint& from, const CalibrationOptions& calibration,
                        QuantizeOptions& options, Progress& progress) {
   if (!has_static_activations(options) || options.calibration != nullptr) return {};
-  // The stages see what linears get.
-  if (needs_inputs(options) && !(options.tables && is_static(options.tables->activations)))
-    return {};
+  if (needs_inputs(options)) return {};  // the stages see what linears get
   CalibrationOptions wanted = calibration;
   wanted.range = options.range;
   options.calibration = TRY(calibrate(context, from, wanted, progress));
@@ -37,29 +35,31 @@ Result<StoredLinear> QuantizingSource::quantize(const LinearSpec& spec, StoredLi
   return std::move(done.stored);
 }
 
-Result<StoredLinear> QuantizingSource::linear(const LinearSpec& spec) {
+Result<StoredLinear> QuantizingSource::handed_out(const LinearSpec& spec, bool is_table) {
   StoredLinear out;
-  const auto choice = choice_for(options_, spec, false);
   if (const auto found = stages_.linears.find(spec.name); found != stages_.linears.end()) {
     reports_.push_back(found->second.report);
     out = found->second.stored;
   } else {
-    out = TRY(base_.linear(spec));
-    if (choice) out = TRY(quantize(spec, std::move(out), *choice));
+    out = TRY(is_table ? base_.table(spec) : base_.linear(spec));
+    if (auto choice = choice_for(options_, spec, is_table)) {
+      if (is_table) {
+        choice->scheme = scheme_for_table(spec, choice->scheme);
+        // Rows that tokens choose: no column counts more than another.
+        if (choice->method->needs != AlgorithmNeeds::nothing)
+          choice->method = find_algorithm("mse");
+      }
+      out = TRY(quantize(spec, std::move(out), *choice));
+    }
   }
   bytes_ += out.weight.bytes();
   return out;
 }
 
-Result<StoredLinear> QuantizingSource::table(const LinearSpec& spec) {
-  auto out = TRY(base_.table(spec));
-  if (auto choice = choice_for(options_, spec, true)) {
-    choice->method = find_algorithm("rtn");  // stages do not calibrate tables
-    choice->scheme = scheme_of_table(choice->scheme, spec.name, options_.calibration.get());
-    out = TRY(quantize(spec, std::move(out), *choice));
-  }
-  bytes_ += out.weight.bytes();
-  return out;
+Scheme QuantizingSource::scheme_for_table(const LinearSpec& spec, const Scheme& scheme) const {
+  const bool only_rows = stages_.tokens > 0 && !stages_.linears.contains(spec.name);
+  if (is_static(scheme.activations) && only_rows) return {scheme.weights, Activations::f32};
+  return scheme_of_table(scheme, spec.name, options_.calibration.get());
 }
 
 Result<Tensor> QuantizingSource::vector(const VectorSpec& spec) {

@@ -39,8 +39,8 @@ class QuantizingSource : public WeightSource {
         base_(base, stages_.factors),
         seconds_(stages_.seconds) {}
 
-  Result<StoredLinear> linear(const LinearSpec& spec) override;
-  Result<StoredLinear> table(const LinearSpec& spec) override;
+  Result<StoredLinear> linear(const LinearSpec& spec) override { return handed_out(spec, false); }
+  Result<StoredLinear> table(const LinearSpec& spec) override { return handed_out(spec, true); }
   Result<Tensor> vector(const VectorSpec& spec) override;
   void use_pool(ThreadPool* pool) override { base_.use_pool(pool); }
 
@@ -50,8 +50,12 @@ class QuantizingSource : public WeightSource {
   int64_t bytes() const { return bytes_; }     // of everything handed out, as stored
   // Bits a weight of the quantized linears, everything stored counted.
   double bits_per_weight() const;
+  // What a table that is to get `scheme` is stored in: one that only hands out rows has no input to
+  // round.
+  Scheme scheme_for_table(const LinearSpec& spec, const Scheme& scheme) const;
 
  private:
+  Result<StoredLinear> handed_out(const LinearSpec& spec, bool is_table);
   Result<StoredLinear> quantize(const LinearSpec& spec, StoredLinear from,
                                 const LinearChoice& choice);
   Context& context_;

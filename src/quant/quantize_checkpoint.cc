@@ -71,9 +71,7 @@ Result<std::vector<LayerReport>> quantize_checkpoint(Context& context, Checkpoin
       .scheme_of = [&](const LinearSpec& spec, bool is_table) -> Result<Scheme> {
         if (const auto choice = choice_for(options, spec, is_table))
           return scheme_that_holds(
-              is_table ? scheme_of_table(choice->scheme, spec.name, options.calibration.get())
-                       : choice->scheme,
-              spec.k);
+              is_table ? source.scheme_for_table(spec, choice->scheme) : choice->scheme, spec.k);
         // stays as it is, or is rescaled
         const StoredLinear stored = TRY(is_table ? kept.table(spec) : kept.linear(spec));
         return Scheme{stored.weight.format, stored.activations};

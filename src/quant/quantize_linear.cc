@@ -100,7 +100,10 @@ Result<QuantizedLinear> quantize_linear(Context& context, const LinearSpec& spec
   join(report.fallback, done.fallback);
   if (options.strict && !report.fallback.empty()) return fail(fallback_error(report, scheme));
   report.damping = done.damping;
-  report.tokens = inputs == nullptr ? 0 : inputs->tokens;
+  if (inputs != nullptr) {
+    report.tokens = inputs->tokens;
+    report.routed_tokens = inputs->routed_tokens;
+  }
   report.bits_per_weight = out.bits_per_weight();
   report.bytes = out.bytes();
   report.relative_squared_error = relative_squared_error(context, layer.weight, out);

@@ -193,6 +193,20 @@ std::string json_text(const Outcome& outcome) {
   return json.take();
 }
 
+std::string experts_text(const std::vector<LayerReport>& layers) {
+  int64_t few = 0, least = 0;
+  for (const LayerReport& layer : layers)
+    if (layer.routed_tokens < layer.tokens) {
+      least = few == 0 ? layer.routed_tokens : std::min(least, layer.routed_tokens);
+      ++few;
+    }
+  if (few == 0) return {};
+  return fmt::format(
+      "{} linears of experts got fewer tokens of the calibration than they have inputs (the least: "
+      "{}) and were fitted to all of its tokens\n",
+      few, least);
+}
+
 std::string text(const Outcome& outcome) {
   const bool with_outputs = std::any_of(outcome.layers.begin(), outcome.layers.end(),
                                         [](const LayerReport& l) { return l.output_error != 0; });
@@ -226,6 +240,7 @@ std::string text(const Outcome& outcome) {
     out +=
         "outputs: squared error of the linear's outputs on the calibration text, relative to their "
         "squares; before it, what rounding to nearest would give.\n";
+  out += experts_text(outcome.layers);
   out += fallbacks;
   if (const std::string note = batch_note(outcome.quantize.scheme); !note.empty())
     out += "note: " + note + "\n";

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "eval/windows.h"
 
@@ -39,11 +40,28 @@ class InputProbe : public Probe {
   }
   void see(const OperatorOutput& output) override {
     if (output.kind != OperatorKind::linear) return;
+    if (!few_.empty() && !few_.contains(output.weight)) return;
+    rows_[output.weight] += output.input.rows;
     seen_.at(output.weight)->add(output.input, with_histograms_);
+  }
+  bool sends_every_row(std::span<const LinearWeight* const> expert) override {
+    return std::any_of(expert.begin(), expert.end(),
+                       [&](const LinearWeight* weight) { return few_.contains(weight); });
+  }
+  // Whether there are experts that fewer tokens reached than their input has elements; from now on
+  // these count alone, and are sent every token.
+  bool begin_again_with_few(int64_t tokens) {
+    for (const auto& [weight, seen] : seen_)
+      if (rows_[weight] < std::min(tokens, static_cast<const LinearWeight*>(weight)->packed.k()))
+        few_.insert(weight);
+    for (const void* weight : few_) *seen_.at(weight) = {};
+    return !few_.empty();
   }
 
  private:
   std::map<const void*, SeenInput*> seen_;
+  std::map<const void*, int64_t> rows_;
+  std::set<const void*> few_;  // empty: all count
   bool with_histograms_;
 };
 
@@ -99,12 +117,16 @@ Result<std::shared_ptr<const Calibration>> calibrate(Context& context, Checkpoin
   InputProbe probe(*model, out->inputs, options.range.method != RangeMethod::absmax);
   const ProbeGuard guard(own, probe);
   Tensor logits(DType::f32, {length, config.vocabulary_size});
-  for (int64_t i = 0; i < windows.count(); ++i) {
-    progress.update(static_cast<double>(i), static_cast<double>(windows.count()),
-                    fmt::format("calibrating, window {} of {}", i + 1, windows.count()));
-    Sequence sequence = model->new_sequence(length);
-    model->forward(own, sequence, windows[i], logits.view<float>());
-  }
+  const auto read_text = [&](const char* what) {
+    for (int64_t i = 0; i < windows.count(); ++i) {
+      progress.update(static_cast<double>(i), static_cast<double>(windows.count()),
+                      fmt::format("{}, window {} of {}", what, i + 1, windows.count()));
+      Sequence sequence = model->new_sequence(length);
+      model->forward(own, sequence, windows[i], logits.view<float>());
+    }
+  };
+  read_text("calibrating");
+  if (probe.begin_again_with_few(out->tokens)) read_text("calibrating experts of few tokens");
   for (const auto& [name, seen] : out->inputs) {
     if (seen.finite) continue;
     return fail(

@@ -36,7 +36,7 @@ void Head::run(Context& context, const ag::Value& x, const ag::Value& logits) co
   const ag::Value raw = cap == 0 || context.tape == nullptr
                             ? logits
                             : ag::new_value(context, logits.data.rows, logits.data.columns);
-  ag::linear_into(context, normed, {&weight, 1}, {&raw, 1});
+  if (!ag::linear_into(context, normed, {&weight, 1}, {&raw, 1})) return;
   if (cap != 0) ag::softcap_into(context, cap, raw, logits);
 }
 

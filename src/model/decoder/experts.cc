@@ -30,15 +30,23 @@ ag::Value Experts::run(Context& context, const ag::Value& x) const {
   std::fill_n(out.data.data, x.data.rows * x.data.columns, 0.0f);
   for (size_t e = 0; e < experts_.size(); ++e) {
     const auto begin = static_cast<size_t>(of.begin[e]), end = static_cast<size_t>(of.begin[e + 1]);
-    if (begin == end) continue;
+    const bool every_row =
+        context.probe != nullptr && context.probe->sends_every_row(experts_[e].linears());
+    if (begin == end && !every_row) continue;
     std::optional<Workspace::Mark> mark;
     if (context.tape == nullptr) mark.emplace(context.workspace);
+    if (every_row) {
+      experts_[e].run(context, x);
+      continue;
+    }
     const auto rows = of.rows.subspan(begin, end - begin);
     const ag::Value y = experts_[e].run(context, ag::select_rows(context, x, rows));
     if (pass_ended(context)) continue;  // the other experts' inputs are wanted too
     ag::add_weighted_rows(context, y, rows, of.slots.subspan(begin, end - begin), weights, out);
   }
-  return shared_ ? ag::add(context, out, shared_->run(context, x)) : out;
+  if (!shared_) return out;
+  const ag::Value y = shared_->run(context, x);
+  return pass_ended(context) ? out : ag::add(context, out, y);
 }
 
 }  // namespace farthing

@@ -113,6 +113,13 @@ Result<> Mlp::visit(WeightVisitor& visitor) {
   return down_.visit(visitor);
 }
 
+std::vector<const LinearWeight*> Mlp::linears() const {
+  std::vector<const LinearWeight*> out;
+  for (const Linears* part : {&inputs_, &down_})
+    for (const LinearWeight& weight : part->weights()) out.push_back(&weight);
+  return out;
+}
+
 ag::Value Mlp::run(Context& context, const ag::Value& x) const {
   if (plan_.up.count == 0) {
     const auto all = ColumnsPlan::all(0, plan_.inputs[0].n);

@@ -34,6 +34,7 @@ class Linears {
            std::span<autograd::Value> out) const;
   // Of a single linear: all of them.
   autograd::Value run(Context& context, const autograd::Value& x) const;
+  std::span<const LinearWeight> weights() const { return weights_; }
 
  private:
   static constexpr size_t most = 3;
@@ -61,6 +62,7 @@ class Mlp {
   explicit Mlp(const MlpPlan& plan);
   Result<> visit(WeightVisitor& visitor);
   autograd::Value run(Context& context, const autograd::Value& x) const;
+  std::vector<const LinearWeight*> linears() const;
 
  private:
   MlpPlan plan_;

@@ -11,7 +11,7 @@ void write_report(JsonWriter& json, const LayerReport& report) {
   json.field("output_error_before", report.output_error_before);
   json.field("output_error", report.output_error);
   json.field("damping", report.damping).field("rescaled", report.rescaled);
-  json.field("calibration_tokens", report.tokens);
+  json.field("calibration_tokens", report.tokens).field("routed_tokens", report.routed_tokens);
   json.field("clipped", report.encode.clipped);
   json.field("flushed_groups", report.encode.flushed_groups);
   json.field("zero_groups", report.encode.zero_groups);
@@ -32,6 +32,7 @@ Result<LayerReport> read_report(const JsonObject& json) {
   out.damping = TRY(json.number("damping"));
   out.rescaled = TRY(json.number("rescaled"));
   out.tokens = TRY(json.integer("calibration_tokens"));
+  out.routed_tokens = TRY(json.integer("routed_tokens", out.tokens));
   out.encode.clipped = TRY(json.integer("clipped"));
   out.encode.flushed_groups = TRY(json.integer("flushed_groups"));
   out.encode.zero_groups = TRY(json.integer("zero_groups"));

@@ -23,46 +23,54 @@ class Stages {
         options_(options),
         windows_(windows),
         hidden_(config_.hidden_size),
-        tables_(context, from, options),
+        tables_(context, from, options, {.tokens = windows.count() * windows.context()}),
         progress_(progress),
         end_(end_of(config, options)) {
     for (int64_t stage = 1; stage < end(); ++stage) total_ += work_of(stage);
   }
 
-  // Behind the last stage that has anything to quantize; the head has not.
+  // Behind the last stage that has anything to quantize.
   static int64_t end_of(const ModelConfig& config, const QuantizeOptions& options) {
     int64_t out = 1;
-    for (int64_t stage = 1; stage + 1 < stage_count(config); ++stage)
+    for (int64_t stage = 1; stage < stage_count(config); ++stage)
       for (const LinearStep& step : steps_of_stage(config, stage))
-        if (chooses_any(options, step)) out = stage + 1;
+        if (chooses_any(options, step, is_head(config, stage))) out = stage + 1;
     return out;
   }
 
   Result<> run(WorkFolder& work) {
     if (work.done() < 0) {
-      const auto stage = TRY(build_stage(context_, config_, 0, tables_));
+      // A table that is the head too is quantized there, when the head's inputs are known.
+      WeightSource& tables = config_.tied_embeddings() ? from_ : tables_;
+      const auto stage = TRY(build_stage(context_, config_, 0, tables));
       TRY(write_hidden(context_, *stage, windows_, nullptr, hidden_, work.hidden(0),
                        [](int64_t) {}));
       TRY(work.finish_stage(0, {}));
     }
     for (int64_t stage = 1; stage <= work.done(); ++stage) done_ += work_of(stage);
-    for (int64_t stage = work.done() + 1; stage < end(); ++stage) TRY(run_block(work, stage));
+    for (int64_t stage = work.done() + 1; stage < end(); ++stage) TRY(run_stage(work, stage));
     return {};
   }
 
  private:
   int64_t end() const { return end_; }
+  static bool is_head(const ModelConfig& config, int64_t stage) {
+    return stage + 1 == stage_count(config);
+  }
+  bool rescales(int64_t stage) const {
+    return options_.rescaling != nullptr && !is_head(config_, stage);
+  }
   // In passes over the text.
   double work_of(int64_t stage) const {
-    return (options_.rescaling != nullptr ? 2 : 1) +
-           static_cast<double>(steps_of_stage(config_, stage).size());
+    return (rescales(stage) ? 2 : 1) + static_cast<double>(steps_of_stage(config_, stage).size());
   }
 
-  Result<> run_block(WorkFolder& work, int64_t index) {
+  Result<> run_stage(WorkFolder& work, int64_t index) {
+    const bool head = is_head(config_, index);
     const auto from = TRY(
         HiddenStates::open(work.hidden(index - 1), windows_.count() * windows_.context(), hidden_));
     BlockRescaling rescaling;
-    if (options_.rescaling != nullptr) rescaling = TRY(rescale(index, from));
+    if (rescales(index)) rescaling = TRY(rescale(index, from));
     RescaledSource weights(from_, rescaling.factors);
     const auto stage = TRY(build_stage(context_, config_, index, weights));
     std::map<std::string, LinearWeight*> slots;
@@ -70,20 +78,21 @@ class Stages {
     std::vector<QuantizedLinear> out;
     for (const LinearStep& step : steps_of_stage(config_, index)) {
       done_ += 1;
-      if (!chooses_any(options_, step)) continue;
-      const auto inputs = TRY(see_inputs(context_, *stage, step, what_of(step), windows_, from,
-                                         hidden_, each_window(index)));
+      if (!chooses_any(options_, step, head)) continue;
+      const auto inputs = TRY(see_inputs(context_, *stage, step, what_of(step, head), windows_,
+                                         from, hidden_, each_window(index)));
       for (size_t g = 0; g < step.size(); ++g) {
         for (const LinearSpec& spec : step[g].linears) {
-          const auto choice = choice_for(options_, spec, false);
+          const auto choice = choice_for(options_, spec, head);
           if (!choice) continue;
           progress_.update(done_, total_, spec.name);
-          const StoredLinear weight = TRY(weights.linear(spec));
+          const StoredLinear weight = TRY(head ? weights.table(spec) : weights.linear(spec));
           out.push_back(
               TRY(quantize_linear(context_, spec, weight, *choice, options_, &inputs[g])));
           if (const auto found = rescaling.strengths.find(spec.name);
               found != rescaling.strengths.end())
             out.back().report.rescaled = found->second;
+          if (head) continue;  // nothing reads its outputs
           const StoredLinear& stored = out.back().stored;
           slots.at(spec.name)->packed =
               ops::pack_weight(context_, stored.weight, stored.rounding());
@@ -114,18 +123,18 @@ class Stages {
     return rescale_block(context_, config_, index, from_, options_, inputs);
   }
 
-  static bool chooses_any(const QuantizeOptions& options, const LinearStep& step) {
+  static bool chooses_any(const QuantizeOptions& options, const LinearStep& step, bool tables) {
     for (const LinearGroup& group : step)
       for (const LinearSpec& spec : group.linears)
-        if (choice_for(options, spec, false)) return true;
+        if (choice_for(options, spec, tables)) return true;
     return false;
   }
 
-  SeeOptions what_of(const LinearStep& step) const {
+  SeeOptions what_of(const LinearStep& step, bool tables) const {
     SeeOptions out;
     for (const LinearGroup& group : step)
       for (const LinearSpec& spec : group.linears)
-        if (const auto choice = choice_for(options_, spec, false)) {
+        if (const auto choice = choice_for(options_, spec, tables)) {
           out.gram = out.gram || choice->method->needs == AlgorithmNeeds::gram;
           out.histogram = out.histogram || (is_static(choice->scheme.activations) &&
                                             options_.range.method != RangeMethod::absmax);

@@ -82,9 +82,18 @@ class StepProbe : public Probe {
     Context plain = context_;
     plain.probe = nullptr;
     for (const size_t g : groups)
-      inputs_[g].add(plain, input, step_[g].values ? reading_.data() : nullptr);
+      if (few_.empty() || few_.contains(g))
+        inputs_[g].add(plain, input, step_[g].values ? reading_.data() : nullptr);
     return groups.empty() || end_ == PassEnd::block;
   }
+  bool sends_every_row(std::span<const LinearWeight* const> expert) override {
+    return std::any_of(expert.begin(), expert.end(), [&](const LinearWeight* weight) {
+      const auto found = group_of_.find(weight);
+      return found != group_of_.end() && few_.contains(found->second);
+    });
+  }
+  // From now on only these groups count, and see every token.
+  void see_every_token(std::set<size_t> groups) { few_ = std::move(groups); }
 
  private:
   const LinearStep& step_;
@@ -93,7 +102,16 @@ class StepProbe : public Probe {
   Context& context_;
   PassEnd end_;
   std::span<const float> reading_;
+  std::set<size_t> few_;  // empty: all groups count
 };
+
+// Experts' groups with fewer tokens than inputs, so that no Gram matrix of theirs has full rank.
+std::set<size_t> reached_by_few(const std::vector<InputStatistics>& inputs, int64_t tokens) {
+  std::set<size_t> out;
+  for (size_t g = 0; g < inputs.size(); ++g)
+    if (inputs[g].tokens < std::min(inputs[g].k(), tokens)) out.insert(g);
+  return out;
+}
 
 Error not_finite(const LinearGroup& group) {
   return {.what = "a linear's input is not finite while the model reads the calibration text",
@@ -150,16 +168,30 @@ Result<std::vector<InputStatistics>> see_inputs(Context& context, ModelStage& st
   Context own = context;
   own.probe = &probe;
   Tensor rows(DType::f32, {windows.context(), hidden});
-  for (int64_t w = 0; w < windows.count(); ++w) {
-    each(w);
-    if (has_values) {
+  const auto read_text = [&] {
+    for (int64_t w = 0; w < windows.count(); ++w) {
+      each(w);
+      if (has_values) {
+        from.copy_rows(w * windows.context(), rows.view<float>());
+        reading =
+            reading_weights(context, stage, {.tokens = windows[w], .hidden = rows.view<float>()});
+      }
       from.copy_rows(w * windows.context(), rows.view<float>());
-      reading =
-          reading_weights(context, stage, {.tokens = windows[w], .hidden = rows.view<float>()});
+      probe.begin_window(reading);
+      stage.run(own, {.tokens = windows[w], .hidden = rows.view<float>()});
     }
-    from.copy_rows(w * windows.context(), rows.view<float>());
-    probe.begin_window(reading);
-    stage.run(own, {.tokens = windows[w], .hidden = rows.view<float>()});
+  };
+  read_text();
+  for (InputStatistics& input : inputs) input.routed_tokens = input.tokens;
+  if (auto few = reached_by_few(inputs, windows.count() * windows.context()); !few.empty()) {
+    for (const size_t g : few) {
+      const int64_t routed = inputs[g].tokens;
+      inputs[g] = InputStatistics(inputs[g].k(), what.gram);
+      inputs[g].with_histogram = what.histogram;
+      inputs[g].routed_tokens = routed;
+    }
+    probe.see_every_token(std::move(few));
+    read_text();
   }
   for (size_t g = 0; g < step.size(); ++g) {
     inputs[g].finish();

@@ -42,9 +42,10 @@ struct SeeOptions {
   PassEnd end = PassEnd::step;
 };
 
-// The inputs of a step's groups, over all windows; those of values with their reading_weights.
-// Earlier steps' linears run as they are now.
-// Fails, and names the linear, where an input is not finite.
+// The inputs of a step's groups, over all windows; those of values with their reading_weights;
+// those of an expert that fewer tokens reach than its input has elements over every token, in a
+// second pass. Earlier steps' linears run as they are now. Fails, and names the linear, where an
+// input is not finite.
 Result<std::vector<InputStatistics>> see_inputs(Context& context, ModelStage& stage,
                                                 const LinearStep& step, SeeOptions what,
                                                 const Windows& windows, const HiddenStates& from,
