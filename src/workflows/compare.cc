@@ -9,6 +9,7 @@
 
 #include "model/checkpoint.h"
 #include "quant/method.h"
+#include "workflows/compare_plans.h"
 #include "workflows/comparison.h"
 #include "workflows/report_folder.h"
 
@@ -16,34 +17,6 @@ namespace farthing {
 namespace fs = std::filesystem;
 
 namespace {
-
-// What to quantize to, checked before anything runs.
-Result<std::vector<QuantizeOptions>> plan_rows(const CompareOptions& options) {
-  std::vector<QuantizeOptions> out;
-  std::optional<Scheme> tables;
-  if (options.tables) tables = TRY(parse_scheme(*options.tables));
-  for (const Scheme& scheme : TRY(schemes_of_list(options.formats))) {
-    for (const std::string& name : options.methods) {
-      QuantizeOptions row{.scheme = scheme, .scale_rule = options.scale_rule, .tables = tables};
-      TRY(parse_method(name)).apply(row);
-      // Formats without a scale (f16) may stand among those that the rule is for.
-      if (scheme.weights->scale_rules.empty()) row.scale_rule.reset();
-      TRY(check_options(row));
-      const bool twice = std::any_of(out.begin(), out.end(), [&](const QuantizeOptions& other) {
-        return other.scheme == row.scheme && method_of(other) == method_of(row);
-      });
-      if (!twice) out.push_back(std::move(row));
-    }
-  }
-  if (out.empty()) {
-    return fail({.what = "nothing to compare",
-                 .where = "--methods",
-                 .got = "no method",
-                 .wanted = "one of " + method_names(),
-                 .remedy = "leave --methods away for rtn"});
-  }
-  return out;
-}
 
 // The text's windows, for this model.
 Result<Windows> windows_for(const Checkpoint& checkpoint, const EvaluationText& text,
@@ -106,37 +79,6 @@ std::string CompareRow::name() const {
   return method.empty() || method == "rtn" ? scheme : fmt::format("{} ({})", scheme, method);
 }
 
-std::vector<std::string> default_schemes() {
-  // One or two of each family that people choose among; the registry has many more.
-  static constexpr std::string_view formats[] = {
-      "f16",       "bf16",     "fp8_e4m3_row", "mxfp8",         "mxfp4",     "nvfp4",
-      "nf4",       "int8_row", "int4_g32",     "int4_g32_asym", "int4_g128", "int4_g128_asym",
-      "int3_g128", "q4_0",     "q4_k",         "q6_k",          "q8_0"};
-  std::vector<std::string> out;
-  for (const std::string_view name : formats) {
-    const Format* format = find_format(name);
-    CHECK(format != nullptr);
-    out.emplace_back(name);
-    if (has_int8_product(*format) && format->default_activations == Activations::f32)
-      out.push_back(out.back() + "@int8_block32");
-  }
-  return out;
-}
-
-Result<std::vector<Scheme>> schemes_of_list(const std::vector<std::string>& list) {
-  std::vector<Scheme> out;
-  for (const std::string& text : list.empty() ? default_schemes() : list) {
-    if (text != "all" && !text.starts_with("all@")) {
-      out.push_back(TRY(parse_scheme(text)));
-      continue;
-    }
-    for (const Format& format : all_formats())
-      if (format.name != "f32")
-        out.push_back(TRY(parse_scheme(std::string(format.name) + text.substr(3))));
-  }
-  return out;
-}
-
 Result<CompareReport> compare(Context& context, const CompareOptions& options, Progress& progress) {
   auto plans = TRY(plan_rows(options));
   const auto checkpoint = TRY(Checkpoint::open(options.model));
@@ -153,11 +95,13 @@ Result<CompareReport> compare(Context& context, const CompareOptions& options, P
   report.notes = options.notes;
   if (const auto note = offgrid_note(options.model)) report.notes.push_back(*note);
 
+  TRY(choose_open_methods(context, *checkpoint, plans, options, text.digest, output.scratch(),
+                          progress, report.notes));
   std::shared_ptr<const Calibration> calibration;
-  for (QuantizeOptions& plan : plans) {
-    plan.calibration = calibration;  // of this model: the same for all
-    TRY(calibrate_for(context, *checkpoint, {}, plan, progress));
-    calibration = plan.calibration;
+  for (ComparePlan& plan : plans) {
+    plan.quantize.calibration = calibration;  // of this model: the same for all
+    TRY(calibrate_for(context, *checkpoint, {}, plan.quantize, progress));
+    calibration = plan.quantize.calibration;
   }
   if (calibration != nullptr)
     report.notes.push_back(
@@ -166,8 +110,8 @@ Result<CompareReport> compare(Context& context, const CompareOptions& options, P
 
   double work = 1;
   const int64_t tokens = windows.count() * windows.context();
-  for (const QuantizeOptions& plan : plans) {
-    const Work of_plan = work_of(plan, options.calibration, tokens);
+  for (const ComparePlan& plan : plans) {
+    const Work of_plan = work_of(plan.quantize, options.calibration, tokens);
     work += of_plan.quantizing + of_plan.measuring;
   }
   Comparison comparison(context, *checkpoint, std::move(windows), std::move(spill), options.speed,
@@ -181,10 +125,13 @@ Result<CompareReport> compare(Context& context, const CompareOptions& options, P
         "activations that are not rounded. What its first quantization cost is not part of these "
         "numbers.");
   }
-  for (const QuantizeOptions& plan : plans)
-    if (const std::string note = batch_note(plan.scheme); !note.empty())
+  for (const ComparePlan& plan : plans)
+    if (const std::string note = batch_note(plan.quantize.scheme); !note.empty())
       report.notes.push_back(note);
-  for (const QuantizeOptions& plan : plans) report.rows.push_back(comparison.candidate(plan));
+  for (ComparePlan& plan : plans) {
+    report.rows.push_back(comparison.candidate(plan.quantize));
+    report.rows.back().trials = std::move(plan.trials);
+  }
   progress.update(work, work, "done");
 
   const auto failed = [](const CompareRow& row) { return !row.error.empty(); };

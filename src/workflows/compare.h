@@ -19,6 +19,8 @@ namespace farthing {
 struct CompareOptions {
   std::filesystem::path model;
   std::vector<std::string> formats;  // schemes; empty: default_schemes()
+  // Of parse_method, or "auto": for each scheme the one that costs least on a part of the
+  // calibration's text that no method sees.
   std::vector<std::string> methods = {"rtn"};
   std::optional<ScaleRule> scale_rule;  // each format's default where it is absent
   std::optional<std::string> tables;    // the scheme of embedding and head; absent: as they are

@@ -14,6 +14,14 @@
 
 namespace farthing {
 
+// What a method cost on the part of the calibration's text that was held back to choose among
+// methods.
+struct MethodTrial {
+  std::string method;
+  Estimate kl;        // nats
+  std::string error;  // why there is none; else empty
+};
+
 // One scheme, quantized by one method; or the baseline.
 struct CompareRow {
   std::string scheme;  // "int4_g128@int8_block32"
@@ -28,8 +36,9 @@ struct CompareRow {
   double quantize_seconds = 0;
   std::vector<LayerReport> layers;
   std::vector<std::string>
-      fallbacks;      // linears that got another format and why, a sentence for each reason
-  std::string error;  // why there are no numbers; else empty
+      fallbacks;  // linears that got another format and why, a sentence for each reason
+  std::vector<MethodTrial> trials;  // where the method was chosen among these
+  std::string error;                // why there are no numbers; else empty
 
   // What tells the row from the others: the scheme, and the method where it is not "rtn".
   std::string name() const;

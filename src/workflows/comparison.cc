@@ -117,7 +117,7 @@ Result<ScoredWindows> Comparison::measure(WeightSource& source, const std::strin
   reset_peak_memory();
   const auto model = TRY(build_model(context, checkpoint_.config(), source, loading));
   progress_.update(begin + 0.1 * work, work_, label + ": timing prompt and decode");
-  row.speed = measure_speed(context, *model, speed_);
+  if (speed_.runs > 0) row.speed = measure_speed(context, *model, speed_);
   row.peak_memory_bytes = memory_use().peak_bytes - before;
   ModelScorer scorer(context, *model);
   return evaluate(context, scorer, windows_, options, scoring);

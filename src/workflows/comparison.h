@@ -25,7 +25,8 @@ Work work_of(const QuantizeOptions& plan, const CalibrationOptions& calibration,
 // candidates are held against. One model is in memory at a time.
 class Comparison {
  public:
-  // `work` is the baseline's (1) and that of all candidates. Methods that see inputs keep what they
+  // `work` is the baseline's (1) and that of all candidates. With speed.runs = 0 no speed is
+  // measured. Methods that see inputs keep what they
   // have done in a folder of `scratch` until the candidate is measured.
   Comparison(Context& context, Checkpoint& checkpoint, Windows windows, SpilledBaseline spill,
              SpeedOptions speed, CalibrationOptions calibration, std::filesystem::path scratch,

@@ -124,6 +124,7 @@ RescalingInfo awq_rescaling() {
               "by a search for the least error of the outputs",
           .needs = AlgorithmNeeds::gram,
           .algorithm = "imatrix",
+          .for_activations = false,
           .factors = awq_factors};
 }
 

@@ -32,6 +32,7 @@ struct RescalingInfo {
   std::string_view summary;  // one sentence
   AlgorithmNeeds needs;
   std::string_view algorithm;  // rounds the weights where no other is named
+  bool for_activations;        // helps only where these are rounded
   RescalingFactors (*factors)(Context&, const RescalingInput&);
 };
 

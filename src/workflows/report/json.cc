@@ -64,6 +64,17 @@ void write_row(JsonWriter& json, const CompareRow& row) {
     write_measurements(json, row, false);
     json.field("quantize_seconds", row.quantize_seconds);
     write_strings(json, "fallbacks", row.fallbacks);
+    json.key("trials").begin_array();
+    for (const MethodTrial& trial : row.trials) {
+      json.begin_object().field("method", trial.method);
+      if (trial.error.empty()) {
+        write_estimate(json, "kl_mean", trial.kl);
+      } else {
+        json.field("error", trial.error);
+      }
+      json.end_object();
+    }
+    json.end_array();
     json.key("layers").begin_array();
     for (const LayerReport& layer : row.layers) json.raw(layer_json(layer));
     json.end_array();
