@@ -21,13 +21,24 @@ Result<std::unique_ptr<Model>> load_model(Context& context, Checkpoint& checkpoi
   return build_model(context, checkpoint.config(), source, progress, time);
 }
 
-Result<RangeMethod> parse_range_method(const std::string& name) {
+namespace {
+
+Result<RangeMethod> parse_range(const std::string& name, const char* option) {
   if (const auto method = find_range_method(name)) return *method;
   return fail({.what = "unknown way to choose a range",
-               .where = "--activation-range",
+               .where = option,
                .got = name,
                .wanted = "one of " + std::string(range_method_names),
                .remedy = "correct the name"});
+}
+
+}  // namespace
+
+Result<RangeMethod> parse_range_method(const std::string& name) {
+  return parse_range(name, "--activation-range");
+}
+Result<RangeMethod> parse_kv_range(const std::string& name) {
+  return parse_range(name, "--kv-cache-range");
 }
 
 Result<ScaleRule> parse_scale_rule(const std::string& name) {
@@ -43,12 +54,25 @@ Result<ScaleRule> parse_scale_rule(const std::string& name) {
 }
 
 Result<KvCodec> parse_kv_codec(const std::string& name) {
+  // vLLM's words
+  if (name == "float16") return KvCodec::f16;
+  if (name == "bfloat16") return KvCodec::bf16;
   if (const auto codec = find_kv_codec(name)) return *codec;
   return fail({.what = "unknown type of the KV cache",
                .where = "--kv-cache-dtype",
                .got = name,
                .wanted = "one of " + kv_codec_names(),
                .remedy = "correct the name"});
+}
+
+void declare_kv_cache(OptionList& list, std::optional<KvCodec>& target) {
+  const auto parse = [](const std::string& name) -> Result<std::optional<KvCodec>> {
+    if (name == "auto") return std::optional<KvCodec>();
+    return TRY(parse_kv_codec(name));
+  };
+  list.parsed("--kv-cache-dtype", "TYPE", target, parse,
+              "Type of keys and values in the cache: " + kv_codec_names() +
+                  "; auto, or without it: what the model says, mostly f32");
 }
 
 }  // namespace farthing

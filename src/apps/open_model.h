@@ -26,8 +26,11 @@ Result<std::unique_ptr<Model>> load_model(Context& context, Checkpoint& checkpoi
 
 // A method by its name.
 Result<RangeMethod> parse_range_method(const std::string& name);
+Result<RangeMethod> parse_kv_range(const std::string& name);
 Result<ScaleRule> parse_scale_rule(const std::string& name);
 // A value of --kv-cache-dtype.
 Result<KvCodec> parse_kv_codec(const std::string& name);
+// The option --kv-cache-dtype of what runs a model; where it is not given the model says.
+void declare_kv_cache(OptionList& list, std::optional<KvCodec>& target);
 
 }  // namespace farthing

@@ -76,6 +76,18 @@ class Probe {
   bool ended_ = false;
 };
 
+// Sets a context's probe while it lives.
+class ProbeGuard {
+ public:
+  ProbeGuard(Context& context, Probe& probe) : context_(context) { context.probe = &probe; }
+  ~ProbeGuard() { context_.probe = nullptr; }
+  ProbeGuard(const ProbeGuard&) = delete;
+  ProbeGuard& operator=(const ProbeGuard&) = delete;
+
+ private:
+  Context& context_;
+};
+
 // Whether nothing that a model goes on to compute will be read.
 inline bool pass_ended(const Context& context) {
   return context.probe != nullptr && context.probe->ended();

@@ -66,6 +66,7 @@ int64_t pages_of_budget(const Model& model, const EngineOptions& options) {
 Result<std::unique_ptr<Engine>> Engine::create(Context& context, const Model& model,
                                                const EngineOptions& options) {
   TRY(model.check_batch_invariant());
+  TRY(model.check_kv_cache(options.kv_cache_dtype));
   TRY(check_at_least(options.max_num_seqs, 1, "max_num_seqs"));
   TRY(check_at_least(options.max_num_batched_tokens, 1, "max_num_batched_tokens"));
   TRY(check_at_least(options.kv_pages, 0, "kv_pages"));

@@ -16,7 +16,7 @@ namespace farthing {
 
 // Names as vLLM's engine arguments.
 struct EngineOptions {
-  KvCodec kv_cache_dtype = KvCodec::f32;
+  std::optional<KvCodec> kv_cache_dtype = {};  // absent: as the model says
   // The KV cache's budget, in pages of 64 positions or in bytes; the smaller one of those given.
   // Neither: 1 GiB, but room for the model's longest sequence, and no more than max_num_seqs of
   // those. Memory is taken as it is needed, or all at the start.
@@ -61,8 +61,8 @@ struct EngineStatistics {
 // while a step runs.
 class Engine {
  public:
-  // Fails on options outside their range, on a budget below one page, and on a model whose results
-  // depend on the batch (formats/activations.h).
+  // Fails on options outside their range, on a budget below one page, on a model whose results
+  // depend on the batch (formats/activations.h), and on a KV cache whose scales it does not have.
   static Result<std::unique_ptr<Engine>> create(Context& context, const Model& model,
                                                 const EngineOptions& options = {});
   ~Engine();

@@ -7,7 +7,7 @@ namespace farthing {
 
 Result<Generation> generate(Context& context, const Model& model, Request request,
                             const std::function<bool(const SampledToken&)>& on_token,
-                            KvCodec kv_cache_dtype) {
+                            std::optional<KvCodec> kv_cache_dtype) {
   // A short step bounds the memory that a long prompt's activations take.
   const auto engine = TRY(Engine::create(context, model,
                                          {.kv_cache_dtype = kv_cache_dtype,

@@ -18,6 +18,6 @@ struct Generation {
 // Engine::submit do, and on NaN logits.
 Result<Generation> generate(Context& context, const Model& model, Request request,
                             const std::function<bool(const SampledToken&)>& on_token,
-                            KvCodec kv_cache_dtype = KvCodec::f32);
+                            std::optional<KvCodec> kv_cache_dtype = std::nullopt);
 
 }  // namespace farthing

@@ -1,6 +1,7 @@
 // Scorer: tokens in, logits out. What evaluation needs of a model, whoever runs it.
 #pragma once
 
+#include <optional>
 #include <span>
 
 #include "base/result.h"
@@ -22,13 +23,16 @@ class Scorer {
 // A model of our own.
 class ModelScorer : public Scorer {
  public:
-  ModelScorer(Context& context, const Model& model) : context_(context), model_(model) {}
+  // `kv_cache`: absent: as the model says.
+  ModelScorer(Context& context, const Model& model, std::optional<KvCodec> kv_cache = std::nullopt)
+      : context_(context), model_(model), kv_cache_(kv_cache) {}
   int64_t vocabulary_size() const override { return model_.config().vocabulary_size; }
   Result<> score(std::span<const int32_t> window, View<float, 2> logits) override;
 
  private:
   Context& context_;
   const Model& model_;
+  std::optional<KvCodec> kv_cache_;
 };
 
 }  // namespace farthing

@@ -43,7 +43,8 @@ Speed measure_speed(Context& context, const Model& model, const SpeedOptions& op
   for (int run = -1; run < options.runs; ++run) {
     const bool warming_up = run < 0;
     if (run > 0 && now_seconds() - began > options.enough_seconds) break;
-    Sequence sequence = model.new_sequence(speed.prompt_tokens + speed.decode_tokens);
+    Sequence sequence =
+        model.new_sequence(speed.prompt_tokens + speed.decode_tokens, options.kv_cache);
     const auto part = warming_up ? prompt.first((prompt.size() + 7) / 8) : prompt;
     const double prompt_time =
         seconds_of([&] { model.forward(context, sequence, part, logits.view<float>()); });

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 #include "model/model.h"
 #include "tensor/context.h"
@@ -12,7 +13,8 @@ struct SpeedOptions {
   int64_t prompt_tokens = 512;
   int64_t decode_tokens = 128;
   int runs = 3;
-  double enough_seconds = 15;  // no further run starts after so long
+  std::optional<KvCodec> kv_cache = {};  // absent: as the model says
+  double enough_seconds = 15;            // no further run starts after so long
 };
 
 // Tokens a second: the median over the runs, and the slowest and the fastest run.

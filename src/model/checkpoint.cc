@@ -108,6 +108,13 @@ std::string plane_tensor_name(const std::string& name, std::string_view plane) {
   return plane == "weight" ? name : fmt::format("{}.{}", name, plane);
 }
 
+KvScaleNames kv_scale_names(const BlockPlan& block) {
+  const bool latent = block.latent.heads > 0;
+  const std::string& output = latent ? block.latent.output.name : block.attention.output.name;
+  const std::string attention = output.substr(0, output.rfind('.'));
+  return {attention + ".k_scale", attention + ".v_scale"};
+}
+
 std::vector<PlaneSpec> static_input_planes(Activations activations) {
   std::vector<PlaneSpec> out;
   if (!is_static(activations)) return out;

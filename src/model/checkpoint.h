@@ -63,6 +63,12 @@ Tensor transposed(const Tensor& matrix);
 // The safetensors name of a plane of a quantized matrix: "NAME.codes"; a format with one plane
 // "weight" uses NAME itself.
 std::string plane_tensor_name(const std::string& name, std::string_view plane);
+// The tensors of a block's scales of the KV cache, F32 [kv_heads]:
+// "model.layers.3.self_attn.k_scale" and "...v_scale".
+struct KvScaleNames {
+  std::string keys, values;
+};
+KvScaleNames kv_scale_names(const BlockPlan& block);
 // What a static activation format adds to a linear's planes: "input_scale" F32 [1] and, with a zero
 // point, "input_zero_point" I8 [1]. Empty for all others.
 std::vector<PlaneSpec> static_input_planes(Activations activations);

@@ -76,6 +76,19 @@ class HuggingFaceCheckpoint : public Checkpoint {
     return out;
   }
 
+  Result<KvCacheFormat> kv_cache() override {
+    KvCacheFormat out{kv_codec_};
+    if (kv_codec_info(kv_codec_).scaling != KvScaling::of_head) return out;
+    auto scales = std::make_shared<KvScales>();
+    for (const BlockPlan& block : config_.plan.blocks) {
+      const KvScaleNames names = kv_scale_names(block);
+      TRY(append_kv_scales(names.keys, scales->keys));
+      TRY(append_kv_scales(names.values, scales->values));
+    }
+    out.scales = std::move(scales);
+    return out;
+  }
+
   Result<Tokenizer> tokenizer() const override { return tokenizer_of_folder(path_); }
 
   Result<std::string> chat_template() const override {
@@ -129,6 +142,7 @@ class HuggingFaceCheckpoint : public Checkpoint {
                      .wanted = fmt::format("quant_method farthing, version {}", scheme_version),
                      .remedy = "use the unquantized model, or a GGUF file of it"});
       }
+      TRY(read_kv_codec(section));
       const auto linears = TRY(section.object("linears"));
       for (const std::string& name : linears.keys()) {
         auto scheme = parse_scheme(TRY(linears.member_string(name)));
@@ -146,6 +160,48 @@ class HuggingFaceCheckpoint : public Checkpoint {
         }
         schemes_.emplace(name, *scheme);
       }
+    }
+    return {};
+  }
+
+  Result<> read_kv_codec(const JsonObject& section) {
+    const std::string name = TRY(section.string("kv_cache_dtype", "f32"));
+    const auto codec = find_kv_codec(name);
+    if (!codec) {
+      return fail({.what = "the quantization section names a KV cache of an unknown type",
+                   .where = fmt::format("{}, field kv_cache_dtype", section.where()),
+                   .got = name,
+                   .wanted = "one of " + kv_codec_names(),
+                   .remedy = "correct the name, or quantize the model again"});
+    }
+    kv_codec_ = *codec;
+    return {};
+  }
+
+  Result<> append_kv_scales(const std::string& name, std::vector<float>& to) const {
+    if (directory_.find(name) == nullptr) {
+      return fail({.what = "the scales of the model's KV cache are missing",
+                   .where = fmt::format("{}, tensor {}", path_.string(), name),
+                   .got = "no such tensor",
+                   .wanted = fmt::format("F32 [{}], as {} needs it", config_.kv_heads,
+                                         kv_codec_info(kv_codec_).name),
+                   .remedy = "quantize the model again"});
+    }
+    const Tensor tensor = TRY(directory_.tensor(name));
+    if (tensor.shape() != Shape{config_.kv_heads})
+      return fail(shape_error(name, tensor.shape(), {config_.kv_heads}));
+    const bool floats = tensor.dtype() == DType::f32;
+    for (int64_t head = 0; head < config_.kv_heads; ++head) {
+      const float scale = floats ? tensor.as<float>()[head] : 0;
+      if (!is_valid(Activations::int8_static, {scale, 0})) {
+        return fail({.what = "a scale of the model's KV cache is no scale",
+                     .where = fmt::format("{}, tensor {}, head {}", path_.string(), name, head),
+                     .got = floats ? fmt::format("{}", scale)
+                                   : fmt::format("type {}", dtype_name(tensor.dtype())),
+                     .wanted = "a finite number above 0, as F32",
+                     .remedy = "the file is damaged: quantize the model again"});
+      }
+      to.push_back(scale);
     }
     return {};
   }
@@ -294,6 +350,7 @@ class HuggingFaceCheckpoint : public Checkpoint {
   }
 
   HuggingFaceDirectory directory_;
+  KvCodec kv_codec_ = KvCodec::f32;
   std::map<std::string, Scheme> schemes_;
   std::map<std::string, LinearSpec> linears_;  // tables too; by name, as a file may name thousands
 };

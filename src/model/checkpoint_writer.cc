@@ -20,6 +20,8 @@ class Writer {
 
   Result<> write(const std::filesystem::path& to) {
     auto directory = TRY(AtomicDirectory::create(to, checkpoint_manifest_name));
+    kv_cache_ = TRY(what_.source.kv_cache());
+    TRY(kv_cache_.check(kv_cache_.codec));
     const TensorSpecs specs = tensors_of(what_.from.config());
     auto file = TRY(SafetensorsWriter::create(directory.path() / "model.safetensors",
                                               TRY(declare(specs)), {{"format", "pt"}}));
@@ -35,6 +37,7 @@ class Writer {
     }
     for (const VectorSpec& spec : specs.vectors)
       TRY(file.write(spec.name, TRY(what_.source.vector(spec)).span()));
+    TRY(put_kv_scales(file));
     progress_.update(total, total, "writing");
     TRY(file.commit());
     const auto config = TRY(JsonObject::parse(TRY(what_.from.config_json()), "config.json"));
@@ -63,7 +66,34 @@ class Writer {
     for (const LinearSpec& spec : specs.tables) add(spec, TRY(what_.scheme_of(spec, true)));
     for (const VectorSpec& spec : specs.vectors)
       out.push_back({spec.name, DType::f32, {spec.size}});
+    if (!has_kv_scales()) return out;
+    const ModelConfig& config = what_.from.config();
+    for (const BlockPlan& block : config.plan.blocks) {
+      const KvScaleNames names = kv_scale_names(block);
+      out.push_back({names.keys, DType::f32, {config.kv_heads}});
+      out.push_back({names.values, DType::f32, {config.kv_heads}});
+    }
     return out;
+  }
+
+  bool has_kv_scales() const {
+    return kv_codec_info(kv_cache_.codec).scaling == KvScaling::of_head;
+  }
+
+  Result<> put_kv_scales(SafetensorsWriter& file) {
+    if (!has_kv_scales()) return {};
+    const auto heads = static_cast<size_t>(what_.from.config().kv_heads);
+    size_t at = 0;
+    for (const BlockPlan& block : what_.from.config().plan.blocks) {
+      const KvScaleNames names = kv_scale_names(block);
+      const auto of_layer = [&](const std::vector<float>& scales) {
+        return std::as_bytes(std::span(scales).subspan(at, heads));
+      };
+      TRY(file.write(names.keys, of_layer(kv_cache_.scales->keys)));
+      TRY(file.write(names.values, of_layer(kv_cache_.scales->values)));
+      at += heads;
+    }
+    return {};
   }
 
   Result<> put(SafetensorsWriter& file, const LinearSpec& spec, StoredLinear linear) {
@@ -94,6 +124,8 @@ class Writer {
     json.field("method", what_.method);
     json.field("scheme", full_name(what_.scheme));
     if (what_.scale_rule) json.field("scale_rule", scale_rule_name(*what_.scale_rule));
+    if (kv_cache_.codec != KvCodec::f32)
+      json.field("kv_cache_dtype", kv_codec_info(kv_cache_.codec).name);
     json.key("linears").begin_object();
     for (const auto& [name, scheme] : schemes_) json.field(name, scheme);
     json.end_object().end_object();
@@ -102,6 +134,7 @@ class Writer {
 
   const CheckpointWriting& what_;
   Progress& progress_;
+  KvCacheFormat kv_cache_;
   std::vector<std::pair<std::string, std::string>> schemes_;
 };
 

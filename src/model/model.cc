@@ -1,6 +1,8 @@
 // What every model answers from its weights' slots.
 #include "model/model.h"
 
+#include <fmt/format.h>
+
 #include "model/decoder/decoder.h"
 
 namespace farthing {
@@ -48,8 +50,20 @@ Result<> Model::check_batch_invariant() const {
   return {};
 }
 
-Sequence Model::new_sequence(int64_t tokens, KvCodec codec) const {
-  return new_sequence(std::make_shared<KvPool>(kv_layout(codec)), tokens);
+Result<> KvCacheFormat::check(KvCodec asked) const {
+  const KvCodecInfo& info = kv_codec_info(asked);
+  if (info.scaling != KvScaling::of_head || scales != nullptr) return {};
+  return fail({.what = "the model brings no scales for this type of the KV cache",
+               .where = fmt::format("a KV cache of type {}", info.name),
+               .got = "no k_scale and v_scale",
+               .wanted = "a calibrated scale for each layer and head",
+               .remedy = fmt::format("store the model with them: farthing quantize MODEL --format "
+                                     "SCHEME --kv-cache-dtype {} -o DIR",
+                                     info.name)});
+}
+
+Sequence Model::new_sequence(int64_t tokens, std::optional<KvCodec> asked) const {
+  return new_sequence(std::make_shared<KvPool>(kv_layout(asked)), tokens);
 }
 
 Sequence Model::new_sequence(std::shared_ptr<KvPool> pool, int64_t tokens) const {

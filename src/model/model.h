@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -56,6 +57,15 @@ struct TensorSpecs {
   std::vector<VectorSpec> vectors;
 };
 
+// How a model's cache stores keys and values where nobody asks for another codec.
+struct KvCacheFormat {
+  KvCodec codec = KvCodec::f32;
+  std::shared_ptr<const KvScales> scales = nullptr;  // with a codec that has scales of heads
+
+  // Fails where the codec needs scales that are not there.
+  Result<> check(KvCodec asked) const;
+};
+
 // Where a model takes its weights from while it is built: a checkpoint as it is, or one that is
 // quantized on the way.
 class WeightSource {
@@ -66,6 +76,7 @@ class WeightSource {
   // The embedding [vocabulary, hidden], or the head of an untied model.
   virtual Result<StoredLinear> table(const LinearSpec& spec) = 0;
   virtual Result<Tensor> vector(const VectorSpec& spec) = 0;
+  virtual Result<KvCacheFormat> kv_cache() { return KvCacheFormat{}; }
   // Threads for what is the source's own work in these calls; null: none any more.
   virtual void use_pool(ThreadPool*) {}
 };
@@ -115,13 +126,20 @@ class Model {
   // while another thread runs the model.
   void finish_packing(Context& context);
 
-  // Pages for this model's sequences.
-  KvLayout kv_layout(KvCodec codec) const {
-    return {config_.layers, config_.kv_heads, config_.head_dim, codec};
+  const KvCacheFormat& kv_cache() const { return kv_cache_; }
+  // What a cache stores: what is asked for, or what the model brings. The one place that decides.
+  KvCodec kv_codec(std::optional<KvCodec> asked) const { return asked.value_or(kv_cache_.codec); }
+  // Fails where it needs scales that the model does not have.
+  Result<> check_kv_cache(std::optional<KvCodec> asked) const {
+    return kv_cache_.check(kv_codec(asked));
+  }
+  // Pages for this model's sequences; check_kv_cache succeeds.
+  KvLayout kv_layout(std::optional<KvCodec> asked = std::nullopt) const {
+    return {config_.layers, config_.kv_heads, config_.head_dim, kv_codec(asked), kv_cache_.scales};
   }
   // Room for `tokens` tokens, so that steps up to there allocate nothing. Not while another thread
   // runs forward.
-  Sequence new_sequence(int64_t tokens, KvCodec codec = KvCodec::f32) const;
+  Sequence new_sequence(int64_t tokens, std::optional<KvCodec> asked = std::nullopt) const;
   // The same in pages of a pool that sequences share.
   Sequence new_sequence(std::shared_ptr<KvPool> pool, int64_t tokens) const;
 
@@ -141,8 +159,10 @@ class Model {
 
  protected:
   virtual void reserve_positions(int64_t positions) const = 0;
-  explicit Model(ModelConfig config) : config_(std::move(config)) {}
+  explicit Model(ModelConfig config, KvCacheFormat kv_cache = {})
+      : config_(std::move(config)), kv_cache_(std::move(kv_cache)) {}
   ModelConfig config_;
+  KvCacheFormat kv_cache_;
 };
 
 class GgufTranslation;

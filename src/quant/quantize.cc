@@ -68,6 +68,11 @@ Result<Tensor> QuantizingSource::vector(const VectorSpec& spec) {
   return out;
 }
 
+Result<KvCacheFormat> QuantizingSource::kv_cache() {
+  if (!options_.kv_cache) return base_.kv_cache();
+  return KvCacheFormat{*options_.kv_cache, options_.kv_scales};
+}
+
 double QuantizingSource::bits_per_weight() const {
   double bits = 0, weights = 0;
   for (const LayerReport& report : reports_) {

@@ -42,6 +42,7 @@ class QuantizingSource : public WeightSource {
   Result<StoredLinear> linear(const LinearSpec& spec) override { return handed_out(spec, false); }
   Result<StoredLinear> table(const LinearSpec& spec) override { return handed_out(spec, true); }
   Result<Tensor> vector(const VectorSpec& spec) override;
+  Result<KvCacheFormat> kv_cache() override;
   void use_pool(ThreadPool* pool) override { base_.use_pool(pool); }
 
   // Of what was handed out so far, in that order (tables only where they were quantized).
@@ -79,8 +80,9 @@ struct StagesOptions {
 // Writes a Hugging Face directory whose config.json has a section for the scheme
 // (docs/checkpoint.md). One linear is in memory at a time, or one block where the method sees
 // inputs; but the whole model where only static activations must be calibrated (unless the options
-// bring a calibration). The directory is complete or absent; beside it TO.work holds what a method
-// that sees inputs has done so far, and goes when the directory is there.
+// bring a calibration), and where scales of a KV cache are. The directory is complete or absent;
+// beside it TO.work holds what a method that sees inputs has done so far, and goes when the
+// directory is there.
 Result<std::vector<LayerReport>> quantize_checkpoint(Context& context, Checkpoint& from,
                                                      const QuantizeOptions& options,
                                                      const std::filesystem::path& to,

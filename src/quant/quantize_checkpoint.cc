@@ -1,5 +1,6 @@
 // Writing a quantized model as a directory: one linear in memory at a time.
 #include "base/json_writer.h"
+#include "eval/calibration/kv_calibration.h"
 #include "model/checkpoint_writer.h"
 #include "quant/method.h"
 #include "quant/quantize.h"
@@ -17,7 +18,7 @@ void write_calibration(JsonWriter& json, const std::string& text, const std::str
 }
 
 std::string manifest(const QuantizeOptions& options, const StagesRun& stages,
-                     const std::vector<LayerReport>& reports) {
+                     const KvCalibration* kv, const std::vector<LayerReport>& reports) {
   JsonWriter json(true);
   json.begin_object()
       .field("written_by", "farthing quantize")
@@ -27,6 +28,12 @@ std::string manifest(const QuantizeOptions& options, const StagesRun& stages,
   } else if (const Calibration* c = options.calibration.get()) {
     write_calibration(json, c->text, c->text_digest, c->tokens);
   }
+  if (kv != nullptr) {
+    json.key("kv_cache").begin_object().field("range", range_method_name(kv->range.method));
+    if (kv->range.method == RangeMethod::percentile) json.field("percentile", kv->range.percentile);
+    write_calibration(json, kv->text, kv->text_digest, kv->tokens);
+    json.end_object();
+  }
   json.key("layers").begin_array();
   for (const LayerReport& report : reports) {
     json.begin_object();
@@ -35,6 +42,17 @@ std::string manifest(const QuantizeOptions& options, const StagesRun& stages,
   }
   json.end_array().end_object();
   return json.take() + "\n";
+}
+
+// With the model as it will be stored.
+Result<KvCalibration> calibrate_kv(Context& context, const Checkpoint& from, WeightSource& weights,
+                                   const QuantizeOptions& options, const StagesRun& stages,
+                                   CalibrationOptions calibration, Progress& progress) {
+  QuantizeOptions plain = options;
+  plain.kv_cache = KvCodec::f32;
+  QuantizingSource source(context, weights, plain, stages);
+  calibration.range = options.kv_cache_range;
+  return calibrate_kv_cache(context, from, source, calibration, progress);
 }
 
 }  // namespace
@@ -50,6 +68,9 @@ Result<std::vector<LayerReport>> quantize_checkpoint(Context& context, Checkpoin
   std::unique_ptr<EarlierQuantization> earlier;
   if (!how.redo.empty()) earlier = TRY(EarlierQuantization::open(from, to, options));
   WeightSource& weights = earlier ? static_cast<WeightSource&>(*earlier) : from;
+  if (options.rescaling != nullptr && !options.kv_cache &&
+      TRY(weights.kv_cache()).scales != nullptr)
+    return fail(scales_of_other_channels());
   TRY(calibrate_for(context, from, how.calibration, options, progress));
   std::filesystem::path work = to;
   work += ".work";
@@ -57,6 +78,11 @@ Result<std::vector<LayerReport>> quantize_checkpoint(Context& context, Checkpoin
   if (needs_inputs(options))
     stages = TRY(quantize_stages(context, from, weights, options, how.calibration, work, how.resume,
                                  progress));
+  std::optional<KvCalibration> kv;
+  if (needs_kv_scales(options)) {
+    kv = TRY(calibrate_kv(context, from, weights, options, stages, how.calibration, progress));
+    options.kv_scales = std::make_shared<KvScales>(kv->scales());
+  }
   QuantizingSource source(context, weights, options, stages);
   RescaledSource kept(weights, stages.factors);
   const auto reports = [&] {
@@ -76,7 +102,7 @@ Result<std::vector<LayerReport>> quantize_checkpoint(Context& context, Checkpoin
         const StoredLinear stored = TRY(is_table ? kept.table(spec) : kept.linear(spec));
         return Scheme{stored.weight.format, stored.activations};
       },
-      .manifest = [&] { return manifest(options, stages, reports()); }};
+      .manifest = [&] { return manifest(options, stages, kv ? &*kv : nullptr, reports()); }};
   TRY(write_checkpoint(writing, to, progress));
   std::error_code ignored;
   if (needs_inputs(options)) std::filesystem::remove_all(work, ignored);

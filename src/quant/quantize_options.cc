@@ -55,6 +55,10 @@ bool has_static_activations(const QuantizeOptions& options) {
          });
 }
 
+bool needs_kv_scales(const QuantizeOptions& options) {
+  return options.kv_cache && kv_codec_info(*options.kv_cache).scaling == KvScaling::of_head;
+}
+
 bool needs_inputs(const QuantizeOptions& options) {
   const auto needs = [](const AlgorithmInfo* method) {
     return method != nullptr && method->needs != AlgorithmNeeds::nothing;

@@ -31,7 +31,12 @@ struct QuantizeOptions {
   std::vector<QuantizeRule> rules = {};  // in order: what a later one says counts
   std::vector<std::string> only = {};    // patterns: all other linears stay; empty: none does
   RangeOptions range = {};               // of static activations
-  bool strict = false;                   // a fallback is an error
+  // The model's KV cache; absent: as the model says. Where it has scales of heads they are
+  // calibrated, with ranges by kv_cache_range.
+  std::optional<KvCodec> kv_cache = {};
+  RangeOptions kv_cache_range = {};
+  std::shared_ptr<const KvScales> kv_scales = {};  // quantize_checkpoint provides them
+  bool strict = false;                             // a fallback is an error
   // What the parameters of static activations come from; calibrate_for provides it.
   std::shared_ptr<const Calibration> calibration = {};
 };
@@ -53,6 +58,8 @@ ScaleRule rule_for(const QuantizeOptions& options, const Format& format);
 
 // Whether any linear gets a scheme with static activations.
 bool has_static_activations(const QuantizeOptions& options);
+// Whether scales of a KV cache are to be calibrated.
+bool needs_kv_scales(const QuantizeOptions& options);
 // Whether a method wants to see what linears get as input.
 bool needs_inputs(const QuantizeOptions& options);
 

@@ -46,6 +46,8 @@ Result<QuantizeRecipe> read_quantize_recipe(const std::filesystem::path& file) {
                "a scale rule's name"));
   TRY(r.parsed("quantization.tables", options.tables, parse_scheme, "a scheme"));
   TRY(r.boolean("quantization.strict", options.strict));
+  TRY(r.parsed("quantization.kv_cache", options.kv_cache, find_kv_codec,
+               "one of " + kv_codec_names()));
   double damping = static_cast<double>(options.algorithm.damping);
   TRY(r.number("quantization.damping", damping, 1e-6, 1));
   options.algorithm.damping = static_cast<float>(damping);
@@ -57,6 +59,9 @@ Result<QuantizeRecipe> read_quantize_recipe(const std::filesystem::path& file) {
   TRY(r.parsed("calibration.range", options.range.method, find_range_method,
                "one of " + std::string(range_method_names)));
   TRY(r.number("calibration.percentile", options.range.percentile, 50, 100));
+  TRY(r.parsed("calibration.kv_cache_range", options.kv_cache_range.method, find_range_method,
+               "one of " + std::string(range_method_names)));
+  TRY(r.number("calibration.kv_cache_percentile", options.kv_cache_range.percentile, 50, 100));
   TRY(r.integer("calibration.samples", out.calibration.samples, 1, 1 << 20));
   TRY(r.integer("calibration.context", out.calibration.context, 2, 1 << 20));
   TRY(read_rules(r, options));

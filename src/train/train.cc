@@ -25,6 +25,8 @@ class Run {
     progress_.update(0, 0, "encoding the weights");
     NoProgress quiet;  // the bar is the steps'
     model_ = TRY(TrainedModel::create(context_, from_, recipe_.precision, quiet));
+    if (!recipe_.precision.kv_cache)
+      identity_ += fmt::format("kv_cache = {}\n", kv_codec_info(model_->kv_codec()).name);
     if (const Calibration* c = model_->calibration())
       identity_ += fmt::format("calibration = {} tokens, digest {}\n", c->tokens, c->text_digest);
     optimizer_.emplace(recipe_.optimizer, model_->parameters());

@@ -46,6 +46,10 @@ class TrainedModel::Source : public WeightSource {
   }
   Result<StoredLinear> table(const LinearSpec& spec) override { return linear(spec); }
   Result<Tensor> vector(const VectorSpec& spec) override { return of_.find(spec.name)->value; }
+  Result<KvCacheFormat> kv_cache() override {
+    const bool scaled = kv_codec_info(of_.kv_codec()).scaling == KvScaling::of_head;
+    return KvCacheFormat{of_.kv_codec(), scaled ? of_.model().kv_cache().scales : nullptr};
+  }
 
  private:
   const TrainedModel& of_;
@@ -55,6 +59,7 @@ Result<std::unique_ptr<TrainedModel>> TrainedModel::create(Context& context, Che
                                                            const TrainedPrecision& precision,
                                                            Progress& progress) {
   auto model = TRY(build_model(context, from.config(), from, progress));
+  TRY(model->check_kv_cache(precision.kv_cache));
   std::unique_ptr<TrainedModel> out(new TrainedModel(std::move(model), precision));
   TRY(out->attach(context, from));
   for (const auto& p : out->parameters_) TRY(check_batch_invariant(p->scheme, p->name));

@@ -17,8 +17,8 @@ struct TrainedPrecision {
   Scheme linears;                            // of the blocks
   std::optional<ScaleRule> scale_rule = {};  // the format's default where it is absent
   RoundingOptions rounding = {};             // of what it applies to (can_round)
-  std::optional<Scheme> tables = {};  // embedding and head; absent: the checkpoint's own types
-  KvCodec kv_cache = KvCodec::f32;
+  std::optional<Scheme> tables = {};     // embedding and head; absent: the checkpoint's own types
+  std::optional<KvCodec> kv_cache = {};  // absent: as the checkpoint says
 };
 
 // One sequence of a batch: what it holds, and what follows each token; -1: no loss there.
@@ -40,6 +40,7 @@ class TrainedModel {
   // Null where no activations are static.
   const Calibration* calibration() const { return calibration_.get(); }
   const TrainedPrecision& precision() const { return precision_; }
+  KvCodec kv_codec() const { return model_->kv_codec(precision_.kv_cache); }
   // Tables, linears, vectors, each once (a tied head is the embedding), then learned scales.
   std::span<const std::shared_ptr<Parameter>> parameters() const { return parameters_; }
 

@@ -26,6 +26,8 @@ class BaselineSource : public WeightSource {
     return out;
   }
 
+  Result<KvCacheFormat> kv_cache() override { return base_.kv_cache(); }
+
   // Of what was handed out so far.
   int64_t bytes() const { return bytes_; }
   double bits_per_weight() const {

@@ -108,6 +108,12 @@ Result<CompareReport> compare(Context& context, const CompareOptions& options, P
         fmt::format("Static activations were calibrated on {} tokens of {} (XXH3 {}).",
                     calibration->tokens, calibration->text, calibration->text_digest));
 
+  const KvCodec kv_cache = options.speed.kv_cache.value_or(TRY(checkpoint->kv_cache()).codec);
+  if (kv_cache != KvCodec::f32)
+    report.notes.push_back(
+        fmt::format("Keys and values are cached as {}, the unquantized model's too.",
+                    kv_codec_info(kv_cache).name));
+
   double work = 1;
   const int64_t tokens = windows.count() * windows.context();
   for (const ComparePlan& plan : plans) {

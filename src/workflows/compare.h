@@ -27,7 +27,7 @@ struct CompareOptions {
   std::optional<std::filesystem::path> text;  // absent: the built-in excerpt of WikiText-2
   CalibrationOptions calibration = StagesOptions().calibration;  // of methods that see inputs
   WindowOptions windows;
-  SpeedOptions speed;
+  SpeedOptions speed;                           // its KV cache is that of the scored text too
   double kl_bound = 0.05;                       // what the recommendation calls a small loss, nats
   std::optional<std::filesystem::path> output;  // folder for report.html and report.json
   std::vector<std::string> notes;

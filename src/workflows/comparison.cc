@@ -116,10 +116,11 @@ Result<ScoredWindows> Comparison::measure(WeightSource& source, const std::strin
   const int64_t before = memory_use().now_bytes;
   reset_peak_memory();
   const auto model = TRY(build_model(context, checkpoint_.config(), source, loading));
+  TRY(model->check_kv_cache(speed_.kv_cache));
   progress_.update(begin + 0.1 * work, work_, label + ": timing prompt and decode");
   if (speed_.runs > 0) row.speed = measure_speed(context, *model, speed_);
   row.peak_memory_bytes = memory_use().peak_bytes - before;
-  ModelScorer scorer(context, *model);
+  ModelScorer scorer(context, *model, speed_.kv_cache);
   return evaluate(context, scorer, windows_, options, scoring);
 }
 

@@ -287,7 +287,7 @@ Result<Tensor> logits_of(Context& context, Checkpoint& checkpoint, std::span<con
   const auto model = TRY(build_model(context, checkpoint.config(), unrounded, progress));
   const auto count = static_cast<int64_t>(tokens.size());
   Tensor logits(DType::f32, {count, checkpoint.config().vocabulary_size});
-  Sequence sequence = model->new_sequence(count);
+  Sequence sequence = model->new_sequence(count, KvCodec::f32);
   model->forward(context, sequence, tokens, logits.view<float>());
   return logits;
 }

@@ -24,12 +24,15 @@ method = "gptq"
 scale_rule = "narrow"
 tables = "int8_row"
 strict = true
+kv_cache = "int8_static"
 damping = 0.05
 act_order = false
 [calibration]
 text = "texts/some.txt"
 samples = 7
 context = 33
+kv_cache_range = "percentile"
+kv_cache_percentile = 99.5
 [[rule]]
 layers = "*.down_proj"
 scheme = "q6_k"
@@ -47,6 +50,8 @@ method = "imatrix"
   EXPECT_EQ(options.scale_rule, ScaleRule::narrow);
   EXPECT_EQ(options.tables->name(), "int8_row");
   EXPECT_TRUE(options.strict);
+  EXPECT_EQ(options.kv_cache, KvCodec::int8_static);
+  EXPECT_EQ(options.kv_cache_range, (RangeOptions{RangeMethod::percentile, 99.5}));
   EXPECT_EQ(options.algorithm.damping, 0.05f);
   EXPECT_FALSE(options.algorithm.act_order);
   EXPECT_EQ(recipe->calibration.text->filename(), "some.txt");

@@ -77,7 +77,8 @@ TEST_P(Codecs, TrainerAndEngineDifferByExactlyZero) {
   for (const testing::Machine& machine : testing::machines())
     testing::expect_engine_gives(
         trainers, promise, sequences, machine,
-        std::vector<testing::Way>{{.batch = 17, .piece = 1}, {.batch = 3, .padded = true}});
+        std::vector<testing::Way>{
+            {.batch = 1}, {.batch = 17, .piece = 1}, {.batch = 3, .padded = true}});
   ContextOwner owner(2, choose_isa().value());
   testing::expect_requests_give(trainers, owner.get(), *promise.engine(owner.get()),
                                 promise.codec(), sequences, 17, 64);

@@ -51,7 +51,7 @@ testing::Sequences random_sequences(Dice& dice) {
 
 std::string text_of(const TrainedPrecision& p) {
   return fmt::format("linears {}, tables {}, KV cache {}", p.linears.name(),
-                     p.tables ? p.tables->name() : "as they are", kv_codec_info(p.kv_cache).name);
+                     p.tables ? p.tables->name() : "as they are", kv_codec_info(*p.kv_cache).name);
 }
 
 void check_combination(uint64_t seed, uint64_t index) {

@@ -26,8 +26,7 @@ void declare(OptionList& list, Options& options) {
   list.integer("--tokens", align.windows.tokens, 2, int64_t{1} << 40,
                "At most so many tokens of the text");
   list.integer("-c,--context", align.windows.context, 2, 1 << 20, "Tokens of a window");
-  list.parsed("--kv-cache-dtype", "TYPE", align.kv_cache, parse_kv_codec,
-              "Type of keys and values in the cache; f32 where it is not given");
+  declare_kv_cache(list, align.kv_cache);
   list.number("--clip", options.clip, 0, 1, "Ratios outside 1 - X .. 1 + X count as clipped");
   list.number("--bound", options.bound, 0, 1e9f, "The largest |d log p| that succeeds");
   list.text("--report", "DIR|FILE.html", options.report,

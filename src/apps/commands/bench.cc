@@ -13,6 +13,7 @@ namespace {
 struct Options {
   std::string model;
   std::optional<Scheme> format;
+  std::optional<KvCodec> kv_cache;
   int64_t prompt_tokens = 512, decode_tokens = 128, repetitions = 3;
 };
 
@@ -24,6 +25,7 @@ void declare(OptionList& list, Options& options) {
   list.integer("-n,--n-gen", options.decode_tokens, 1, 1 << 20, "Tokens written behind it");
   list.integer("-r,--repetitions", options.repetitions, 1, 1000,
                "Runs; the median counts, after a short one to warm up");
+  declare_kv_cache(list, options.kv_cache);
 }
 
 void write_rate(JsonWriter& json, std::string_view name, const Rate& rate) {
@@ -40,17 +42,21 @@ Result<> run(const CommonOptions& common, const Options& options) {
   const auto owner = TRY(open_context(common));
   const auto checkpoint = TRY(Checkpoint::open(options.model));
   const auto model = TRY(load_model(owner->get(), *checkpoint, options.format));
+  TRY(model->check_kv_cache(options.kv_cache));
   int64_t bytes = 0;
   for (const LinearInfo& linear : model->linears()) bytes += linear.bytes;
   const Speed speed = measure_speed(owner->get(), *model,
                                     {.prompt_tokens = options.prompt_tokens,
                                      .decode_tokens = options.decode_tokens,
-                                     .runs = static_cast<int>(options.repetitions)});
+                                     .runs = static_cast<int>(options.repetitions),
+                                     .kv_cache = options.kv_cache});
+  const std::string_view kv_cache = kv_codec_info(model->kv_codec(options.kv_cache)).name;
   if (common.json) {
     JsonWriter json(true);
     json.begin_object().field("model", options.model).field("processor", cpu_model());
     json.field("isa", isa_name(owner->get().isa)).field("threads", common.threads);
     if (options.format) json.field("format", options.format->name());
+    json.field("kv_cache_dtype", kv_cache);
     json.field("bytes", bytes).field("repetitions", options.repetitions);
     json.field("prompt_tokens", speed.prompt_tokens).field("decode_tokens", speed.decode_tokens);
     write_rate(json, "prompt_tokens_per_second", speed.prompt);
@@ -62,10 +68,10 @@ Result<> run(const CommonOptions& common, const Options& options) {
       {"test", "tokens/s", "slowest", "fastest"},
       row(fmt::format("prompt of {}", speed.prompt_tokens), speed.prompt),
       row(fmt::format("decode of {}", speed.decode_tokens), speed.decode)};
-  return print(fmt::format("{}, {}, {} threads; {} of linears, median of {} runs\n\n{}",
-                           cpu_model(), isa_name(owner->get().isa), common.threads,
-                           size_text(static_cast<double>(bytes)), options.repetitions,
-                           table_text(rows)));
+  return print(fmt::format(
+      "{}, {}, {} threads; {} of linears, KV cache {}, median of {} runs\n\n{}", cpu_model(),
+      isa_name(owner->get().isa), common.threads, size_text(static_cast<double>(bytes)), kv_cache,
+      options.repetitions, table_text(rows)));
 }
 
 }  // namespace

@@ -40,8 +40,7 @@ void declare(OptionList& list, Options& options) {
   list.integer("--seed", options.seed, 0, INT64_MAX, "Of random prompts and lengths");
   list.text("--dataset-path", "FILE", options.dataset_path,
             ".txt: a prompt a line; .jsonl: {\"prompt\": TEXT, \"output_len\": N} a line");
-  list.parsed("--kv-cache-dtype", "TYPE", engine.kv_cache_dtype, parse_kv_codec,
-              "f32, f16, bf16 or int8");
+  declare_kv_cache(list, engine.kv_cache_dtype);
   list.integer("--kv-cache-memory-bytes", engine.kv_bytes, 0, INT64_MAX,
                "Most memory of the KV cache; 0: 1 GiB");
   list.integer("--max-num-seqs", engine.max_num_seqs, 1, many, "Requests that run at once");
@@ -197,7 +196,7 @@ Result<> run(const CommonOptions& common, const Options& options) {
   const auto engine = TRY(Engine::create(owner->get(), *model, engine_options));
   const Measured m = TRY(measure(*engine, std::move(requests)));
   const auto rate = [&](int64_t count) { return static_cast<double>(count) / m.seconds; };
-  const std::string codec(kv_codec_info(engine_options.kv_cache_dtype).name);
+  const std::string codec(kv_codec_info(model->kv_codec(engine_options.kv_cache_dtype)).name);
   if (common.json) {
     JsonWriter json(true);
     json.begin_object().field("model", options.model).field("processor", cpu_model());

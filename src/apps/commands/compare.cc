@@ -51,6 +51,7 @@ void declare(OptionList& list, Options& options) {
   list.integer("-n,--n-gen", compare.speed.decode_tokens, 1, 1 << 20, "Tokens written behind it");
   list.integer("-r,--repetitions", options.repetitions, 1, 1000,
                "Runs of both; the median counts, after a short one to warm up");
+  declare_kv_cache(list, compare.speed.kv_cache);
   list.text("-o,--output", "DIR", options.output, "A folder for report.html and report.json");
   list.text("--note", "TEXT", options.note, "A note for the report");
 }

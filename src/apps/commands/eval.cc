@@ -15,6 +15,7 @@ struct Options {
   std::string model, text, against, save_logits;
   WindowOptions windows;
   std::optional<Scheme> format;
+  std::optional<KvCodec> kv_cache;
 };
 
 void declare(OptionList& list, Options& options) {
@@ -30,6 +31,7 @@ void declare(OptionList& list, Options& options) {
             "Write the logits as a .npy file [windows, context, vocabulary]");
   list.parsed("--format", "SCHEME", options.format, parse_scheme,
               "Quantize to this scheme while loading");
+  declare_kv_cache(list, options.kv_cache);
 }
 
 Result<> check_context(int64_t context_tokens, const ModelConfig& config) {
@@ -71,6 +73,7 @@ struct Outcome {
   const Windows& windows;
   Quality quality;
   double seconds;
+  KvCodec kv_cache;
   std::string note;
 };
 
@@ -93,6 +96,7 @@ std::string json_text(const Outcome& o) {
       .field("text", o.text.name)
       .field("text_digest", o.text.digest);
   if (o.options.format) json.field("format", o.options.format->name());
+  json.field("kv_cache_dtype", kv_codec_info(o.kv_cache).name);
   json.field("windows", o.windows.count())
       .field("context", o.windows.context())
       .field("stride", o.windows.context());
@@ -123,8 +127,11 @@ std::string text(const Outcome& o) {
     rows.push_back(row("KL 99th percentile, nats", o.quality.kl_p99, 1, "{:.6f}"));
     rows.push_back(row("top-1 agreement, %", o.quality.top1_agreement, 100, "{:.2f}"));
   }
-  std::string out = fmt::format("{}{}\n", o.options.model,
-                                o.options.against.empty() ? "" : " against " + o.options.against);
+  std::string out = o.options.model;
+  if (o.kv_cache != KvCodec::f32)
+    out += fmt::format(", KV cache {}", kv_codec_info(o.kv_cache).name);
+  if (!o.options.against.empty()) out += " against " + o.options.against;
+  out += "\n";
   out += table_text(rows);
   out += fmt::format(
       "\n{}\n{} (xxh128 {}); {:.1f} s\nfrom, to: 95 % interval, bootstrap over windows\n",
@@ -145,6 +152,7 @@ Result<> run(const CommonOptions& common, const Options& options) {
   const Windows windows = TRY(Windows::of_text(TRY(checkpoint->tokenizer()), evaluation_text,
                                                options.windows, config.vocabulary_size));
   const auto model = TRY(load_model(context, *checkpoint, options.format));
+  TRY(model->check_kv_cache(options.kv_cache));
   Baseline baseline;
   if (!options.against.empty())
     baseline = TRY(open_baseline(context, options.against, windows, config.vocabulary_size));
@@ -159,15 +167,17 @@ Result<> run(const CommonOptions& common, const Options& options) {
     };
   }
   const double started = now_seconds();
-  ModelScorer scorer(context, *model);
+  ModelScorer scorer(context, *model, options.kv_cache);
   ScoredWindows scores;
   {
     ProgressBar progress;
     scores = TRY(evaluate(context, scorer, windows, evaluate_options, progress));
   }
   if (saved) TRY(saved->commit());
-  const Outcome outcome{options,           evaluation_text,         windows,
-                        summarize(scores), now_seconds() - started, note_of(*model)};
+  const Outcome outcome{
+      options,           evaluation_text,         windows,
+      summarize(scores), now_seconds() - started, model->kv_codec(options.kv_cache),
+      note_of(*model)};
   return print(common.json ? json_text(outcome) : text(outcome));
 }
 

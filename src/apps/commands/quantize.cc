@@ -27,6 +27,9 @@ struct Options {
   int64_t samples = 0, context = 0;  // 0: the recipe's, or as many as the method wants
   std::optional<RangeMethod> range;
   float percentile = 0;  // 0: the recipe's
+  std::optional<KvCodec> kv_cache;
+  std::optional<RangeMethod> kv_range;
+  float kv_percentile = 0;  // likewise
   bool resume = false, natural_order = false;
 };
 
@@ -67,6 +70,13 @@ void declare(OptionList& list, Options& options) {
                   "; absmax without it");
   list.number("--percentile", options.percentile, 50, 100,
               "percentile: the share of magnitudes that the range holds; 99.99 without it");
+  list.parsed("--kv-cache-dtype", "TYPE", options.kv_cache, parse_kv_codec,
+              "The type of the model's KV cache where no command asks for another: " +
+                  kv_codec_names() + "; as the model says without it. int8_static is calibrated");
+  list.parsed("--kv-cache-range", "METHOD", options.kv_range, parse_kv_range,
+              "int8_static: how each head's range is chosen, as of activations");
+  list.number("--kv-cache-percentile", options.kv_percentile, 50, 100,
+              "percentile: as of activations");
   list.number(
       "--damp-percent,--dampening-frac", options.damping, 1e-6f, 1,
       "gptq: what is added to the diagonal of the inputs' Gram matrix, relative to its mean");
@@ -96,6 +106,10 @@ Result<QuantizeRecipe> recipe_of(const Options& options) {
     to.algorithm.smoothing_strength = static_cast<double>(options.smoothing_strength);
   if (options.range) to.range.method = *options.range;
   if (options.percentile != 0) to.range.percentile = static_cast<double>(options.percentile);
+  if (options.kv_cache) to.kv_cache = options.kv_cache;
+  if (options.kv_range) to.kv_cache_range.method = *options.kv_range;
+  if (options.kv_percentile != 0)
+    to.kv_cache_range.percentile = static_cast<double>(options.kv_percentile);
   if (options.damping != 0) to.algorithm.damping = options.damping;
   if (options.natural_order) to.algorithm.act_order = false;
   if (options.strict) to.strict = true;
@@ -118,12 +132,22 @@ Result<QuantizeRecipe> recipe_of(const Options& options) {
 Result<> check(const Options& options) {
   const QuantizeRecipe recipe = TRY(recipe_of(options));
   const QuantizeOptions& wanted = recipe.options;
-  if (!options.calibration.empty() && !has_static_activations(wanted) && !needs_inputs(wanted)) {
+  if (options.kv_range && !needs_kv_scales(wanted)) {
+    return fail({.what = "there is no range to choose",
+                 .where = "--kv-cache-range",
+                 .got = wanted.kv_cache ? std::string(kv_codec_info(*wanted.kv_cache).name)
+                                        : "no --kv-cache-dtype",
+                 .wanted = "a KV cache with calibrated scales",
+                 .remedy = "add --kv-cache-dtype int8_static, or leave the range away"});
+  }
+  if (!options.calibration.empty() && !has_static_activations(wanted) && !needs_inputs(wanted) &&
+      !needs_kv_scales(wanted)) {
     return fail({.what = "there is nothing to calibrate",
                  .where = "--calibration",
                  .got = fmt::format("{} by {}", wanted.scheme.name(), method_of(wanted).name()),
-                 .wanted = "a method that sees inputs, such as gptq, or a scheme with static "
-                           "activations, such as int8_row@int8_static",
+                 .wanted =
+                     "a method that sees inputs, such as gptq, or a scheme with static "
+                     "activations, such as int8_row@int8_static, or --kv-cache-dtype int8_static",
                  .remedy = "leave --calibration away"});
   }
   if (!options.redo.empty() && wanted.rescaling != nullptr) {
@@ -169,6 +193,7 @@ struct Outcome {
   const QuantizeOptions& quantize;
   std::vector<LayerReport> layers;
   int64_t bytes_before, bytes_after;
+  KvCodec kv_cache;
   double seconds;
 };
 
@@ -180,6 +205,7 @@ std::string json_text(const Outcome& outcome) {
       .field("method", method_of(outcome.quantize).name());
   if (const std::string note = batch_note(outcome.quantize.scheme); !note.empty())
     json.field("note", note);
+  json.field("kv_cache_dtype", kv_codec_info(outcome.kv_cache).name);
   json.field("bits_per_weight", totals.bits_per_weight);
   json.field("relative_squared_error", totals.relative_squared_error);
   json.field("bytes_before", outcome.bytes_before).field("bytes_after", outcome.bytes_after);
@@ -256,6 +282,9 @@ std::string text(const Outcome& outcome) {
       outcome.quantize.scheme.name(), method_of(outcome.quantize).name(), outcome.seconds,
       totals.bits_per_weight, totals.relative_squared_error, size_text(before), size_text(after),
       before / after);
+  if (outcome.kv_cache != KvCodec::f32)
+    out += fmt::format("KV cache: {}, unless a command asks for another\n",
+                       kv_codec_info(outcome.kv_cache).name);
   return out;
 }
 
@@ -272,9 +301,13 @@ Result<> run(const CommonOptions& common, const Options& options) {
   }
   const double seconds = now_seconds() - started;
   const auto written = TRY(Checkpoint::open(options.output));
-  const Outcome outcome{
-      options, recipe.options, std::move(layers), stored_bytes(*checkpoint), stored_bytes(*written),
-      seconds};
+  const Outcome outcome{options,
+                        recipe.options,
+                        std::move(layers),
+                        stored_bytes(*checkpoint),
+                        stored_bytes(*written),
+                        TRY(written->kv_cache()).codec,
+                        seconds};
   return print(common.json ? json_text(outcome) : text(outcome));
 }
 

@@ -16,7 +16,7 @@ struct Options {
   PromptOptions prompt;
   int64_t most_tokens = 128, seed = 0;
   bool ignore_eos = false;
-  KvCodec kv_cache_dtype = KvCodec::f32;
+  std::optional<KvCodec> kv_cache_dtype;
   std::optional<Scheme> format;
   // What llama.cpp's programs begin with.
   SamplingParameters sampling{
@@ -44,8 +44,7 @@ void declare(OptionList& list, Options& options) {
   list.flag("--ignore-eos", options.ignore_eos, "Go on after the end of the text");
   list.parsed("--format", "SCHEME", options.format, parse_scheme,
               "Quantize to this scheme while loading");
-  list.parsed("--kv-cache-dtype", "TYPE", options.kv_cache_dtype, parse_kv_codec,
-              "Type of keys and values in the cache: f32, f16, bf16 or int8");
+  declare_kv_cache(list, options.kv_cache_dtype);
 }
 
 Result<> check(const Options& options) { return check_prompt(options.prompt); }

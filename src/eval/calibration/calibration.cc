@@ -6,8 +6,6 @@
 #include <algorithm>
 #include <set>
 
-#include "eval/windows.h"
-
 namespace farthing {
 namespace {
 
@@ -65,16 +63,6 @@ class InputProbe : public Probe {
   bool with_histograms_;
 };
 
-// Of a context while it lives.
-class ProbeGuard {
- public:
-  ProbeGuard(Context& context, Probe& probe) : context_(context) { context.probe = &probe; }
-  ~ProbeGuard() { context_.probe = nullptr; }
-
- private:
-  Context& context_;
-};
-
 }  // namespace
 
 Result<StaticInput> Calibration::input_of(const std::string& linear,
@@ -89,20 +77,23 @@ Result<StaticInput> Calibration::input_of(const std::string& linear,
                .remedy = "calibrate with the model that is quantized"});
 }
 
+Result<CalibrationWindows> calibration_windows(const Checkpoint& from,
+                                               const CalibrationOptions& options) {
+  EvaluationText text = options.text ? TRY(load_text(options.text)) : built_in_calibration_text();
+  const ModelConfig& config = from.config();
+  const int64_t length = std::min(options.context, config.max_positions);
+  Windows windows = TRY(Windows::of_text(TRY(from.tokenizer()), text,
+                                         {.tokens = options.samples * length, .context = length},
+                                         config.vocabulary_size));
+  return CalibrationWindows{std::move(text), std::move(windows)};
+}
+
 Result<std::shared_ptr<const Calibration>> calibrate(Context& context, Checkpoint& from,
                                                      const CalibrationOptions& options,
                                                      Progress& progress) {
-  EvaluationText text;
-  if (options.text) {
-    text = TRY(load_text(options.text));
-  } else {
-    text = built_in_calibration_text();
-  }
+  const auto [text, windows] = TRY(calibration_windows(from, options));
   const ModelConfig& config = from.config();
-  const int64_t length = std::min(options.context, config.max_positions);
-  const Windows windows = TRY(Windows::of_text(
-      TRY(from.tokenizer()), text, {.tokens = options.samples * length, .context = length},
-      config.vocabulary_size));
+  const int64_t length = windows.context();
   auto out = std::make_shared<Calibration>();
   out->text = text.name;
   out->text_digest = text.digest;
@@ -121,7 +112,7 @@ Result<std::shared_ptr<const Calibration>> calibrate(Context& context, Checkpoin
     for (int64_t i = 0; i < windows.count(); ++i) {
       progress.update(static_cast<double>(i), static_cast<double>(windows.count()),
                       fmt::format("{}, window {} of {}", what, i + 1, windows.count()));
-      Sequence sequence = model->new_sequence(length);
+      Sequence sequence = model->new_sequence(length, KvCodec::f32);
       model->forward(own, sequence, windows[i], logits.view<float>());
     }
   };

@@ -10,6 +10,7 @@
 
 #include "base/progress.h"
 #include "eval/calibration/input_range.h"
+#include "eval/windows.h"
 #include "model/checkpoint.h"
 
 namespace farthing {
@@ -20,6 +21,14 @@ struct CalibrationOptions {
   int64_t context = 512;    // tokens of a window; the model's context if less
   RangeOptions range = {};  // of static activations
 };
+
+// What a calibration reads.
+struct CalibrationWindows {
+  EvaluationText text;
+  Windows windows;
+};
+Result<CalibrationWindows> calibration_windows(const Checkpoint& from,
+                                               const CalibrationOptions& options);
 
 struct Calibration {
   std::string text, text_digest;  // as in EvaluationText

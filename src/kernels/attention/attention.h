@@ -18,6 +18,7 @@ struct KvPages {
   const std::byte* const* pages;
   int64_t offset;
   KvCodec codec;
+  float head_scale = 0;  // where the codec has scales of heads
 };
 
 // Floats of scratch memory in which a page is decoded.

@@ -5,18 +5,22 @@
 #include "kernels/attention/codecs/f16.h"
 #include "kernels/attention/codecs/f32.h"
 #include "kernels/attention/codecs/int8.h"
+#include "kernels/attention/codecs/int8_static.h"
 
 namespace farthing {
 
 namespace {
 constexpr KvCodecInfo table[] = {
 #define FARTHING_KV_CODEC(name, Type) \
-  {KvCodec::name, #name, Type::description, Type::element_bytes, Type::scaled, Type::encode},
+  {KvCodec::name, #name, Type::description, Type::element_bytes, Type::scaling, Type::encode},
 #include "kernels/attention/kv_codecs.inc"
 #undef FARTHING_KV_CODEC
 };
 
-float* scale_of(const KvCodecInfo& codec, int64_t head_dim, int64_t position, std::byte* page) {
+// Where `encode` finds or puts the scale.
+float* scale_of(const KvCodecInfo& codec, int64_t head_dim, int64_t position, float* head_scale,
+                std::byte* page) {
+  if (codec.scaling == KvScaling::of_head) return head_scale;
   return reinterpret_cast<float*>(page + codec.scales_offset(head_dim)) + position;
 }
 }  // namespace
@@ -37,15 +41,15 @@ std::string kv_codec_names() {
 }
 
 void encode_key(const KvCodecInfo& codec, const float* x, int64_t head_dim, int64_t position,
-                std::byte* page) {
+                float head_scale, std::byte* page) {
   codec.encode(x, head_dim, page + position * codec.element_bytes, kv_page_positions,
-               scale_of(codec, head_dim, position, page));
+               scale_of(codec, head_dim, position, &head_scale, page));
 }
 
 void encode_value(const KvCodecInfo& codec, const float* x, int64_t head_dim, int64_t position,
-                  std::byte* page) {
+                  float head_scale, std::byte* page) {
   codec.encode(x, head_dim, page + position * head_dim * codec.element_bytes, 1,
-               scale_of(codec, head_dim, position, page));
+               scale_of(codec, head_dim, position, &head_scale, page));
 }
 
 }  // namespace farthing

@@ -16,8 +16,10 @@ namespace ag = autograd;
 
 class Decoder : public Model {
  public:
-  explicit Decoder(ModelConfig config)
-      : Model(std::move(config)), embedding_(config_.plan), head_(config_.plan) {
+  explicit Decoder(ModelConfig config, KvCacheFormat kv_cache = {})
+      : Model(std::move(config), std::move(kv_cache)),
+        embedding_(config_.plan),
+        head_(config_.plan) {
     for (const RopePlan& plan : config_.plan.ropes)
       ropes_.emplace_back(plan.parameters, plan.rotary_dim);
     for (const BlockPlan& plan : config_.plan.blocks) blocks_.emplace_back(plan);
@@ -95,7 +97,7 @@ TensorSpecs tensors_of_plan(const ModelConfig& config) {
 Result<std::unique_ptr<Model>> build_decoder(Context& context, ModelConfig config,
                                              WeightSource& source, Progress& progress,
                                              PackTime time) {
-  auto model = std::make_unique<Decoder>(std::move(config));
+  auto model = std::make_unique<Decoder>(std::move(config), TRY(source.kv_cache()));
   Loader loader(context, source, progress, time, model->weights().linears.size());
   TRY(model->visit(loader));
   return model;

@@ -7,9 +7,13 @@
 
 namespace farthing {
 
-KvPool::KvPool(KvLayout layout) : layout_(layout) {
-  CHECK(layout.layers >= 1 && layout.kv_heads >= 1);
-  CHECK(layout.head_dim >= 2 && layout.head_dim <= 256 && layout.head_dim % 2 == 0);
+KvPool::KvPool(KvLayout layout) : layout_(std::move(layout)) {
+  CHECK(layout_.layers >= 1 && layout_.kv_heads >= 1);
+  CHECK(layout_.head_dim >= 2 && layout_.head_dim <= 256 && layout_.head_dim % 2 == 0);
+  const auto heads = static_cast<size_t>(layout_.layers * layout_.kv_heads);
+  CHECK(kv_codec_info(layout_.codec).scaling != KvScaling::of_head ||
+        (layout_.scales != nullptr && layout_.scales->keys.size() == heads &&
+         layout_.scales->values.size() == heads));
 }
 
 void KvPool::reserve(int64_t wanted) {
@@ -37,7 +41,8 @@ void KvPool::release(int32_t page) {
 KvCache::KvCache(std::shared_ptr<KvPool> pool)
     : pool_(std::move(pool)), lengths_(static_cast<size_t>(pool_->layout().layers), 0) {}
 
-KvCache::KvCache(KvLayout layout, int64_t positions) : KvCache(std::make_shared<KvPool>(layout)) {
+KvCache::KvCache(KvLayout layout, int64_t positions)
+    : KvCache(std::make_shared<KvPool>(std::move(layout))) {
   reserve(positions);
 }
 
@@ -86,19 +91,21 @@ void KvCache::append(Context& context, int64_t layer, int64_t first_position,
   const int64_t first_page = first_position / kv_page_positions, d = head_dim();
   const int64_t pages = (end + kv_page_positions - 1) / kv_page_positions - first_page;
   // one (page, head) after another: the transposed stores of keys stay within one head's page
-  ops::for_each_row(
-      context, pages * kv_heads(), k.rows * d / std::max<int64_t>(pages, 1), [&](int64_t item) {
-        const int64_t page = first_page + item / kv_heads(), head = item % kv_heads();
-        const int64_t origin = page * kv_page_positions;
-        std::byte* data = data_[static_cast<size_t>(page)];
-        std::byte* keys = data + layout().keys_offset(layer, head);
-        std::byte* values = data + layout().values_offset(layer, head);
-        for (int64_t p = std::max(origin, first_position);
-             p < std::min(origin + kv_page_positions, end); ++p) {
-          encode_key(codec, k.row(p - first_position) + head * d, d, p - origin, keys);
-          encode_value(codec, v.row(p - first_position) + head * d, d, p - origin, values);
-        }
-      });
+  ops::for_each_row(context, pages * kv_heads(), k.rows * d / std::max<int64_t>(pages, 1),
+                    [&](int64_t item) {
+                      const int64_t page = first_page + item / kv_heads(), head = item % kv_heads();
+                      const int64_t origin = page * kv_page_positions;
+                      std::byte* data = data_[static_cast<size_t>(page)];
+                      std::byte* keys = data + layout().keys_offset(layer, head);
+                      std::byte* values = data + layout().values_offset(layer, head);
+                      for (int64_t p = std::max(origin, first_position);
+                           p < std::min(origin + kv_page_positions, end); ++p) {
+                        encode_key(codec, k.row(p - first_position) + head * d, d, p - origin,
+                                   layout().key_scale(layer, head), keys);
+                        encode_value(codec, v.row(p - first_position) + head * d, d, p - origin,
+                                     layout().value_scale(layer, head), values);
+                      }
+                    });
 }
 
 void KvCache::truncate(int64_t positions) {
@@ -107,11 +114,13 @@ void KvCache::truncate(int64_t positions) {
 }
 
 KvPages KvCache::keys(int64_t layer, int64_t kv_head) const {
-  return {data_.data(), layout().keys_offset(layer, kv_head), layout().codec};
+  return {data_.data(), layout().keys_offset(layer, kv_head), layout().codec,
+          layout().key_scale(layer, kv_head)};
 }
 
 KvPages KvCache::values(int64_t layer, int64_t kv_head) const {
-  return {data_.data(), layout().values_offset(layer, kv_head), layout().codec};
+  return {data_.data(), layout().values_offset(layer, kv_head), layout().codec,
+          layout().value_scale(layer, kv_head)};
 }
 
 }  // namespace farthing

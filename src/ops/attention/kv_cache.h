@@ -11,10 +11,17 @@
 
 namespace farthing {
 
+// The scales of a codec that has one for each head, [layers][kv_heads].
+struct KvScales {
+  std::vector<float> keys, values;
+  bool operator==(const KvScales&) const = default;
+};
+
 // What a page holds: 64 positions of every layer's keys and values.
 struct KvLayout {
   int64_t layers, kv_heads, head_dim;  // head_dim is even and at most 256
   KvCodec codec = KvCodec::f32;
+  std::shared_ptr<const KvScales> scales = nullptr;  // with scales of heads
 
   // Bytes of one head's keys (or values) of a page, of a whole page, and where a head's begin.
   int64_t head_bytes() const { return kv_codec_info(codec).page_bytes(head_dim); }
@@ -24,6 +31,13 @@ struct KvLayout {
   }
   int64_t values_offset(int64_t layer, int64_t kv_head) const {
     return keys_offset(layer, kv_head) + kv_heads * head_bytes();
+  }
+  // 0 where the codec has no scales of heads.
+  float key_scale(int64_t layer, int64_t kv_head) const {
+    return scales == nullptr ? 0 : scales->keys[static_cast<size_t>(layer * kv_heads + kv_head)];
+  }
+  float value_scale(int64_t layer, int64_t kv_head) const {
+    return scales == nullptr ? 0 : scales->values[static_cast<size_t>(layer * kv_heads + kv_head)];
   }
 };
 

@@ -36,6 +36,21 @@ Result<StoredLinear> RescaledSource::linear(const LinearSpec& spec) {
   return out;
 }
 
+Result<KvCacheFormat> RescaledSource::kv_cache() {
+  KvCacheFormat out = TRY(base_.kv_cache());
+  if (factors_.empty() || out.scales == nullptr) return out;
+  return fail(scales_of_other_channels());
+}
+
+Error scales_of_other_channels() {
+  return {
+      .what = "the model's KV cache has scales that rescaled channels would make wrong",
+      .where = "quantize",
+      .got = "k_scale and v_scale of the model's channels as they are",
+      .wanted = "scales that are calibrated behind the rescaling, or another cache",
+      .remedy = "give --kv-cache-dtype: int8_static calibrates anew, f32 leaves the scales away"};
+}
+
 Result<Tensor> RescaledSource::vector(const VectorSpec& spec) {
   Tensor from = TRY(base_.vector(spec));
   const auto* divisors = find(factors_.vectors, spec.name);

@@ -21,6 +21,9 @@ struct ChannelFactors {
   void join(const ChannelFactors& more);
 };
 
+// What is wrong with scales of a KV cache where channels are rescaled.
+Error scales_of_other_channels();
+
 // Hands out what `base` does; what has factors as f32. Both must outlive it.
 class RescaledSource : public WeightSource {
  public:
@@ -29,6 +32,8 @@ class RescaledSource : public WeightSource {
   Result<StoredLinear> linear(const LinearSpec& spec) override;
   Result<StoredLinear> table(const LinearSpec& spec) override { return base_.table(spec); }
   Result<Tensor> vector(const VectorSpec& spec) override;
+  // Fails where there are factors, and scales that were calibrated without them.
+  Result<KvCacheFormat> kv_cache() override;
   void use_pool(ThreadPool* pool) override { base_.use_pool(pool); }
 
  private:

@@ -23,6 +23,7 @@ class EarlierQuantization : public WeightSource {
   Result<StoredLinear> linear(const LinearSpec& spec) override;
   Result<StoredLinear> table(const LinearSpec& spec) override { return stored_->table(spec); }
   Result<Tensor> vector(const VectorSpec& spec) override { return stored_->vector(spec); }
+  Result<KvCacheFormat> kv_cache() override { return stored_->kv_cache(); }
   void use_pool(ThreadPool* pool) override;
 
   // As config.json says.

@@ -201,13 +201,8 @@ Result<StagesRun> quantize_stages(Context& context, Checkpoint& from, WeightSour
                                   const std::filesystem::path& work, bool resume,
                                   Progress& progress) {
   const double started = now_seconds();
-  const EvaluationText text =
-      calibration.text ? TRY(load_text(calibration.text)) : built_in_calibration_text();
+  const auto [text, windows] = TRY(calibration_windows(from, calibration));
   const ModelConfig& config = from.config();
-  const int64_t length = std::min(calibration.context, config.max_positions);
-  const Windows windows = TRY(Windows::of_text(
-      TRY(from.tokenizer()), text, {.tokens = calibration.samples * length, .context = length},
-      config.vocabulary_size));
   auto folder = TRY(WorkFolder::open(work, identity_of(from, options, windows, text), resume));
 
   Workspace workspace;  // given back at the end

@@ -204,7 +204,7 @@ std::string Recipe::settings() const {
   if (precision.scale_rule) line("quantization.scale_rule", scale_rule_name(*precision.scale_rule));
   if (precision.tables) line("quantization.tables", precision.tables->name());
   line("quantization.rounding", precision.rounding.text());
-  line("quantization.kv_cache", kv_codec_info(precision.kv_cache).name);
+  if (precision.kv_cache) line("quantization.kv_cache", kv_codec_info(*precision.kv_cache).name);
   line("data.context", context);
   line("data.batch_tokens", batch_tokens);
   line("optimizer.learning_rate", schedule.learning_rate);

@@ -23,7 +23,7 @@ TrainReport describe_run(const Context& context, const Checkpoint& from, const R
   TrainReport out;
   out.model = from.path().string();
   out.scheme = fmt::format("{}, keys and values in {}", recipe.precision.linears.name(),
-                           kv_codec_info(recipe.precision.kv_cache).name);
+                           kv_codec_info(model.kv_codec()).name);
   out.planned_steps = recipe.schedule.steps;
   out.facts = {{"Model", fmt::format("{} ({})", out.model, from.kind())},
                {"Sizes", sizes_text(from.config(), model)}};

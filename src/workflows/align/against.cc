@@ -42,6 +42,8 @@ Result<AlignedPairs> align_models(Context& shared, Model& a, Model& b, const Win
                                   const PairOptions& options, Progress& progress) {
   TRY(a.check_batch_invariant());
   TRY(b.check_batch_invariant());
+  TRY(a.check_kv_cache(options.kv_cache));
+  TRY(b.check_kv_cache(options.kv_cache));
   const int64_t size = windows.context(), vocabulary = a.config().vocabulary_size;
   if (b.config().vocabulary_size != vocabulary)
     return fail({.what = "the models have different vocabularies",
@@ -89,6 +91,7 @@ Result<AlignedPairs> align_saved(Context& context, const Model& a,
                                  const std::filesystem::path& file, const Windows& windows,
                                  const PairOptions& options, Progress& progress) {
   TRY(a.check_batch_invariant());
+  TRY(a.check_kv_cache(options.kv_cache));
   const int64_t size = windows.context(), vocabulary = a.config().vocabulary_size;
   const Tensor saved = TRY(read_npy(file));
   const int64_t per_window = windows.scored(), scored = windows.count() * per_window;

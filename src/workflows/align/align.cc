@@ -38,6 +38,18 @@ Result<AlignedPairs> run_pairs(Context& context, Checkpoint& checkpoint, Checkpo
   return align_models(context, *a, *b, windows, pair, progress);
 }
 
+// Of the model, and of the other where it is another.
+Result<std::string> kv_cache_names(Checkpoint& checkpoint, Checkpoint* other,
+                                   std::optional<KvCodec> asked) {
+  const auto name_of = [&](Checkpoint& of) -> Result<std::string> {
+    return std::string(kv_codec_info(asked ? *asked : TRY(of.kv_cache()).codec).name);
+  };
+  const std::string mine = TRY(name_of(checkpoint));
+  if (other == nullptr) return mine;
+  const std::string others = TRY(name_of(*other));
+  return mine == others ? mine : mine + " against " + others;
+}
+
 }  // namespace
 
 Result<AlignReport> align(Context& context, const AlignOptions& options, Progress& progress) {
@@ -63,7 +75,7 @@ Result<AlignReport> align(Context& context, const AlignOptions& options, Progres
   AlignReport report;
   report.model = options.model.string();
   report.against = options.against;
-  report.kv_cache = kv_codec_info(options.kv_cache).name;
+  report.kv_cache = TRY(kv_cache_names(*checkpoint, other.get(), options.kv_cache));
   report.clip = options.clip;
   report.bound = options.bound;
   report.protocol = measuring_protocol(windows, text);

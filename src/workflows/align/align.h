@@ -17,7 +17,7 @@ struct AlignOptions {
   std::string against;  // a model, or a .npy file; empty: the model itself, recorded and served
   std::optional<std::filesystem::path> text;  // absent: the built-in excerpt of WikiText-2
   WindowOptions windows{.tokens = 1024, .context = 128};
-  KvCodec kv_cache = KvCodec::f32;
+  std::optional<KvCodec> kv_cache = {};  // absent: as each model says
   double clip = 0.2, bound = 0;
   // A file (its name ends in .html), or a folder for report.html and report.json.
   std::optional<std::filesystem::path> report;

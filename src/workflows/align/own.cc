@@ -53,7 +53,8 @@ Result<std::vector<Machine>> make_machines(const ModelConfig& config, WeightSour
 
 // A batch as training records it. Its logits, [count * context, vocabulary].
 void record(const Machine& trainer, const Model& model, const Windows& windows, int64_t first,
-            int64_t count, KvCodec codec, OperatorRecorder& recorder, View<float, 2> logits) {
+            int64_t count, std::optional<KvCodec> codec, OperatorRecorder& recorder,
+            View<float, 2> logits) {
   Context context = trainer.owner->get();
   const Workspace::Mark mark(context.workspace);
   Tape tape(count >= least_with_checkpoints);
@@ -192,12 +193,14 @@ Result<AlignedPairs> align_own(const ModelConfig& config, WeightSource& source,
                                Progress& progress) {
   std::vector<Machine> machines = TRY(make_machines(config, source, options.threads));
   TRY(machines[0].model->check_batch_invariant());
+  TRY(machines[0].model->check_kv_cache(options.kv_cache));
   return OwnPairs(std::move(machines), nullptr, windows, options, progress).run();
 }
 
 Result<AlignedPairs> align_trained(Model& trained, WeightSource& written, const Windows& windows,
                                    const PairOptions& options, Progress& progress) {
   TRY(trained.check_batch_invariant());
+  TRY(trained.check_kv_cache(options.kv_cache));
   return OwnPairs(TRY(make_machines(trained.config(), written, options.threads)), &trained, windows,
                   options, progress)
       .run();

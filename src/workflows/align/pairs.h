@@ -3,6 +3,7 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,9 +15,9 @@
 namespace farthing {
 
 struct PairOptions {
-  KvCodec kv_cache = KvCodec::f32;
-  double clip = 0.2;  // ratios outside [1 - clip, 1 + clip] count as clipped
-  int threads = 1;    // the most threads that the engine is run on
+  std::optional<KvCodec> kv_cache = {};  // absent: as each model says
+  double clip = 0.2;                     // ratios outside [1 - clip, 1 + clip] count as clipped
+  int threads = 1;                       // the most threads that the engine is run on
   // As many windows of a recorded batch as fit are kept at a time for comparing operators, at least
   // one; the batch is recorded again for the next.
   int64_t kept_bytes = int64_t{512} << 20;

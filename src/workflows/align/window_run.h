@@ -1,6 +1,7 @@
 // WindowRun: one window through the engine's forward pass, and the log-probabilities that it gives.
 #pragma once
 
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -11,8 +12,8 @@ namespace farthing {
 
 struct WindowRun {
   std::span<const int32_t> tokens;
-  int64_t chunk;  // tokens at a time
-  KvCodec codec;
+  int64_t chunk;                 // tokens at a time
+  std::optional<KvCodec> codec;  // absent: as the model says
 };
 
 // The logits [tokens, vocabulary]; `before(position)` is called before each chunk.

@@ -14,6 +14,7 @@
 #include "model/support/models.h"
 #include "train/fresh_checkpoint.h"
 #include "train/optimizer.h"
+#include "train/support/kv_scales.h"
 #include "train/support/ways.h"
 #include "train/trained_model.h"
 
@@ -148,7 +149,8 @@ class Promise {
   explicit Promise(const TrainedPrecision& precision, std::unique_ptr<Checkpoint> from = {},
                    int threads = 2, Isa isa = choose_isa().value())
       : owner_(threads, isa),
-        from_(from != nullptr ? std::move(from) : checkpoint_for(precision.linears)) {
+        from_(std::make_unique<CheckpointWithKvScales>(
+            from != nullptr ? std::move(from) : checkpoint_for(precision.linears))) {
     model_ = testing::trained(context(), *from_, precision, 3);
     NoProgress progress;
     const auto written = model_->write(*from_, "qat", "{}\n", file(), progress);
@@ -159,7 +161,7 @@ class Promise {
 
   Context& context() { return owner_.get(); }
   TrainedModel& trainer() { return *model_; }
-  KvCodec codec() const { return model_->precision().kv_cache; }
+  KvCodec codec() const { return model_->kv_codec(); }
   std::filesystem::path file() const { return folder_ / "out"; }
 
   std::unique_ptr<Model> engine(Context& context) const {

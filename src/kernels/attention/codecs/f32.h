@@ -1,15 +1,14 @@
 // KvF32: keys and values as they are.
 #pragma once
 
-#include <cstddef>
-#include <cstdint>
+#include "kernels/attention/kv_codec.h"
 
 namespace farthing {
 
 struct KvF32 {
   static constexpr const char* description = "f32; exact";
   static constexpr int64_t element_bytes = 4;
-  static constexpr bool scaled = false;
+  static constexpr KvScaling scaling = KvScaling::none;
 
   static void encode(const float* x, int64_t count, std::byte* elements, int64_t stride, float*) {
     float* to = reinterpret_cast<float*>(elements);

@@ -6,13 +6,14 @@
 #pragma once
 
 #include "formats/scale_rule.h"
+#include "kernels/attention/kv_codec.h"
 
 namespace farthing {
 
 struct KvInt8 {
   static constexpr const char* description = "int8, a scale for each token and head";
   static constexpr int64_t element_bytes = 1;
-  static constexpr bool scaled = true;
+  static constexpr KvScaling scaling = KvScaling::of_position;
 
   static void encode(const float* x, int64_t count, std::byte* elements, int64_t stride,
                      float* scale) {
