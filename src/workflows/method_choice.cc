@@ -22,8 +22,9 @@ struct HeldBack {
 
 Result<HeldBack> hold_back(const Checkpoint& checkpoint, const CalibrationOptions& calibration,
                            const std::string& judged) {
-  const EvaluationText text =
-      calibration.text ? TRY(load_text(calibration.text)) : built_in_calibration_text();
+  CalibrationOptions both = calibration;
+  both.samples += most_held_back;
+  const auto [text, all] = TRY(calibration_windows(checkpoint, both));
   if (text.digest == judged) {
     return fail({.what = "methods cannot be chosen by the text that they are judged on",
                  .where = "--calibration",
@@ -31,12 +32,7 @@ Result<HeldBack> hold_back(const Checkpoint& checkpoint, const CalibrationOption
                  .wanted = "two texts",
                  .remedy = "give another --calibration, or leave it away for the built-in one"});
   }
-  const ModelConfig& config = checkpoint.config();
-  const int64_t length = std::min(calibration.context, config.max_positions);
-  const Windows all = TRY(Windows::of_text(
-      TRY(checkpoint.tokenizer()), text,
-      {.tokens = (calibration.samples + most_held_back) * length, .context = length},
-      config.vocabulary_size));
+  const int64_t length = all.context();
   if (all.count() < 2) {
     return fail({.what = "the text for the calibration is too short to hold a part of it back",
                  .where = text.name,
