@@ -10,15 +10,24 @@ Result<std::unique_ptr<ContextOwner>> open_context(const CommonOptions& common) 
 }
 
 Result<std::unique_ptr<Model>> load_model(Context& context, Checkpoint& checkpoint,
-                                          const std::optional<Scheme>& scheme, PackTime time) {
+                                          const std::optional<Scheme>& scheme, PackTime time,
+                                          const RangeOptions& range) {
   ProgressBar progress;
   if (!scheme) return build_model(context, checkpoint.config(), checkpoint, progress, time);
   QuantizeOptions options;
   options.scheme = *scheme;
   options.method = find_algorithm("rtn");
+  options.range = range;
   TRY(calibrate_for(context, checkpoint, {}, options, progress));
   QuantizingSource source(context, checkpoint, options);
   return build_model(context, checkpoint.config(), source, progress, time);
+}
+
+void declare_outlier_threshold(OptionList& list, float& target) {
+  list.number(
+      "--outlier-threshold", target, 0, 1e30f,
+      "int8_outliers, int8_outliers_live: columns of inputs in which a magnitude reaches it "
+      "are not rounded; 0: none; 6 without it");
 }
 
 namespace {

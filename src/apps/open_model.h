@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "apps/command_line.h"
+#include "eval/calibration/input_range.h"
 #include "kernels/attention/kv_codec.h"
 #include "model/checkpoint.h"
 #include "quant/algorithm.h"
@@ -22,7 +23,11 @@ Result<std::unique_ptr<ContextOwner>> open_context(const CommonOptions& common);
 // the way; static activations are calibrated with the built-in text first.
 Result<std::unique_ptr<Model>> load_model(Context& context, Checkpoint& checkpoint,
                                           const std::optional<Scheme>& scheme = std::nullopt,
-                                          PackTime time = PackTime::loading);
+                                          PackTime time = PackTime::loading,
+                                          const RangeOptions& range = {});
+
+// --outlier-threshold, declared alike by all commands; -1: not given.
+void declare_outlier_threshold(OptionList& list, float& target);
 
 // A method by its name.
 Result<RangeMethod> parse_range_method(const std::string& name);

@@ -6,6 +6,8 @@
 #include <string>
 #include <string_view>
 
+#include "formats/outlier_columns.h"
+
 namespace farthing {
 
 // How an activation format hands over a row.
@@ -44,15 +46,22 @@ struct ActivationsInfo {
   // A token is rounded by itself. Else what it becomes depends on the other rows of the call, and
   // with them on chunks and batches: no two ways to run a text have the same bits.
   bool batch_invariant = true;
-  // The scale is a constant of the linear, from calibration (StaticInput), and stored with it.
+  // The scale, or the set of outlier columns, is a constant of the linear, from calibration
+  // (StaticInput), and stored with it.
   bool is_static = false;
   bool has_zero_point = false;  // static formats only
+  // Some columns stay as they are: those of the linear where the format is static, else those of
+  // the call.
+  bool has_outliers = false;
 };
 
-// The parameters of a static activation format, of one linear.
+// The parameters of an activation format that belong to one linear.
 struct StaticInput {
-  float scale = 0;   // above 0 where the format is static
+  float scale = 0;   // above 0 where the format is static and has no outlier columns
   int32_t zero = 0;  // -128 .. 127 where it has a zero point
+  // Where outlier columns are those of the call: from which magnitude on an element is one; 0: none
+  float outlier_threshold = 0;
+  OutlierColumns outliers = {};  // where they are the linear's
   bool operator==(const StaticInput&) const = default;
 };
 
@@ -85,6 +94,9 @@ constexpr bool batch_invariant(Activations activations) {
 
 constexpr bool is_static(Activations activations) {
   return activations_info(activations).is_static;
+}
+constexpr bool has_outliers(Activations activations) {
+  return activations_info(activations).has_outliers;
 }
 
 constexpr std::optional<Activations> find_activations(std::string_view name) {

@@ -34,6 +34,13 @@ std::string joined(std::string list, std::string_view name) {
   return list + (list.empty() ? "" : ", ") + std::string(name);
 }
 
+// What to train and serve instead.
+std::string batch_invariant_scheme(const Scheme& scheme) {
+  return fmt::format("{}@{}", scheme.weights->name,
+                     activations_name(has_outliers(scheme.activations) ? Activations::int8_outliers
+                                                                       : Activations::int8_token));
+}
+
 Format named(std::string_view name, Format format) {
   format.name = name;
   return format;
@@ -142,18 +149,16 @@ Result<> check_batch_invariant(const Scheme& scheme, std::string where) {
        .got = fmt::format("{}: {} has one scale {}", scheme.name(),
                           activations_name(scheme.activations),
                           activations_info(scheme.activations).scale),
-       .wanted = "activations whose scale is a function of the token alone",
-       .remedy = fmt::format("use {}@{}", scheme.weights->name,
-                             activations_name(Activations::int8_token))});
+       .wanted = "activations that are a function of the token alone",
+       .remedy = "use " + batch_invariant_scheme(scheme)});
 }
 
 std::string batch_note(const Scheme& scheme) {
   if (batch_invariant(scheme.activations)) return {};
   return fmt::format(
       "{} has one scale {}: these results depend on how the text is cut into calls. It can be "
-      "measured, but neither trained nor served; {}@{} can.",
-      scheme.name(), activations_info(scheme.activations).scale, scheme.weights->name,
-      activations_name(Activations::int8_token));
+      "measured, but neither trained nor served; {} can.",
+      scheme.name(), activations_info(scheme.activations).scale, batch_invariant_scheme(scheme));
 }
 
 }  // namespace farthing

@@ -18,7 +18,7 @@ float above_zero(float scale) { return scale > 0 ? scale : 1; }
 }  // namespace
 
 StaticInput static_input(Activations activations, const Extremes& seen) {
-  CHECK(is_static(activations) && seen.finite);
+  CHECK(is_static(activations) && !has_outliers(activations) && seen.finite);
   switch (activations) {
     case Activations::int8_static_asym: {
       const float scale = above_zero((seen.high - seen.low) / 255);
@@ -34,18 +34,41 @@ StaticInput static_input(Activations activations, const Extremes& seen) {
   }
 }
 
-bool is_valid(Activations activations, StaticInput input) {
-  if (!is_static(activations)) return input == StaticInput{};
-  const bool zero = activations_info(activations).has_zero_point
-                        ? input.zero >= -128 && input.zero <= 127
-                        : input.zero == 0;
-  return is_finite(input.scale) && input.scale > 0 && zero;
+StaticInput outlier_input(Activations activations, std::span<const float> largest_of_columns,
+                          float threshold) {
+  CHECK(has_outliers(activations));
+  StaticInput out;
+  if (!is_static(activations)) {
+    out.outlier_threshold = threshold;
+    return out;
+  }
+  std::vector<int32_t> columns;
+  for (size_t i = 0; i < largest_of_columns.size(); ++i)
+    if (threshold > 0 && largest_of_columns[i] >= threshold)
+      columns.push_back(static_cast<int32_t>(i));
+  out.outliers = OutlierColumns(std::move(columns));
+  return out;
+}
+
+bool is_valid(Activations activations, const StaticInput& input) {
+  const ActivationsInfo& info = activations_info(activations);
+  const bool scaled = info.is_static && !info.has_outliers;
+  const bool scale = scaled ? is_finite(input.scale) && input.scale > 0 : input.scale == 0;
+  const bool zero = info.has_zero_point ? input.zero >= -128 && input.zero <= 127 : input.zero == 0;
+  const bool of_call = info.has_outliers && !info.is_static;
+  const bool threshold = of_call
+                             ? is_finite(input.outlier_threshold) && input.outlier_threshold >= 0
+                             : input.outlier_threshold == 0;
+  const bool columns = (info.has_outliers && info.is_static) || input.outliers.empty();
+  return scale && zero && threshold && columns &&
+         input.outliers.fit(std::numeric_limits<int32_t>::max());
 }
 
 InputRange range_of(const InputRounding& rounding) {
-  const auto [scale, zero] = rounding.parameters;
-  const auto symmetric = [s = scale](float largest) {
-    return InputRange{-largest * s, largest * s};
+  const float scale = rounding.parameters.scale;
+  const int32_t zero = rounding.parameters.zero;
+  const auto symmetric = [scale](float largest) {
+    return InputRange{-largest * scale, largest * scale};
   };
   switch (rounding.activations) {
     case Activations::int8_static:

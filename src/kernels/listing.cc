@@ -8,6 +8,7 @@
 #include "kernels/error_feedback/error_feedback.h"
 #include "kernels/matmul/matmul.h"
 #include "kernels/norm/norm.h"
+#include "kernels/outlier_columns/outlier_columns.h"
 #include "kernels/quantize_rows/quantize_rows.h"
 #include "kernels/rope/rope.h"
 #include "kernels/softmax/softmax.h"
@@ -26,6 +27,7 @@ std::vector<ListedKernel> list_kernels() {
   add("error_feedback", error_feedback_kernels());
   add("matmul", matmul_kernels());
   add("norm", norm_kernels());
+  add("outlier_columns", outlier_columns_kernels());
   add("quantize_rows", quantize_rows_kernels());
   add("rope", rope_kernels());
   add("softmax", softmax_kernels());

@@ -115,13 +115,49 @@ KvScaleNames kv_scale_names(const BlockPlan& block) {
   return {attention + ".k_scale", attention + ".v_scale"};
 }
 
-std::vector<PlaneSpec> static_input_planes(Activations activations) {
+namespace {
+
+constexpr std::string_view scale_plane = "input_scale", zero_plane = "input_zero_point",
+                           outliers_plane = "input_outliers",
+                           threshold_plane = "input_outlier_threshold";
+
+}  // namespace
+
+std::vector<PlaneSpec> input_planes(Activations activations, int64_t outliers) {
+  const ActivationsInfo& info = activations_info(activations);
+  if (info.has_outliers && info.is_static) return {{outliers_plane, DType::i32, {outliers}}};
+  if (info.has_outliers) return {{threshold_plane, DType::f32, {1}}};
   std::vector<PlaneSpec> out;
-  if (!is_static(activations)) return out;
-  out.push_back({"input_scale", DType::f32, {1}});
-  if (activations_info(activations).has_zero_point)
-    out.push_back({"input_zero_point", DType::i8, {1}});
+  if (info.is_static) out.push_back({scale_plane, DType::f32, {1}});
+  if (info.has_zero_point) out.push_back({zero_plane, DType::i8, {1}});
   return out;
+}
+
+Tensor input_plane(const StaticInput& input, std::string_view plane) {
+  if (plane == outliers_plane) {
+    Tensor out(DType::i32, {input.outliers.count()});
+    std::copy(input.outliers.list().begin(), input.outliers.list().end(), out.as<int32_t>());
+    return out;
+  }
+  if (plane == zero_plane) {
+    Tensor out(DType::i8, {1});
+    out.as<int8_t>()[0] = static_cast<int8_t>(input.zero);
+    return out;
+  }
+  Tensor out(DType::f32, {1});
+  out.as<float>()[0] = plane == scale_plane ? input.scale : input.outlier_threshold;
+  return out;
+}
+
+void take_input_plane(const Tensor& tensor, std::string_view plane, StaticInput& input) {
+  if (plane == outliers_plane) {
+    const int32_t* const list = tensor.as<int32_t>();
+    input.outliers = OutlierColumns({list, list + tensor.shape().elements()});
+  } else if (plane == zero_plane) {
+    input.zero = tensor.as<int8_t>()[0];
+  } else {
+    (plane == scale_plane ? input.scale : input.outlier_threshold) = tensor.as<float>()[0];
+  }
 }
 
 }  // namespace farthing

@@ -69,8 +69,13 @@ struct KvScaleNames {
   std::string keys, values;
 };
 KvScaleNames kv_scale_names(const BlockPlan& block);
-// What a static activation format adds to a linear's planes: "input_scale" F32 [1] and, with a zero
-// point, "input_zero_point" I8 [1]. Empty for all others.
-std::vector<PlaneSpec> static_input_planes(Activations activations);
+// What an activation format with parameters adds to a linear's planes: "input_scale" F32 [1] and,
+// with a zero point, "input_zero_point" I8 [1]; "input_outliers" I32 [outliers], the indices of the
+// linear's outlier columns; "input_outlier_threshold" F32 [1], where they are the call's. Empty for
+// all others.
+std::vector<PlaneSpec> input_planes(Activations activations, int64_t outliers);
+// Such a plane's value, and what is read from one.
+Tensor input_plane(const StaticInput& input, std::string_view plane);
+void take_input_plane(const Tensor& tensor, std::string_view plane, StaticInput& input);
 
 }  // namespace farthing

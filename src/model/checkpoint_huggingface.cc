@@ -260,22 +260,27 @@ class HuggingFaceCheckpoint : public Checkpoint {
                  .remedy = "convert the checkpoint to one of these"});
   }
 
-  // The parameters of a static activation format; none for others.
-  Result<StaticInput> stored_input(const std::string& linear, Activations activations) const {
+  // Whether its one size is free.
+  static bool is_list(const PlaneSpec& plane) { return plane.dtype == DType::i32; }
+
+  // The parameters of an activation format that has any.
+  Result<StaticInput> stored_input(const LinearSpec& linear, Activations activations) const {
     StaticInput out;
-    for (const PlaneSpec& plane : static_input_planes(activations)) {
-      const std::string name = plane_tensor_name(linear, plane.name);
+    for (const PlaneSpec& plane : input_planes(activations, linear.k)) {
+      const std::string name = plane_tensor_name(linear.name, plane.name);
       if (directory_.find(name) == nullptr) {
-        return fail({.what = "the scale of a static activation format is missing",
+        return fail({.what = "a parameter of an activation format is missing",
                      .where = fmt::format("{}, tensor {}", path_.string(), name),
                      .got = "no such tensor",
-                     .wanted = fmt::format("{} [1], as {} needs it", dtype_name(plane.dtype),
+                     .wanted = fmt::format("{} {}, as {} needs it", dtype_name(plane.dtype),
+                                           is_list(plane) ? "[columns]" : "[1]",
                                            activations_name(activations)),
                      .remedy = "quantize the model again"});
       }
       const Tensor tensor = TRY(directory_.tensor(name));
-      if (tensor.shape() != plane.shape)
-        return fail(shape_error(name, tensor.shape(), plane.shape));
+      const bool fits = is_list(plane) ? tensor.shape().rank() == 1 && tensor.shape()[0] <= linear.k
+                                       : tensor.shape() == plane.shape;
+      if (!fits) return fail(shape_error(name, tensor.shape(), plane.shape));
       if (tensor.dtype() != plane.dtype) {
         return fail({.what = "a parameter of an activation format has the wrong element type",
                      .where = fmt::format("{}, tensor {}", path_.string(), name),
@@ -283,21 +288,20 @@ class HuggingFaceCheckpoint : public Checkpoint {
                      .wanted = std::string(dtype_name(plane.dtype)),
                      .remedy = "the file is damaged: quantize the model again"});
       }
-      if (plane.dtype == DType::f32) {
-        out.scale = tensor.as<float>()[0];
-      } else {
-        out.zero = tensor.as<int8_t>()[0];
-      }
+      take_input_plane(tensor, plane.name, out);
     }
-    if (!is_valid(activations, out)) {
-      return fail({.what = "the scale of a static activation format is no scale",
-                   .where = fmt::format("{}, tensor {}", path_.string(),
-                                        plane_tensor_name(linear, "input_scale")),
-                   .got = fmt::format("{}", out.scale),
-                   .wanted = "a finite number above 0",
-                   .remedy = "the file is damaged: quantize the model again"});
-    }
-    return out;
+    if (is_valid(activations, out) && out.outliers.fit(linear.k)) return out;
+    const bool columns = !out.outliers.empty();
+    return fail(
+        {.what = "a parameter of an activation format is none that a calibration chooses",
+         .where = fmt::format("{}, tensor {}", path_.string(),
+                              plane_tensor_name(linear.name, input_planes(activations, 0)[0].name)),
+         .got = columns ? fmt::format("{}", fmt::join(out.outliers.list(), ", "))
+                        : fmt::format(
+                              "{}", has_outliers(activations) ? out.outlier_threshold : out.scale),
+         .wanted = columns ? fmt::format("ascending numbers of columns below {}", linear.k)
+                           : "a finite number above 0",
+         .remedy = "the file is damaged: quantize the model again"});
   }
 
   Result<StoredLinear> stored_matrix(const LinearSpec& spec) const {
@@ -307,7 +311,7 @@ class HuggingFaceCheckpoint : public Checkpoint {
     out.weight.k = spec.k;
     if (found != schemes_.end()) {
       out.activations = found->second.activations;
-      out.input = TRY(stored_input(spec.name, out.activations));
+      out.input = TRY(stored_input(spec, out.activations));
     }
     if (found == schemes_.end() || found->second.weights->plain) {
       std::string name = name_in_file(spec.name);

@@ -53,17 +53,17 @@ class Writer {
   // What the file will hold, before any weight is there.
   Result<std::vector<SafetensorsWriter::Declaration>> declare(const TensorSpecs& specs) {
     std::vector<SafetensorsWriter::Declaration> out;
-    const auto add = [&](const LinearSpec& spec, const Scheme& scheme) {
-      const Format& format = *scheme.weights;
+    const auto add = [&](const LinearSpec& spec, const CheckpointWriting::Linear& linear) {
+      const Format& format = *linear.scheme.weights;
       auto planes = format.planes(spec.n, spec.k, format.scale_dtype);
-      for (const PlaneSpec& plane : static_input_planes(scheme.activations))
+      for (const PlaneSpec& plane : input_planes(linear.scheme.activations, linear.outliers))
         planes.push_back(plane);
       if (spec.transposed && format.plain) planes.front().shape = {spec.k, spec.n};
       for (const PlaneSpec& plane : planes)
         out.push_back({plane_tensor_name(spec.name, plane.name), plane.dtype, plane.shape});
     };
-    for (const LinearSpec& spec : specs.linears) add(spec, TRY(what_.scheme_of(spec, false)));
-    for (const LinearSpec& spec : specs.tables) add(spec, TRY(what_.scheme_of(spec, true)));
+    for (const LinearSpec& spec : specs.linears) add(spec, TRY(what_.linear_of(spec, false)));
+    for (const LinearSpec& spec : specs.tables) add(spec, TRY(what_.linear_of(spec, true)));
     for (const VectorSpec& spec : specs.vectors)
       out.push_back({spec.name, DType::f32, {spec.size}});
     if (!has_kv_scales()) return out;
@@ -105,14 +105,9 @@ class Writer {
     for (size_t i = 0; i < specs.size(); ++i)
       TRY(file.write(plane_tensor_name(name, specs[i].name),
                      std::as_const(linear.weight.planes[i]).span()));
-    const auto input_planes = static_input_planes(linear.activations);
-    if (!input_planes.empty()) {
-      Tensor scale(DType::f32, {1}), zero(DType::i8, {1});
-      scale.as<float>()[0] = linear.input.scale;
-      zero.as<int8_t>()[0] = static_cast<int8_t>(linear.input.zero);
-      for (const PlaneSpec& plane : input_planes)
-        TRY(file.write(plane_tensor_name(name, plane.name),
-                       std::as_const(plane.dtype == DType::f32 ? scale : zero).span()));
+    for (const PlaneSpec& plane : input_planes(linear.activations, linear.input.outliers.count())) {
+      const Tensor value = input_plane(linear.input, plane.name);
+      TRY(file.write(plane_tensor_name(name, plane.name), value.span()));
     }
     schemes_.emplace_back(name, full_name({linear.weight.format, linear.activations}));
     return {};

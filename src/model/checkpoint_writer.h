@@ -20,8 +20,13 @@ struct CheckpointWriting {
   std::string method;    // "rtn", "qat"
   Scheme scheme;         // of most linears
   std::optional<ScaleRule> scale_rule;
-  // The scheme in which the source will give a linear, or a table (embedding, head).
-  std::function<Result<Scheme>(const LinearSpec&, bool is_table)> scheme_of;
+  // The scheme in which the source will give a linear, or a table (embedding, head), and how many
+  // outlier columns its input has.
+  struct Linear {
+    Scheme scheme;
+    int64_t outliers = 0;
+  };
+  std::function<Result<Linear>(const LinearSpec&, bool is_table)> linear_of;
   // The text of the manifest, once all weights are written.
   std::function<std::string()> manifest;
 };

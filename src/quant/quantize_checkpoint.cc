@@ -94,13 +94,21 @@ Result<std::vector<LayerReport>> quantize_checkpoint(Context& context, Checkpoin
       .method = earlier ? earlier->method() : method_of(options).name(),
       .scheme = earlier ? earlier->scheme() : options.scheme,
       .scale_rule = earlier ? earlier->scale_rule() : options.scale_rule,
-      .scheme_of = [&](const LinearSpec& spec, bool is_table) -> Result<Scheme> {
-        if (const auto choice = choice_for(options, spec, is_table))
-          return scheme_that_holds(
-              is_table ? source.scheme_for_table(spec, choice->scheme) : choice->scheme, spec.k);
-        // stays as it is, or is rescaled
-        const StoredLinear stored = TRY(is_table ? kept.table(spec) : kept.linear(spec));
-        return Scheme{stored.weight.format, stored.activations};
+      .linear_of = [&](const LinearSpec& spec, bool is_table) -> Result<CheckpointWriting::Linear> {
+        const auto choice = choice_for(options, spec, is_table);
+        const auto staged = stages.linears.find(spec.name);
+        if (!choice || staged != stages.linears.end()) {
+          // done, or stays as it is, or is rescaled
+          const StoredLinear stored = staged != stages.linears.end() ? staged->second.stored
+                                      : is_table                     ? TRY(kept.table(spec))
+                                                                     : TRY(kept.linear(spec));
+          return CheckpointWriting::Linear{{stored.weight.format, stored.activations},
+                                           stored.input.outliers.count()};
+        }
+        const Scheme scheme = scheme_that_holds(
+            is_table ? source.scheme_for_table(spec, choice->scheme) : choice->scheme, spec.k);
+        const StaticInput input = TRY(input_parameters(spec, scheme, options, nullptr));
+        return CheckpointWriting::Linear{scheme, input.outliers.count()};
       },
       .manifest = [&] { return manifest(options, stages, kv ? &*kv : nullptr, reports()); }};
   TRY(write_checkpoint(writing, to, progress));

@@ -38,26 +38,28 @@ Error fallback_error(const LayerReport& report, const Scheme& wanted) {
                             report.format)};
 }
 
-Result<StaticInput> static_input_of(const LinearSpec& spec, const Scheme& scheme,
-                                    const QuantizeOptions& options, const InputStatistics* inputs) {
-  if (!is_static(scheme.activations)) return StaticInput{};
+void join(std::string& list, const std::string& more) {
+  if (!more.empty()) list += (list.empty() ? "" : "; ") + more;
+}
+
+}  // namespace
+
+Result<StaticInput> input_parameters(const LinearSpec& spec, const Scheme& scheme,
+                                     const QuantizeOptions& options,
+                                     const InputStatistics* inputs) {
+  const Activations activations = scheme.activations;
+  if (has_outliers(activations) && !is_static(activations))
+    return outlier_input(activations, {}, options.range.outlier_threshold);
+  if (!is_static(activations)) return StaticInput{};
   if (inputs != nullptr)
-    return static_input(scheme.activations,
-                        chosen_range(inputs->seen, scheme.activations, options.range));
-  if (options.calibration != nullptr)
-    return options.calibration->input_of(spec.name, scheme.activations);
+    return chosen_input(inputs->seen, inputs->largest, activations, options.range);
+  if (options.calibration != nullptr) return options.calibration->input_of(spec.name, activations);
   return fail({.what = "static activations need a calibration",
                .where = spec.name,
                .got = scheme.name(),
                .wanted = "what the linear's input holds while the model reads a text",
                .remedy = "store the model with `farthing quantize` in this scheme first"});
 }
-
-void join(std::string& list, const std::string& more) {
-  if (!more.empty()) list += (list.empty() ? "" : "; ") + more;
-}
-
-}  // namespace
 
 Result<QuantizedLinear> quantize_linear(Context& context, const LinearSpec& spec,
                                         const StoredLinear& from, const LinearChoice& choice,
@@ -72,7 +74,7 @@ Result<QuantizedLinear> quantize_linear(Context& context, const LinearSpec& spec
                  .remedy = "store the model with `farthing quantize` first"});
   }
   const Scheme held = scheme_that_holds(scheme, spec.k);
-  const StaticInput input = TRY(static_input_of(spec, held, options, inputs));
+  const StaticInput input = TRY(input_parameters(spec, held, options, inputs));
   const Format& format = *held.weights;
   LayerReport report{
       .name = spec.name, .n = spec.n, .k = spec.k, .format = std::string(format.name)};

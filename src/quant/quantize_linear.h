@@ -11,6 +11,11 @@ struct QuantizedLinear {
   LayerReport report;
 };
 
+// The parameters of the linear's activations: of static ones from `inputs`, or, where that is null,
+// from options.calibration.
+Result<StaticInput> input_parameters(const LinearSpec& spec, const Scheme& scheme,
+                                     const QuantizeOptions& options, const InputStatistics* inputs);
+
 // `inputs`: null where the method needs none; static activations then come from
 // options.calibration. Fails where a weight is not finite or does not fit the format's range, and,
 // with options.strict, where there was a fallback.

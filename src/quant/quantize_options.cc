@@ -18,6 +18,14 @@ bool fits(const std::string& pattern, const LinearSpec& spec) {
   return fnmatch(pattern.c_str(), name.c_str(), 0) == 0;
 }
 
+// Whether a linear gets activations of that kind.
+bool any_activations(const QuantizeOptions& options, bool (*is)(Activations)) {
+  return is(options.scheme.activations) || (options.tables && is(options.tables->activations)) ||
+         std::any_of(options.rules.begin(), options.rules.end(), [&](const QuantizeRule& rule) {
+           return rule.scheme && is(rule.scheme->activations);
+         });
+}
+
 }  // namespace
 
 bool is_among(const std::vector<std::string>& patterns, const LinearSpec& spec) {
@@ -48,11 +56,11 @@ ScaleRule rule_for(const QuantizeOptions& options, const Format& format) {
 }
 
 bool has_static_activations(const QuantizeOptions& options) {
-  return is_static(options.scheme.activations) ||
-         (options.tables && is_static(options.tables->activations)) ||
-         std::any_of(options.rules.begin(), options.rules.end(), [](const QuantizeRule& rule) {
-           return rule.scheme && is_static(rule.scheme->activations);
-         });
+  return any_activations(options, is_static);
+}
+
+bool has_outlier_columns(const QuantizeOptions& options) {
+  return any_activations(options, has_outliers);
 }
 
 bool needs_kv_scales(const QuantizeOptions& options) {
@@ -95,6 +103,15 @@ Result<QuantizeRule> parse_rule(std::string_view text) {
                .got = method,
                .wanted = "one of " + algorithm_names(),
                .remedy = "leave it away for the method of the rest"});
+}
+
+Result<> check_outlier_threshold(bool given, const QuantizeOptions& options) {
+  if (!given || has_outlier_columns(options)) return {};
+  return fail({.what = "there are no outlier columns for the threshold",
+               .where = "--outlier-threshold",
+               .got = options.scheme.weights == nullptr ? "no scheme" : options.scheme.name(),
+               .wanted = "activations with outlier columns, such as int8_row@int8_outliers",
+               .remedy = "leave --outlier-threshold away"});
 }
 
 Result<> check_options(const QuantizeOptions& options) {

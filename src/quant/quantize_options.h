@@ -60,11 +60,16 @@ ScaleRule rule_for(const QuantizeOptions& options, const Format& format);
 bool has_static_activations(const QuantizeOptions& options);
 // Whether scales of a KV cache are to be calibrated.
 bool needs_kv_scales(const QuantizeOptions& options);
+// Whether any linear gets a scheme with outlier columns, the linear's or the call's.
+bool has_outlier_columns(const QuantizeOptions& options);
 // Whether a method wants to see what linears get as input.
 bool needs_inputs(const QuantizeOptions& options);
 
 // GLOB=SCHEME, GLOB=SCHEME:METHOD, GLOB=:METHOD, or GLOB=keep.
 Result<QuantizeRule> parse_rule(std::string_view text);
+
+// Fails where a threshold of outliers was given though no scheme has outlier columns.
+Result<> check_outlier_threshold(bool given, const QuantizeOptions& options);
 
 // Fails where scale rule and format do not go together, or a rule fits no linear of the model.
 Result<> check_options(const QuantizeOptions& options);

@@ -64,6 +64,9 @@ Result<QuantizeRecipe> read_quantize_recipe(const std::filesystem::path& file) {
   TRY(r.number("calibration.kv_cache_percentile", options.kv_cache_range.percentile, 50, 100));
   TRY(r.integer("calibration.samples", out.calibration.samples, 1, 1 << 20));
   TRY(r.integer("calibration.context", out.calibration.context, 2, 1 << 20));
+  auto threshold = static_cast<double>(options.range.outlier_threshold);
+  TRY(r.number("quantization.outlier_threshold", threshold, 0, 1e30));
+  options.range.outlier_threshold = static_cast<float>(threshold);
   TRY(read_rules(r, options));
   TRY(r.check_unknown(document));
   return out;

@@ -78,7 +78,8 @@ Result<> TrainedModel::attach(Context& context, Checkpoint& from) {
   const std::optional<Scheme>& tables = precision_.tables;
   if (is_static(precision_.linears.activations) || (tables && is_static(tables->activations))) {
     NoProgress quiet;
-    calibration_ = TRY(calibrate(context, from, {}, quiet));
+    calibration_ = TRY(calibrate(
+        context, from, {.range = {.outlier_threshold = precision_.outlier_threshold}}, quiet));
   }
   const auto input_of = [&](const std::string& name, const Scheme& scheme) -> Result<StaticInput> {
     if (!is_static(scheme.activations)) return StaticInput{};
@@ -232,15 +233,18 @@ void TrainedModel::clear_gradients(Context& context) {
 Result<> TrainedModel::write(Checkpoint& from, std::string method, std::string manifest,
                              const std::filesystem::path& to, Progress& progress) const {
   Source source(*this);
-  const CheckpointWriting writing{.from = from,
-                                  .source = source,
-                                  .method = std::move(method),
-                                  .scheme = precision_.linears,
-                                  .scale_rule = precision_.scale_rule,
-                                  .scheme_of = [&](const LinearSpec& spec, bool) -> Result<Scheme> {
-                                    return find(spec.name)->scheme;
-                                  },
-                                  .manifest = [&] { return manifest; }};
+  const CheckpointWriting writing{
+      .from = from,
+      .source = source,
+      .method = std::move(method),
+      .scheme = precision_.linears,
+      .scale_rule = precision_.scale_rule,
+      .linear_of = [&](const LinearSpec& spec, bool) -> Result<CheckpointWriting::Linear> {
+        const StoredLinear stored = TRY(source.linear(spec));
+        return CheckpointWriting::Linear{{stored.weight.format, stored.activations},
+                                         stored.input.outliers.count()};
+      },
+      .manifest = [&] { return manifest; }};
   return write_checkpoint(writing, to, progress);
 }
 

@@ -19,6 +19,8 @@ struct TrainedPrecision {
   RoundingOptions rounding = {};             // of what it applies to (can_round)
   std::optional<Scheme> tables = {};     // embedding and head; absent: the checkpoint's own types
   std::optional<KvCodec> kv_cache = {};  // absent: as the checkpoint says
+  // Of activations with outlier columns, in the calibration.
+  float outlier_threshold = RangeOptions().outlier_threshold;
 };
 
 // One sequence of a batch: what it holds, and what follows each token; -1: no loss there.

@@ -69,6 +69,10 @@ std::string command_for(const CompareReport& report, const CompareOptions& optio
   if (options.scale_rule && !row->scale_rule.empty()) out += " --scale-rule " + row->scale_rule;
   if (row->method != "rtn" && options.calibration.text)
     out += " --calibration " + quoted(options.calibration.text->string());
+  const auto activations = find_activations(row->activations);
+  if (activations && has_outliers(*activations) &&
+      options.outlier_threshold != CompareOptions().outlier_threshold)
+    out += fmt::format(" --outlier-threshold {}", options.outlier_threshold);
   if (options.tables) out += " --tables " + quoted(*options.tables);
   return out + " -o " + folder;
 }

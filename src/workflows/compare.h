@@ -24,6 +24,7 @@ struct CompareOptions {
   std::vector<std::string> methods = {"rtn"};
   std::optional<ScaleRule> scale_rule;  // each format's default where it is absent
   std::optional<std::string> tables;    // the scheme of embedding and head; absent: as they are
+  float outlier_threshold = RangeOptions().outlier_threshold;  // of schemes with outlier columns
   std::optional<std::filesystem::path> text;  // absent: the built-in excerpt of WikiText-2
   CalibrationOptions calibration = StagesOptions().calibration;  // of methods that see inputs
   WindowOptions windows;

@@ -72,6 +72,7 @@ Result<std::vector<ComparePlan>> plan_rows(const CompareOptions& options) {
   for (const Scheme& scheme : TRY(schemes_of_list(options.formats))) {
     for (const std::string& name : options.methods) {
       ComparePlan row{{.scheme = scheme, .scale_rule = options.scale_rule, .tables = tables}};
+      row.quantize.range.outlier_threshold = options.outlier_threshold;
       row.automatic = name == "auto";
       TRY(parse_method(row.automatic ? "rtn" : name)).apply(row.quantize);
       // Formats without a scale (f16) may stand among those that the rule is for.

@@ -82,6 +82,7 @@ TEST_P(StoredAndLoaded, AQuantizedDirectoryComputesWhatQuantizingWhileLoadingDoe
 INSTANTIATE_TEST_SUITE_P(EndToEnd, StoredAndLoaded,
                          ::testing::Values("int4_g32", "f16@fp8_e4m3_token", "int4_g32@mxfp8",
                                            "int8_row@int8_static", "int8_row@int8_static_asym",
+                                           "int8_row@int8_outliers", "nf4@int8_outliers",
                                            "fp8_e4m3_row@fp8_e4m3_static", "nvfp4@nvfp4"));
 
 TEST(Calibration, TheTextAndItsLengthDecideTheScales) {
@@ -122,6 +123,36 @@ TEST(Calibration, OfATextThatIsNotThereFailsAndNothingIsWritten) {
   EXPECT_EQ(run.status, 1);
   EXPECT_NE(run.err.find("none.txt"), std::string::npos) << run.err;
   EXPECT_TRUE(folder.names().empty());
+}
+
+TEST(Outliers, TheThresholdDecidesHowManyColumnsAreKept) {
+  const auto with = [](const std::string& format, std::vector<std::string> more) {
+    std::vector<std::string> arguments{"eval", stories(), "--tokens", "128", "--context",
+                                       "64",   "--json",  "--format", format};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    const ProgramRun run = farthing(arguments);
+    EXPECT_EQ(run.status, 0) << run.err;
+    const auto at = run.out.find("\"perplexity\"");
+    return run.out.substr(at, run.out.find('}', at) - at);
+  };
+  const std::string token = with("int8_row@int8_token", {});
+  for (const char* format : {"int8_row@int8_outliers", "int8_row@int8_outliers_live"}) {
+    EXPECT_EQ(with(format, {"--outlier-threshold", "0"}), token) << format;
+    EXPECT_NE(with(format, {"--outlier-threshold", "1"}), token) << format;
+  }
+}
+
+TEST(Outliers, AThresholdForASchemeWithoutThemIsRefused) {
+  for (const char* command : {"eval", "quantize", "compare"}) {
+    std::vector<std::string> arguments{command, stories(), "--outlier-threshold", "3"};
+    arguments.push_back(std::string(command) == "compare" ? "--formats" : "--format");
+    arguments.emplace_back("int8_row@int8_token");
+    if (std::string(command) == "quantize")
+      arguments.insert(arguments.end(), {"-o", "/nonexistent/q"});
+    const ProgramRun run = farthing(arguments);
+    EXPECT_EQ(run.status, 2) << command;
+    EXPECT_NE(run.err.find("no outlier columns"), std::string::npos) << run.err;
+  }
 }
 
 TEST(EndToEnd, AModelHasNoDistanceFromItsSavedLogits) {

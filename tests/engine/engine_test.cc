@@ -39,6 +39,10 @@ TEST(Engine, AModelWhoseResultsDependOnTheBatchIsNotServed) {
   EXPECT_NE(engine.error().what.find("depend on the batch"), std::string::npos);
   EXPECT_NE(engine.error().got.find("int4_g32@int8_tensor"), std::string::npos);
   EXPECT_NE(engine.error().remedy.find("int4_g32@int8_token"), std::string::npos);
+  const auto live = testing::stories260k(context(), "int4_g32@int8_outliers_live");
+  const auto other = Engine::create(context(), *live);
+  ASSERT_FALSE(other);
+  EXPECT_NE(other.error().remedy.find("int4_g32@int8_outliers"), std::string::npos);
 }
 
 // The whole sequence through the model again for every token, and no engine.

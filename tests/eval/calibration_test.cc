@@ -95,16 +95,65 @@ TEST(StaticInput, FitsTheExtremesThatWereSeen) {
 
 TEST(StaticInput, OfAnInputOfZerosIsAScaleOfOne) {
   for (const Activations activations : all_activations) {
-    if (!is_static(activations)) continue;
+    if (!is_static(activations) || has_outliers(activations)) continue;
     EXPECT_EQ(static_input(activations, {}).scale, 1.0f);
     EXPECT_TRUE(is_valid(activations, static_input(activations, {})));
   }
 }
 
+TEST(StaticInput, OutlierColumnsAreThoseThatReachTheThreshold) {
+  const std::vector<float> largest = {1.0f, 6.0f, 0.0f, 5.9999995f, 1e30f};
+  const auto columns = [&](float threshold) {
+    const auto list = outlier_input(Activations::int8_outliers, largest, threshold).outliers;
+    return std::vector<int32_t>(list.list().begin(), list.list().end());
+  };
+  EXPECT_EQ(columns(6.0f), (std::vector<int32_t>{1, 4}));
+  EXPECT_EQ(columns(1.0f), (std::vector<int32_t>{0, 1, 3, 4}));
+  EXPECT_EQ(columns(0.0f), std::vector<int32_t>{});
+  EXPECT_EQ(outlier_input(Activations::int8_outliers_live, {}, 6.0f).outlier_threshold, 6.0f);
+}
+
+TEST(StaticInput, OutlierColumnsThatNoCalibrationChoosesAreNotValid) {
+  const auto valid = [](std::vector<int32_t> columns) {
+    StaticInput input;
+    input.outliers = OutlierColumns(std::move(columns));
+    return is_valid(Activations::int8_outliers, input);
+  };
+  EXPECT_TRUE(valid({}));
+  EXPECT_TRUE(valid({0, 5, 6}));
+  EXPECT_FALSE(valid({5, 5}));
+  EXPECT_FALSE(valid({6, 5}));
+  EXPECT_FALSE(valid({-1, 5}));
+  EXPECT_FALSE(OutlierColumns({5, 6}).fit(6));
+  EXPECT_FALSE(is_valid(Activations::int8_outliers_live, {.outlier_threshold = -1.0f}));
+  EXPECT_FALSE(is_valid(Activations::int8_outliers_live, {.outlier_threshold = INFINITY}));
+}
+
+// What the probe keeps of each column is what the extremes keep of all.
+TEST(Calibration, TheLargestOfTheColumnsIsThatOfTheInput) {
+  const auto seen = calibrated(2, supported_isas().back());
+  for (const auto& [name, input] : seen->inputs) {
+    ASSERT_FALSE(input.largest.empty()) << name;
+    EXPECT_EQ(*std::max_element(input.largest.begin(), input.largest.end()), input.amax()) << name;
+  }
+}
+
+TEST(Calibration, AThresholdBelowTheLargestColumnMakesItAnOutlier) {
+  const auto seen = calibrated(2, supported_isas().back());
+  Calibration calibration = *seen;
+  const auto& [name, input] = *seen->inputs.begin();
+  calibration.range.outlier_threshold = input.amax();
+  const StaticInput least = calibration.input_of(name, Activations::int8_outliers).value();
+  ASSERT_EQ(least.outliers.count(), 1);
+  EXPECT_EQ(input.largest[static_cast<size_t>(least.outliers.list()[0])], input.amax());
+  calibration.range.outlier_threshold = 0;
+  EXPECT_TRUE(calibration.input_of(name, Activations::int8_outliers).value().outliers.empty());
+}
+
 // What was seen itself is inside, though its code may be rounded to the last one.
 TEST(StaticInput, TheExtremesThatWereSeenAreNotClipped) {
   for (const Activations activations : all_activations) {
-    if (!is_static(activations)) continue;
+    if (!is_static(activations) || has_outliers(activations)) continue;
     for (const float high : {0.1f, 1.7f, 3e5f, 0.77777f}) {
       const Extremes seen{.low = -0.3f * high, .high = high};
       const InputRange range = range_of({activations, static_input(activations, seen)});

@@ -234,17 +234,20 @@ TEST(Schemes, AFallbackKeepsWhatWasAskedForAndElseHasItsOwnDefault) {
   EXPECT_EQ(held("int4_g128@int8_token", 40), "int4_g128@int8_token");
 }
 
-TEST(Schemes, OnlyAScaleOverTheWholeCallDependsOnTheBatch) {
+TEST(Schemes, WhatIsChosenOverTheWholeCallDependsOnTheBatch) {
   for (const Activations activations : all_activations) {
     const Scheme scheme{find_format("int4_g32"), activations};
     const auto checked = check_batch_invariant(scheme, "model.layers.0.mlp.up_proj.weight");
-    EXPECT_EQ(checked.has_value(), activations != Activations::int8_tensor);
+    EXPECT_EQ(checked.has_value(), batch_invariant(activations));
     EXPECT_EQ(batch_note(scheme).empty(), checked.has_value());
     if (checked) continue;
     EXPECT_EQ(checked.error().where, "model.layers.0.mlp.up_proj.weight");
     EXPECT_NE(checked.error().what.find("depend on the batch"), std::string::npos);
-    EXPECT_NE(checked.error().got.find("int4_g32@int8_tensor"), std::string::npos);
-    EXPECT_NE(checked.error().remedy.find("int4_g32@int8_token"), std::string::npos);
+    EXPECT_NE(checked.error().got.find(scheme.name()), std::string::npos);
+    const bool outliers = activations == Activations::int8_outliers_live;
+    EXPECT_TRUE(outliers || activations == Activations::int8_tensor);
+    EXPECT_TRUE(checked.error().remedy.ends_with(outliers ? "int4_g32@int8_outliers"
+                                                          : "int4_g32@int8_token"));
   }
 }
 

@@ -191,6 +191,7 @@ TEST(FloatRows, AreThoseOfOtherImplementations) {
   const int64_t m = x.shape()[0], k = x.shape()[1], blocks = blocks_of_32(k);
   for (const Activations activations : all_activations) {
     if (activations == Activations::f32 || !batch_invariant(activations)) continue;
+    if (has_outliers(activations)) continue;  // tests/ops/outliers_test.cc
     const std::string name(activations_name(activations));
     const Tensor expected = file.tensor(name).value();
     StaticInput input;

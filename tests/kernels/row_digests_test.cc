@@ -105,6 +105,8 @@ std::map<std::string, std::vector<float>> outputs(Isa isa) {
   out["rope_backward"] = rotated;
   add_gradients(isa, x, y, out);
   const int64_t blocks = blocks_of_32(n);
+  std::vector<float> outliers(blocks * 32);
+  for (int64_t i = 5; i < n; i += 37) outliers[i] = 1.0f;
   for (const Activations activations : all_activations) {
     const QuantizeRowsKernel& kernel = choose_quantize_rows_kernel(isa);
     const QuantizeRow round = kernel->of(activations);
@@ -112,7 +114,7 @@ std::map<std::string, std::vector<float>> outputs(Isa isa) {
     const std::string name(activations_name(activations));
     std::vector<int8_t> codes(blocks * 32);
     std::vector<int32_t> sums(blocks);
-    round(x.data(), n, {kernel->measure(x.data(), n), {0.06f, 0}}, codes.data(),
+    round(x.data(), n, {kernel->measure(x.data(), n), {0.06f, 0}, outliers.data()}, codes.data(),
           row(name + "_scales"), sums.data());
     out[name + "_scales"].resize(blocks);
     out[name + "_codes"].assign(codes.begin(), codes.end());

@@ -126,14 +126,15 @@ struct Rounded {
 
 // By any function of QuantizeRowsFunctions; a call of this row alone, unless `call` says otherwise.
 Rounded round_row(QuantizeRow round, const std::vector<float>& x,
-                  std::optional<Magnitude> call = {}) {
+                  std::optional<Magnitude> call = {}, const float* outliers = nullptr) {
   const auto k = static_cast<int64_t>(x.size()), blocks = blocks_of_32(k);
   Rounded out{std::vector<int8_t>(blocks * 32 + 1, 99), std::vector<float>(blocks + 1, canary),
               std::vector<int32_t>(blocks + 1, 99)};
   if (!call) call = quantize_rows_kernels().front()->measure(x.data(), k);
   // of static formats: that of a token
   const float scale = call->largest > 0 ? call->largest / 127.0f : 1.0f;
-  round(x.data(), k, {*call, {scale, 0}}, out.codes.data(), out.scales.data(), out.sums.data());
+  round(x.data(), k, {*call, {scale, 0}, outliers}, out.codes.data(), out.scales.data(),
+        out.sums.data());
   make_nans_equal(out.scales);
   return out;
 }
@@ -321,6 +322,28 @@ TEST(QuantizeRowsKernels, ARowOfACallHasTheScaleOfTheLargestElementOfTheCall) {
     for (int b = 0; b < 3; ++b) EXPECT_EQ(out.scales[b], 4.0f);
     for (size_t i = 0; i < x.size(); ++i) EXPECT_EQ(out.codes[i], std::nearbyintf(x[i] / 4.0f));
     EXPECT_TRUE(std::isnan(round_row(kernel->int8_tensor, x, Magnitude{508.0f, false}).scales[0]));
+  }
+}
+
+// Whatever outlier columns hold: infinities and NaN too.
+TEST(QuantizeRowsKernels, ARowWithoutItsOutliersIsRoundedAsATokenWithZerosThere) {
+  for (const QuantizeRowsKernel& kernel : quantize_rows_kernels()) {
+    if (!isa_supported(kernel.isa)) continue;
+    for (const int64_t k : row_lengths()) {
+      std::vector<float> x = random_row(k, 1), zeroed = x, outliers(blocks_of_32(k) * 32);
+      for (int64_t i = k % 5; i < k; i += 9) {
+        x[i] = std::vector<float>{1e30f, INFINITY, NAN, -7.0f}[static_cast<size_t>(i % 4)];
+        zeroed[i] = 0.0f;
+        outliers[i] = 1.0f;
+      }
+      const Rounded token = round_row(kernel->int8_token, zeroed);
+      for (const QuantizeRow round : {kernel->int8_outliers, kernel->int8_outliers_live}) {
+        const Rounded out = round_row(round, x, {}, outliers.data());
+        EXPECT_TRUE(same_bits(out.codes, token.codes) && same_bits(out.scales, token.scales) &&
+                    same_bits(out.sums, token.sums))
+            << kernel.name << " " << k;
+      }
+    }
   }
 }
 

@@ -11,10 +11,14 @@ bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
   return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
 }
 
-// Why int8_tensor's line in the registry says that it is not batch invariant.
-TEST(BatchDependentScheme, LogitsChangeWithTheChunkAndWithTheNeighbour) {
+// Why a line in the registry says that a format is not batch invariant.
+class BatchDependentScheme : public ::testing::TestWithParam<const char*> {};
+INSTANTIATE_TEST_SUITE_P(Activations, BatchDependentScheme,
+                         ::testing::Values("int8_row@int8_tensor", "int8_row@int8_outliers_live"));
+
+TEST_P(BatchDependentScheme, LogitsChangeWithTheChunkAndWithTheNeighbour) {
   ContextOwner owner(2, choose_isa().value());
-  const auto model = testing::stories260k(owner.get(), "int8_row@int8_tensor");
+  const auto model = testing::stories260k(owner.get(), GetParam());
   const int64_t vocabulary = model->config().vocabulary_size;
   const auto tokens = testing::some_tokens(12, vocabulary);
   const auto whole = testing::logits_of(owner.get(), *model, tokens, tokens.size());

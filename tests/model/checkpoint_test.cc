@@ -371,7 +371,7 @@ class StaticDirectory : public QuantizedDirectory {
     auto out = std::make_shared<Calibration>();
     float high = 1;
     for (const LinearSpec& spec : tensors_of(from.config()).linears)
-      out->inputs[spec.name] = {{.low = -0.5f, .high = high++}, {}};
+      out->inputs[spec.name] = {{.low = -0.5f, .high = high++}, {}, {7.0f, 1.0f, 6.0f}};
     return out;
   }
 };
@@ -424,6 +424,40 @@ TEST_F(StaticDirectory, WithAScaleOfAnotherTypeOrShape) {
   quantize("int8_row@int8_static");
   EXPECT_NE(error_with_tensor(linear_ + ".input_scale", Tensor(DType::f32, {2})).what.find("shape"),
             std::string::npos);
+}
+
+TEST_F(StaticDirectory, KeepsWhichColumnsAreOutliers) {
+  quantize("int8_row@int8_outliers");
+  const auto written = Checkpoint::open(folder_ / "q").value();
+  const StaticInput input = written->linear(tensors_of(written->config()).linears[0])->input;
+  EXPECT_EQ(input.outliers, OutlierColumns({0, 2}));
+}
+
+TEST_F(StaticDirectory, WithOutlierColumnsThatAreNone) {
+  for (const std::vector<int32_t>& columns :
+       std::vector<std::vector<int32_t>>{{2, 0}, {0, 0}, {-1}, {0, 1 << 20}}) {
+    quantize("int8_row@int8_outliers");
+    Tensor wrong(DType::i32, {static_cast<int64_t>(columns.size())});
+    std::copy(columns.begin(), columns.end(), wrong.as<int32_t>());
+    const Error error = error_with_tensor(linear_ + ".input_outliers", wrong);
+    EXPECT_NE(error.where.find(linear_ + ".input_outliers"), std::string::npos) << error.text();
+    EXPECT_NE(error.wanted.find("ascending"), std::string::npos) << error.text();
+  }
+}
+
+TEST_F(StaticDirectory, WithMoreOutlierColumnsThanColumns) {
+  quantize("int8_row@int8_outliers");
+  const Error error = error_with_tensor(linear_ + ".input_outliers", Tensor(DType::i32, {1 << 20}));
+  EXPECT_NE(error.what.find("shape"), std::string::npos) << error.text();
+}
+
+TEST_F(StaticDirectory, WithoutTheThresholdOfOutliersOfACall) {
+  quantize("int8_row@int8_outliers_live");
+  const auto written = Checkpoint::open(folder_ / "q").value();
+  const LinearSpec first = tensors_of(written->config()).linears[0];
+  EXPECT_EQ(written->linear(first)->input.outlier_threshold, RangeOptions().outlier_threshold);
+  const Error error = error_with_tensor(linear_ + ".input_outlier_threshold", Tensor());
+  EXPECT_NE(error.what.find("missing"), std::string::npos) << error.text();
 }
 
 TEST_F(QuantizedDirectory, AStaticSchemeWithoutACalibrationIsAnError) {

@@ -27,6 +27,7 @@ strict = true
 kv_cache = "int8_static"
 damping = 0.05
 act_order = false
+outlier_threshold = 4.5
 [calibration]
 text = "texts/some.txt"
 samples = 7
@@ -54,6 +55,7 @@ method = "imatrix"
   EXPECT_EQ(options.kv_cache_range, (RangeOptions{RangeMethod::percentile, 99.5}));
   EXPECT_EQ(options.algorithm.damping, 0.05f);
   EXPECT_FALSE(options.algorithm.act_order);
+  EXPECT_EQ(options.range.outlier_threshold, 4.5f);
   EXPECT_EQ(recipe->calibration.text->filename(), "some.txt");
   EXPECT_EQ(recipe->calibration.text->parent_path().filename(), "texts");
   EXPECT_EQ(recipe->calibration.samples, 7);

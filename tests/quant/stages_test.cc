@@ -290,6 +290,32 @@ TEST(QuantizeStages, HiddenStatesComeFromTheQuantizedBlocks) {
   }
 }
 
+// The first linears of a model get the same inputs from stages as from the whole model.
+TEST(QuantizeStages, OutlierColumnsAreThoseOfACalibration) {
+  const ScratchFolder folder;
+  ContextOwner owner(2, supported_isas().back());
+  NoProgress quiet;
+  const auto from = Checkpoint::open(FARTHING_SOURCE_DIR "/models/stories260k").value();
+  const LinearSpec first = tensors_of(from->config()).linears[0];
+  const auto columns_by = [&](const char* method, float threshold) {
+    QuantizeOptions options;
+    options.scheme = parse_scheme("int8_row@int8_outliers").value();
+    options.method = find_algorithm(method);
+    options.range.outlier_threshold = threshold;
+    const auto to = folder / (std::string(method) + std::to_string(threshold));
+    const auto done = quantize_checkpoint(owner.get(), *from, options, to, quiet,
+                                          {.calibration = {.samples = 4, .context = 64}});
+    EXPECT_TRUE(done.has_value()) << done.error().text();
+    return Checkpoint::open(to).value()->linear(first).value().input.outliers;
+  };
+  const OutlierColumns seen = columns_by("imatrix", 1.5f);
+  EXPECT_GT(seen.count(), 0);
+  EXPECT_LT(seen.count(), first.k);
+  EXPECT_EQ(columns_by("rtn", 1.5f), seen);
+  EXPECT_LT(columns_by("imatrix", 3.0f).count(), seen.count());
+  EXPECT_TRUE(columns_by("imatrix", 0.0f).empty());
+}
+
 TEST(QuantizeStages, AnothersWorkIsNotGoneOnWith) {
   Story run;
   Stop stop("block 1");

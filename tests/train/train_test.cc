@@ -154,22 +154,22 @@ TEST_F(Train, ExportedCodesAreReadAndWrittenAgainByteForByte) {
   ContextOwner owner(1, choose_isa().value());
   NoProgress progress;
   const auto checkpoint = Checkpoint::open(folder_ / "run" / "model").value();
-  const auto scheme_of = [&](const LinearSpec& spec, bool) -> Result<Scheme> {
+  const auto linear_of = [&](const LinearSpec& spec, bool) -> Result<CheckpointWriting::Linear> {
     const StoredLinear stored = checkpoint->linear(spec).value();
-    return Scheme{stored.weight.format, stored.activations};
+    return CheckpointWriting::Linear{{stored.weight.format, stored.activations}};
   };
   const CheckpointWriting writing{.from = *checkpoint,
                                   .source = *checkpoint,
                                   .method = "qat",
                                   .scheme = r.precision.linears,
                                   .scale_rule = {},
-                                  .scheme_of = scheme_of,
+                                  .linear_of = linear_of,
                                   .manifest = [] { return std::string("{}\n"); }};
   std::filesystem::create_directories(folder_ / "again");
   ASSERT_TRUE(write_checkpoint(writing, folder_ / "again" / "model", progress));
   EXPECT_EQ(model_bytes("again"), model_bytes("run"));
-  EXPECT_EQ(scheme_of(tensors_of(checkpoint->config()).linears[0], false).value().weights->name,
-            "int4_g32");
+  const LinearSpec first = tensors_of(checkpoint->config()).linears[0];
+  EXPECT_EQ(linear_of(first, false).value().scheme.weights->name, "int4_g32");
 }
 
 TEST_F(Train, AResumedRunKeepsTheMetricsOfItsState) {

@@ -13,6 +13,7 @@ struct Options {
   CompareOptions compare;
   std::string model, text, output, tables, note, calibration;
   int64_t repetitions = CompareOptions().speed.runs;
+  float outlier_threshold = -1;  // -1: the default
 };
 
 Result<std::string> checked_scheme(const std::string& given) {
@@ -41,6 +42,7 @@ void declare(OptionList& list, Options& options) {
                "How many pieces of that text are read");
   list.integer("--max-seq-length", compare.calibration.context, 2, 1 << 20,
                "Tokens of such a piece; the model's context if that is less");
+  declare_outlier_threshold(list, options.outlier_threshold);
   list.text("--text", "FILE", options.text,
             "The text; without it a built-in excerpt of WikiText-2");
   list.integer("--tokens", compare.windows.tokens, 2, int64_t{1} << 40,
@@ -57,10 +59,12 @@ void declare(OptionList& list, Options& options) {
 }
 
 Result<> check(const Options& options) {
-  TRY(schemes_of_list(options.compare.formats));
+  const std::vector<Scheme> schemes = TRY(schemes_of_list(options.compare.formats));
   for (const std::string& method : options.compare.methods)
     if (method != "auto") TRY(parse_method(method));
-  return {};
+  QuantizeOptions wanted{.scheme = schemes.front()};
+  for (const Scheme& scheme : schemes) wanted.rules.push_back({.layers = "*", .scheme = scheme});
+  return check_outlier_threshold(options.outlier_threshold >= 0, wanted);
 }
 
 Result<> run(const CommonOptions& common, const Options& options) {
@@ -68,6 +72,7 @@ Result<> run(const CommonOptions& common, const Options& options) {
   CompareOptions compare_options = options.compare;
   compare_options.model = options.model;
   compare_options.speed.runs = static_cast<int>(options.repetitions);
+  if (options.outlier_threshold >= 0) compare_options.outlier_threshold = options.outlier_threshold;
   if (!options.calibration.empty()) compare_options.calibration.text = options.calibration;
   if (!options.text.empty()) compare_options.text = options.text;
   if (!options.tables.empty()) compare_options.tables = options.tables;

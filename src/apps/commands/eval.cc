@@ -7,6 +7,7 @@
 #include "base/json_writer.h"
 #include "eval/evaluate.h"
 #include "io/npy.h"
+#include "quant/quantize_options.h"
 
 namespace farthing {
 namespace {
@@ -16,6 +17,7 @@ struct Options {
   WindowOptions windows;
   std::optional<Scheme> format;
   std::optional<KvCodec> kv_cache;
+  float outlier_threshold = -1;  // -1: the default
 };
 
 void declare(OptionList& list, Options& options) {
@@ -32,6 +34,13 @@ void declare(OptionList& list, Options& options) {
   list.parsed("--format", "SCHEME", options.format, parse_scheme,
               "Quantize to this scheme while loading");
   declare_kv_cache(list, options.kv_cache);
+  declare_outlier_threshold(list, options.outlier_threshold);
+}
+
+Result<> check(const Options& options) {
+  QuantizeOptions wanted;
+  if (options.format) wanted.scheme = *options.format;
+  return check_outlier_threshold(options.outlier_threshold >= 0, wanted);
 }
 
 Result<> check_context(int64_t context_tokens, const ModelConfig& config) {
@@ -151,7 +160,10 @@ Result<> run(const CommonOptions& common, const Options& options) {
   const EvaluationText evaluation_text = TRY(load_text(file));
   const Windows windows = TRY(Windows::of_text(TRY(checkpoint->tokenizer()), evaluation_text,
                                                options.windows, config.vocabulary_size));
-  const auto model = TRY(load_model(context, *checkpoint, options.format));
+  RangeOptions range;
+  if (options.outlier_threshold >= 0) range.outlier_threshold = options.outlier_threshold;
+  const auto model =
+      TRY(load_model(context, *checkpoint, options.format, PackTime::loading, range));
   TRY(model->check_kv_cache(options.kv_cache));
   Baseline baseline;
   if (!options.against.empty())
@@ -194,7 +206,7 @@ Command eval_command() {
        .example = "  farthing eval models/stories260k --tokens 4096 --context 256\n"
                   "  farthing eval /tmp/stories-int4 --against models/stories260k --tokens 4096 "
                   "--context 256"},
-      declare, run);
+      declare, run, check);
 }
 
 }  // namespace farthing

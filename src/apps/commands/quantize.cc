@@ -26,10 +26,11 @@ struct Options {
   std::string calibration;           // a file; empty: the built-in text
   int64_t samples = 0, context = 0;  // 0: the recipe's, or as many as the method wants
   std::optional<RangeMethod> range;
-  float percentile = 0;  // 0: the recipe's
+  float percentile = 0;          // 0: the recipe's
+  float outlier_threshold = -1;  // -1: the recipe's
   std::optional<KvCodec> kv_cache;
   std::optional<RangeMethod> kv_range;
-  float kv_percentile = 0;  // likewise
+  float kv_percentile = 0;  // 0: the recipe's
   bool resume = false, natural_order = false;
 };
 
@@ -70,6 +71,7 @@ void declare(OptionList& list, Options& options) {
                   "; absmax without it");
   list.number("--percentile", options.percentile, 50, 100,
               "percentile: the share of magnitudes that the range holds; 99.99 without it");
+  declare_outlier_threshold(list, options.outlier_threshold);
   list.parsed("--kv-cache-dtype", "TYPE", options.kv_cache, parse_kv_codec,
               "The type of the model's KV cache where no command asks for another: " +
                   kv_codec_names() + "; as the model says without it. int8_static is calibrated");
@@ -106,6 +108,7 @@ Result<QuantizeRecipe> recipe_of(const Options& options) {
     to.algorithm.smoothing_strength = static_cast<double>(options.smoothing_strength);
   if (options.range) to.range.method = *options.range;
   if (options.percentile != 0) to.range.percentile = static_cast<double>(options.percentile);
+  if (options.outlier_threshold >= 0) to.range.outlier_threshold = options.outlier_threshold;
   if (options.kv_cache) to.kv_cache = options.kv_cache;
   if (options.kv_range) to.kv_cache_range.method = *options.kv_range;
   if (options.kv_percentile != 0)
@@ -157,6 +160,7 @@ Result<> check(const Options& options) {
                  .wanted = "one of " + algorithm_names(),
                  .remedy = "quantize the whole model with it, without --redo"});
   }
+  TRY(check_outlier_threshold(options.outlier_threshold >= 0, wanted));
   return check_options(wanted);
 }
 

@@ -40,7 +40,9 @@ class InputProbe : public Probe {
     if (output.kind != OperatorKind::linear) return;
     if (!few_.empty() && !few_.contains(output.weight)) return;
     rows_[output.weight] += output.input.rows;
-    seen_.at(output.weight)->add(output.input, with_histograms_);
+    SeenInput& seen = *seen_.at(output.weight);
+    seen.add(output.input, with_histograms_);
+    seen.add_columns(output.input);
   }
   bool sends_every_row(std::span<const LinearWeight* const> expert) override {
     return std::any_of(expert.begin(), expert.end(),
@@ -69,7 +71,7 @@ Result<StaticInput> Calibration::input_of(const std::string& linear,
                                           Activations activations) const {
   const auto found = inputs.find(linear);
   if (found != inputs.end())
-    return static_input(activations, chosen_range(found->second, activations, range));
+    return chosen_input(found->second, found->second.largest, activations, range);
   return fail({.what = "the calibration has not seen a linear's input",
                .where = linear,
                .got = "no such linear",

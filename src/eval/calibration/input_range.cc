@@ -168,6 +168,13 @@ void SeenInput::add(View<const float, 2> rows, bool with_histogram) {
   }
 }
 
+void SeenInput::add_columns(View<const float, 2> rows) {
+  largest.resize(static_cast<size_t>(rows.columns));
+  for (int64_t r = 0; r < rows.rows; ++r)
+    for (size_t i = 0; i < largest.size(); ++i)
+      largest[i] = std::max(largest[i], std::fabs(rows.row(r)[i]));
+}
+
 Extremes chosen_range(const SeenInput& seen, Activations activations, const RangeOptions& options) {
   if (options.method == RangeMethod::absmax || activations == Activations::nvfp4 ||
       seen.histogram.empty())
@@ -180,6 +187,13 @@ Extremes chosen_range(const SeenInput& seen, Activations activations, const Rang
     default:
       return clipped(seen, entropy_edge(seen.histogram));
   }
+}
+
+StaticInput chosen_input(const SeenInput& seen, std::span<const float> largest_of_columns,
+                         Activations activations, const RangeOptions& options) {
+  if (has_outliers(activations))
+    return outlier_input(activations, largest_of_columns, options.outlier_threshold);
+  return static_input(activations, chosen_range(seen, activations, options));
 }
 
 }  // namespace farthing

@@ -25,6 +25,8 @@ std::string_view range_method_name(RangeMethod method);
 struct RangeOptions {
   RangeMethod method = RangeMethod::absmax;
   double percentile = 99.99;
+  // From which magnitude on an element is an outlier, in formats with outlier columns; 0: none is.
+  float outlier_threshold = 6;
   bool operator==(const RangeOptions&) const = default;
 };
 
@@ -50,9 +52,11 @@ class InputHistogram {
 
 // What a linear's input was seen to hold.
 struct SeenInput : Extremes {
-  InputHistogram histogram;  // empty where only the extremes are wanted
+  InputHistogram histogram;         // empty where only the extremes are wanted
+  std::vector<float> largest = {};  // [k]: largest |x| of each column that add_columns saw
 
   void add(View<const float, 2> rows, bool with_histogram);
+  void add_columns(View<const float, 2> rows);
 };
 
 // The extremes, clipped to the magnitude that the method finds. NVFP4's tensor scale, under which
@@ -62,5 +66,10 @@ struct SeenInput : Extremes {
 //     magnitudes with 128 levels: what lies beyond the edge joins the last bin of the reference
 //     distribution, and is left out of the quantized one; ties go to the wider range.
 Extremes chosen_range(const SeenInput& seen, Activations activations, const RangeOptions& options);
+
+// The parameters of a static activation format: those of the chosen range, or the columns that
+// reach the threshold of outliers.
+StaticInput chosen_input(const SeenInput& seen, std::span<const float> largest_of_columns,
+                         Activations activations, const RangeOptions& options);
 
 }  // namespace farthing

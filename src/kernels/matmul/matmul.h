@@ -101,5 +101,9 @@ int64_t packed_bytes(Packing packing, const QuantizedTensor& q);
 // zeros.
 void pack_panels(Packing packing, const QuantizedTensor& q, int64_t panel_begin, int64_t panel_end,
                  std::byte* packed);
+// Of one panel in the `integers` packing: the weights of some inputs of its 16 outputs, [inputs,
+// 16], the bits that decode_tile gives.
+void unpack_inputs(const QuantizedTensor& q, const std::byte* packed, int64_t panel,
+                   std::span<const int32_t> inputs, float* weights);
 
 }  // namespace farthing

@@ -62,6 +62,13 @@ void pack_integers(const QuantizedTensor& q, const IntegerPanels& layout, int64_
   }
 }
 
+// The code that place_block put for input i of the block.
+int code_of(const std::byte* block, int bits, int64_t i, int64_t o) {
+  if (bits == 8) return static_cast<int>(block[i / 4 * 64 + o * 4 + i % 4]);
+  const auto byte = static_cast<int>(block[i / 8 * 64 + o * 4 + i % 4]);
+  return i % 8 < 4 ? byte & 15 : byte >> 4;
+}
+
 }  // namespace
 
 IntegerPanels::IntegerPanels(const QuantizedTensor& q)
@@ -106,6 +113,30 @@ void pack_panels(Packing packing, const QuantizedTensor& q, int64_t panel_begin,
       pack_floats(q, panel, reinterpret_cast<float*>(out));
     } else {
       pack_floats(q, panel, reinterpret_cast<uint16_t*>(out));
+    }
+  }
+}
+
+void unpack_inputs(const QuantizedTensor& q, const std::byte* packed, int64_t panel,
+                   std::span<const int32_t> inputs, float* weights) {
+  const IntegerPanels layout(q);
+  const std::byte* base = packed + panel * layout.panel_bytes;
+  const std::byte* zeros = base + layout.zeros_offset;
+  for (const int32_t input : inputs) {
+    const int64_t b = input / 32, g = b / layout.group_blocks;
+    for (int64_t o = 0; o < panel_outputs; ++o) {
+      const int64_t at = g * panel_outputs + o;
+      float scale = 0;
+      if (layout.half_scales) {
+        uint16_t half = 0;
+        std::memcpy(&half, base + layout.scales_offset + at * 2, 2);
+        scale = f32_from_f16(half);
+      } else {
+        std::memcpy(&scale, base + layout.scales_offset + at * 4, 4);
+      }
+      const int zero = layout.zero_points ? static_cast<int>(zeros[at]) : layout.middle;
+      const int code = code_of(base + b * layout.block_bytes, layout.bits, input % 32, o);
+      *weights++ = scale * static_cast<float>(code - zero);
     }
   }
 }

@@ -14,7 +14,7 @@
 namespace farthing {
 namespace {
 
-void bf16(const float* x, int64_t k, StaticInput, float* values) noexcept {
+void bf16(const float* x, int64_t k, const StaticInput&, float* values) noexcept {
   for (int64_t i = 0; i < k; ++i) values[i] = f32_from_bf16(bf16_from_f32(x[i]));
 }
 
@@ -66,20 +66,20 @@ void each_group(const float* x, int64_t k, int64_t group, float* values, const R
     round(x + at, k - at < group ? k - at : group, values + at);
 }
 
-void fp8_e4m3_token(const float* x, int64_t k, StaticInput, float* values) noexcept {
+void fp8_e4m3_token(const float* x, int64_t k, const StaticInput&, float* values) noexcept {
   round_scaled<E4m3>(x, k, values);
 }
-void fp8_e4m3_g128(const float* x, int64_t k, StaticInput, float* values) noexcept {
+void fp8_e4m3_g128(const float* x, int64_t k, const StaticInput&, float* values) noexcept {
   each_group(x, k, 128, values, round_scaled<E4m3>);
 }
-void mxfp8(const float* x, int64_t k, StaticInput, float* values) noexcept {
+void mxfp8(const float* x, int64_t k, const StaticInput&, float* values) noexcept {
   each_group(x, k, MicroScaled<E4m3>::block, values, round_micro_scaled<E4m3>);
 }
-void mxfp4(const float* x, int64_t k, StaticInput, float* values) noexcept {
+void mxfp4(const float* x, int64_t k, const StaticInput&, float* values) noexcept {
   each_group(x, k, MicroScaled<E2m1>::block, values, round_micro_scaled<E2m1>);
 }
 
-void int8_static_asym(const float* x, int64_t k, StaticInput input, float* values) noexcept {
+void int8_static_asym(const float* x, int64_t k, const StaticInput& input, float* values) noexcept {
   if (!is_finite(amax_of(x, k))) return fill_nan(values, k);
   // code - zero, so that no sum of a large quotient and the zero point is rounded
   const float low = -128.0f - static_cast<float>(input.zero), high = low + 255.0f;
@@ -90,13 +90,13 @@ void int8_static_asym(const float* x, int64_t k, StaticInput input, float* value
   }
 }
 
-void fp8_e4m3_static(const float* x, int64_t k, StaticInput input, float* values) noexcept {
+void fp8_e4m3_static(const float* x, int64_t k, const StaticInput& input, float* values) noexcept {
   if (!is_finite(amax_of(x, k))) return fill_nan(values, k);
   for (int64_t i = 0; i < k; ++i)
     values[i] = input.scale * E4m3::decode(E4m3::encode(x[i] / input.scale));
 }
 
-void nvfp4(const float* x, int64_t k, StaticInput input, float* values) noexcept {
+void nvfp4(const float* x, int64_t k, const StaticInput& input, float* values) noexcept {
   each_group(x, k, Nvfp4<false>::block, values, [&](const float* from, int64_t count, float* to) {
     round_nvfp4(from, count, input.scale, to);
   });

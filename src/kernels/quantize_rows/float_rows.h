@@ -10,7 +10,7 @@ namespace farthing {
 // One row x[k] to values[k]: scale * element, as f32. A group that holds an infinity or a NaN
 // becomes NaN as a whole (bf16 has no groups: it keeps them). `input`: of static formats.
 // fixed_order: elementwise, and maxima.
-using RoundFloatRow = void (*)(const float* x, int64_t k, StaticInput input,
+using RoundFloatRow = void (*)(const float* x, int64_t k, const StaticInput& input,
                                float* values) noexcept;
 
 // A function for each float activation format (formats/activations.inc); null for all others. One

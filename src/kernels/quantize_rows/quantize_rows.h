@@ -32,6 +32,9 @@ using MeasureRow = Magnitude (*)(const float* x, int64_t k) noexcept;
 struct SharedByRows {
   Magnitude call = {};     // of all rows of the call: read where a format is not batch invariant
   StaticInput input = {};  // of the linear: read where a format is static
+  // [32 blocks]: 1 in outlier columns, 0 elsewhere; read where a format has such. Null: there are
+  // none.
+  const float* outliers = nullptr;
 };
 
 // One row x[k] to blocks of 32 along k, b = 0 .. blocks_of_32(k) - 1; past the row's end x counts
@@ -50,6 +53,8 @@ using QuantizeRow = void (*)(const float* x, int64_t k, const SharedByRows& shar
 //   int8_tensor: the same with the amax and the finiteness of all rows of the call.
 //   int8_static: codes = round_even(x / scale), saturating at -127 and 127; the linear's scale. A
 //   row with an infinity or NaN: scale NaN, codes 0.
+//   int8_outliers, int8_outliers_live: as int8_token rounds the row with its outlier columns 0,
+//   whatever they hold.
 struct QuantizeRowsFunctions {
   MeasureRow measure;
 #define FARTHING_ACTIVATIONS(name, ...)

@@ -1,7 +1,10 @@
 // linear_forward: rounds the input once for all that need it, then splits panels over the threads.
 #include "ops/linear/linear.h"
 
+#include <algorithm>
+
 #include "base/check.h"
+#include "ops/linear/outliers.h"
 #include "ops/linear/round_rows.h"
 
 namespace farthing::ops {
@@ -10,7 +13,7 @@ PackedWeight pack_weight_for(Context& context, QuantizedTensor stored, const Inp
                              const MatmulKernel& kernel) {
   CHECK(accepts(kernel, *stored.format) &&
         kernel->input == product_input(Scheme{stored.format, input.activations}) &&
-        is_valid(input.activations, input.parameters));
+        is_valid(input.activations, input.parameters) && input.parameters.outliers.fit(stored.k));
   PackedWeight out;
   out.scheme = {stored.format, input.activations};
   out.input = input.parameters;
@@ -25,6 +28,7 @@ PackedWeight pack_weight_for(Context& context, QuantizedTensor stored, const Inp
     stored.planes.clear();
   }
   out.stored = std::move(stored);
+  out.outliers = pack_outliers(context, out);
   return out;
 }
 
@@ -68,10 +72,13 @@ void linear_forward(Context& context, View<const float, 2> x,
       if (outputs[j].weight->rounding() == w.rounding()) inputs[i] = inputs[j];
     inputs[i].provide(context, x, w.rounding(), (*w.kernel)->input);
   }
-  const int64_t scratch_floats = matmul_scratch_floats();
+  int64_t scratch_floats = matmul_scratch_floats();
+  for (size_t i = 0; i < outputs.size(); ++i)
+    scratch_floats = std::max(scratch_floats, outlier_scratch_floats(inputs[i].outliers));
   float* scratch = context.workspace.take<float>(scratch_floats * context.pool.size());
   context.pool.run([&](Part part) {
     const auto range = part.range(panels, 4);
+    float* mine = scratch + scratch_floats * part.index;
     int64_t first = 0;  // of this output, counted over all outputs
     for (size_t i = 0; i < outputs.size(); ++i) {
       const PackedWeight& w = *outputs[i].weight;
@@ -82,7 +89,8 @@ void linear_forward(Context& context, View<const float, 2> x,
       if (begin < end) {
         (*w.kernel)->run({&w.stored, w.packed ? w.packed.data() : nullptr, x.rows,
                           inputs[i].floats.data, inputs[i].floats.stride, inputs[i].int8, y.data,
-                          y.stride, begin, end, scratch + scratch_floats * part.index});
+                          y.stride, begin, end, mine});
+        if (adds_outliers(w)) add_outliers(context.isa, w, inputs[i].outliers, begin, end, mine, y);
       }
       first += count;
     }

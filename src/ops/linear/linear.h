@@ -14,7 +14,7 @@ namespace farthing {
 // A weight laid out for the kernel that will read it.
 struct PackedWeight {
   Scheme scheme;
-  StaticInput input;  // where the scheme's activations are static
+  StaticInput input;  // where the scheme's activations have parameters
   const MatmulKernel* kernel = nullptr;
   // Not packed yet: `kernel` reads the weight as it is stored; finish_packing packs it for this
   // one.
@@ -22,12 +22,16 @@ struct PackedWeight {
   QuantizedTensor
       stored;     // its planes are dropped unless the kernel reads them; format, n and k stay
   Tensor packed;  // u8
+  // f32 [panels, columns, 16]: of the linear's outlier columns, where the kernel multiplies codes.
+  Tensor outliers;
 
   int64_t n() const { return stored.n; }
   int64_t k() const { return stored.k; }
   InputRounding rounding() const { return {scheme.activations, input}; }
   // Bytes that a product reads.
-  int64_t bytes() const { return packed ? packed.bytes() : stored.bytes(); }
+  int64_t bytes() const {
+    return (packed ? packed.bytes() : stored.bytes()) + (outliers ? outliers.bytes() : 0);
+  }
 };
 
 namespace ops {
@@ -49,6 +53,8 @@ PackedWeight pack_weight_for(Context& context, QuantizedTensor stored, const Inp
 
 // y[i] = x w[i]^T for several weights that share the input x [m, k]; y[i] is [m, w[i]->n()]. x is
 // rounded once for each way of rounding among the weights.
+// Where an activation format leaves columns as they are, the int8 product is of all others, and
+// these are added behind it (ops/linear/outliers.h).
 // Level: that of the kernels. One pass of the threads over all outputs.
 struct LinearOutput {
   const PackedWeight* weight;

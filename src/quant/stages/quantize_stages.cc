@@ -179,6 +179,7 @@ std::string identity_of(const Checkpoint& from, const QuantizeOptions& options,
   json.field("tables", options.tables ? options.tables->name() : "as they are");
   json.field("range", range_method_name(options.range.method));
   json.field("percentile", options.range.percentile);
+  json.field("outlier_threshold", options.range.outlier_threshold);
   json.key("rules").begin_array();
   for (const QuantizeRule& rule : options.rules) {
     json.begin_object().field("layers", rule.layers).field("keep", rule.keep);

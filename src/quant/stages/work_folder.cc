@@ -83,7 +83,11 @@ Result<> WorkFolder::finish_stage(int64_t stage, const StageResult& result) {
     write_report(json, linear.report);
     json.field("scheme", scheme_text(linear.stored));
     json.field("input_scale", linear.stored.input.scale);
-    json.field("input_zero", linear.stored.input.zero).end_object();
+    json.field("input_zero", linear.stored.input.zero);
+    json.field("input_outlier_threshold", linear.stored.input.outlier_threshold);
+    json.key("input_outliers").begin_array();
+    for (const int32_t column : linear.stored.input.outliers.list()) json.value(column);
+    json.end_array().end_object();
   }
   json.end_array();
   for (const auto& [kind, factors] : kinds_of_factors)
@@ -122,6 +126,10 @@ Result<StageResult> WorkFolder::read_stage(int64_t stage) const {
     linear.stored.activations = scheme.activations;
     linear.stored.input.scale = static_cast<float>(TRY(entry.number("input_scale")));
     linear.stored.input.zero = static_cast<int>(TRY(entry.integer("input_zero")));
+    linear.stored.input.outlier_threshold =
+        static_cast<float>(TRY(entry.number("input_outlier_threshold")));
+    const auto columns = TRY(entry.integers("input_outliers"));
+    linear.stored.input.outliers = OutlierColumns({columns.begin(), columns.end()});
     out.linears.push_back(std::move(linear));
   }
   for (const SafetensorsFile::Entry& entry : file.entries())

@@ -37,6 +37,9 @@ Result<> read_precision(TomlTable& r, TrainedPrecision& p) {
   TRY(r.number("quantization.scale_learning_rate", p.rounding.scale_rate, 0, 100));
   TRY(r.parsed("quantization.gradient", p.rounding.outside, find_outside_gradient,
                "\"pass_through\" or \"clipped\""));
+  auto threshold = static_cast<double>(p.outlier_threshold);
+  TRY(r.number("quantization.outlier_threshold", threshold, 0, 1e30));
+  p.outlier_threshold = static_cast<float>(threshold);
   return r.parsed("quantization.kv_cache", p.kv_cache, find_kv_codec, "one of " + kv_codec_names());
 }
 
@@ -139,7 +142,8 @@ Result<> check_precision(const TomlTable& r, const Recipe& recipe) {
     return fail(r.error("mode", fmt::format("\"qat\", to train in {}", p.linears.name())));
   const bool scales = p.rounding.scales != ScaleTraining::dynamic;
   // A clipped gradient is also that of inputs beyond a static scale.
-  if (!can_round(*p.linears.weights, p.rounding) && (scales || !is_static(p.linears.activations))) {
+  const bool clips = is_static(p.linears.activations) && !has_outliers(p.linears.activations);
+  if (!can_round(*p.linears.weights, p.rounding) && (scales || !clips)) {
     return fail(
         r.error(scales ? "quantization.scales" : "quantization.gradient",
                 fmt::format("{}: {} has no symmetric integer groups",
