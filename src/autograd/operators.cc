@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "base/rehearsal.h"
 #include "ops/elementwise.h"
 #include "ops/embedding.h"
 #include "ops/linear/linear.h"
@@ -27,7 +28,7 @@ Value new_value(Context& context, int64_t rows, int64_t columns) {
   Value out{context.workspace.take_rows<float>(rows, columns)};
   if (context.tape != nullptr) {
     out.gradient = context.workspace.take_rows<float>(rows, columns);
-    std::fill_n(out.gradient.data, rows * columns, 0.0f);
+    if (!rehearsing()) std::fill_n(out.gradient.data, rows * columns, 0.0f);
   }
   return out;
 }
@@ -113,6 +114,7 @@ Value columns(Context& context, const Value& x, int64_t begin, int64_t width, in
   const Value out = new_value(context, x.data.rows, count);
   const auto from = [=](int64_t i) { return begin + i / width * step + i % width; };
   CHECK(count > 0 && from(count - 1) < x.data.columns);
+  if (rehearsing()) return out;
   for (int64_t r = 0; r < x.data.rows; ++r)
     for (int64_t i = 0; i < count; i += width)
       std::copy_n(x.data.row(r) + from(i), width, out.data.row(r) + i);
@@ -196,7 +198,7 @@ Value add(Context& context, const Value& x, const Value& y) {
     return x;
   }
   const Value out = new_value(context, x.data.rows, x.data.columns);
-  std::copy_n(x.data.data, x.data.rows * x.data.columns, out.data.data);
+  if (!rehearsing()) std::copy_n(x.data.data, x.data.rows * x.data.columns, out.data.data);
   ops::add_forward(context, out.data, y.data);
   show(context, OperatorKind::add, nullptr, out.data);
   context.tape->record([=](Context& c) {
@@ -297,6 +299,7 @@ void add_weighted_rows(Context& context, const Value& y, std::span<const int32_t
 
 Value select_rows(Context& context, const Value& x, std::span<const int32_t> rows) {
   const Value out = new_value(context, static_cast<int64_t>(rows.size()), x.data.columns);
+  if (rehearsing()) return out;
   for (size_t i = 0; i < rows.size(); ++i)
     std::copy_n(x.data.row(rows[i]), x.data.columns, out.data.row(static_cast<int64_t>(i)));
   show(context, OperatorKind::select_rows, nullptr, out.data);

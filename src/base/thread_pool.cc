@@ -13,6 +13,7 @@
 
 #include "base/check.h"
 #include "base/float_mode.h"
+#include "base/rehearsal.h"
 
 namespace farthing {
 
@@ -98,6 +99,7 @@ void ThreadPool::work() {
 }
 
 void ThreadPool::run_erased(const void* job, Call call) {
+  if (rehearsing()) return;
   if (threads_ == 1) {
     call(job, {0, 1});
     return;

@@ -7,6 +7,8 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "base/rehearsal.h"
+
 namespace farthing {
 
 namespace {
@@ -25,7 +27,7 @@ bool is_large([[maybe_unused]] int64_t bytes) {
 #ifdef FARTHING_SANITIZED
   return false;
 #else
-  return bytes >= int64_t{1} << 20;
+  return bytes >= int64_t{1} << 17;
 #endif
 }
 
@@ -69,11 +71,13 @@ std::shared_ptr<Storage> Storage::allocate(int64_t bytes) {
   std::shared_ptr<Storage> storage(new Storage);
   storage->bytes_ = bytes;
   if (is_large(bytes)) {
-    void* data = ::mmap(nullptr, static_cast<size_t>(bytes), PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    // A rehearsal may ask for more than the machine has.
+    const int flags = MAP_PRIVATE | MAP_ANONYMOUS | (rehearsing() ? MAP_NORESERVE : 0);
+    void* data = ::mmap(nullptr, static_cast<size_t>(bytes), PROT_READ | PROT_WRITE, flags, -1, 0);
     CHECK(data != MAP_FAILED);
-    // A request only: without it every 4 KiB cost a fault of their own.
-    ::madvise(data, static_cast<size_t>(bytes), MADV_HUGEPAGE);
+    // A request only: without it every 4 KiB cost a fault of their own. What a rehearsal touches
+    // shall stay little.
+    ::madvise(data, static_cast<size_t>(bytes), rehearsing() ? MADV_NOHUGEPAGE : MADV_HUGEPAGE);
     storage->data_ = static_cast<std::byte*>(data);
   } else {
     const size_t rounded = (static_cast<size_t>(bytes) + 63) / 64 * 64;

@@ -76,6 +76,20 @@ TEST(Json, InspectCountsParametersAndRanges) {
   EXPECT_GT(vanished, 0);
 }
 
+TEST(Json, PlanHoldsMemoryByItsPartsAndCards) {
+  const auto json = json_of({"plan", stories(), "--format", "int4_g32", "--batch", "2"});
+  EXPECT_EQ(json["context"], 512);
+  const auto& memory = json["memory"];
+  // 8 pages of 64 positions; 5 layers of 4 heads of 8, keys and values in f32
+  EXPECT_EQ(memory["kv_cache_bytes"], 2 * 512 * 5 * 4 * 8 * 2 * 4 * 33 / 32);
+  EXPECT_GT(memory["peak_bytes"], memory["kv_cache_bytes"]);
+  int64_t stored = 0;
+  for (const auto& layer : json["layers"]) stored += layer["stored_bytes"].get<int64_t>();
+  EXPECT_GT(json["stored_bytes"], stored);
+  EXPECT_EQ(json["cards"]["fits"][0]["fits"], true);
+  EXPECT_EQ(json["cards"]["fits"][0]["most_context"], 512);
+}
+
 TEST(Json, QuantizeReportsEveryLinear) {
   ScratchFolder folder;
   const auto json =
@@ -239,8 +253,8 @@ TEST(Json, QuantizeSaysHowChannelsWereRescaled) {
 
 TEST(Json, IsTestedAboveForEveryCommand) {
   const std::set<std::string_view> tested{
-      "formats", "kernels", "inspect", "quantize", "eval",          "compare",    "run",
-      "bench",   "train",   "align",   "tokenize", "bench offline", "sensitivity"};
+      "formats", "kernels", "inspect", "quantize", "eval",          "compare",     "run",
+      "bench",   "train",   "align",   "tokenize", "bench offline", "sensitivity", "plan"};
   for (const Command& command : all_commands())
     EXPECT_TRUE(tested.contains(command.text.name)) << command.text.name;
 }

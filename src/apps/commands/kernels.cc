@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "advise/layer_groups.h"
 #include "apps/command_line.h"
 #include "apps/open_model.h"
 #include "apps/output.h"
@@ -82,37 +83,6 @@ Result<> show_kernels(bool as_json) {
                   cpu_model(), isa_name(chosen), table_text(rows)));
 }
 
-// Layers of the same kind, size and kernel.
-struct Group {
-  LinearInfo first;
-  std::string kind;
-  int64_t count = 0, bytes = 0;
-};
-
-// "self_attn.q_proj" of "model.layers.3.self_attn.q_proj.weight".
-std::string kind_of(const std::string& name) {
-  std::string out = name.substr(0, name.rfind(".weight"));
-  constexpr std::string_view layers = "model.layers.";
-  if (out.starts_with(layers)) return out.substr(out.find('.', layers.size()) + 1);
-  return out.starts_with("model.") ? out.substr(6) : out;
-}
-
-std::vector<Group> groups_of(const std::vector<LinearInfo>& linears) {
-  std::vector<Group> groups;
-  for (const LinearInfo& linear : linears) {
-    const std::string kind = kind_of(linear.name);
-    auto group = groups.begin();
-    while (group != groups.end() &&
-           !(group->kind == kind && group->first.n == linear.n && group->first.k == linear.k &&
-             group->first.scheme == linear.scheme && group->first.kernel == linear.kernel))
-      ++group;
-    if (group == groups.end()) group = groups.insert(group, {linear, kind});
-    ++group->count;
-    group->bytes += linear.bytes;
-  }
-  return groups;
-}
-
 std::string reason_for(const MatmulKernel& kernel, Isa chosen) {
   const char* forced = std::getenv("FARTHING_FORCE_ISA");
   std::string out =
@@ -138,10 +108,6 @@ std::string reason_for(const MatmulKernel& kernel, Isa chosen) {
   return out;
 }
 
-std::string scheme_text(const Scheme& scheme) {
-  return fmt::format("{}@{}", scheme.weights->name, activations_name(scheme.activations));
-}
-
 Result<> show_model(const CommonOptions& common, const Options& options) {
   const auto owner = TRY(open_context(common));
   Context& context = owner->get();
@@ -155,12 +121,12 @@ Result<> show_model(const CommonOptions& common, const Options& options) {
         .field("isa", isa_name(context.isa))
         .key("layers")
         .begin_array();
-    for (const Group& group : groups) {
+    for (const LayerGroup& group : groups) {
       json.begin_object()
           .field("layer", group.kind)
           .field("count", group.count)
           .field("n", group.first.n);
-      json.field("k", group.first.k).field("scheme", scheme_text(group.first.scheme));
+      json.field("k", group.first.k).field("scheme", full_name(group.first.scheme));
       json.field("kernel", group.first.kernel->name)
           .field("level", level_name(group.first.kernel->level));
       json.field("bytes", group.bytes)
@@ -174,11 +140,11 @@ Result<> show_model(const CommonOptions& common, const Options& options) {
       {"layers", "linear", "n x k", "scheme", "kernel", "level", "bytes"}};
   std::string reasons;
   std::vector<const MatmulKernel*> explained;
-  for (const Group& group : groups) {
+  for (const LayerGroup& group : groups) {
     const MatmulKernel* kernel = group.first.kernel;
     rows.push_back({fmt::format("{} x", group.count), group.kind,
                     fmt::format("{} x {}", group.first.n, group.first.k),
-                    scheme_text(group.first.scheme), std::string(kernel->name),
+                    full_name(group.first.scheme), std::string(kernel->name),
                     std::string(level_name(kernel->level)),
                     size_text(static_cast<double>(group.bytes))});
     if (std::find(explained.begin(), explained.end(), kernel) != explained.end()) continue;

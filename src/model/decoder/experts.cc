@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <optional>
 
+#include "base/rehearsal.h"
+
 namespace farthing {
 
 namespace ag = autograd;
@@ -27,7 +29,7 @@ ag::Value Experts::run(Context& context, const ag::Value& x) const {
   const auto [of, weights] = ag::route(context, logits, plan_.routing,
                                        plan_.choice_bias.empty() ? nullptr : &choice_bias_);
   const ag::Value out = ag::new_value(context, x.data.rows, x.data.columns);
-  std::fill_n(out.data.data, x.data.rows * x.data.columns, 0.0f);
+  if (!rehearsing()) std::fill_n(out.data.data, x.data.rows * x.data.columns, 0.0f);
   for (size_t e = 0; e < experts_.size(); ++e) {
     const auto begin = static_cast<size_t>(of.begin[e]), end = static_cast<size_t>(of.begin[e + 1]);
     const bool every_row =

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "base/rehearsal.h"
+
 #include "kernels/attention/attention.h"
 
 namespace farthing::ops {
@@ -125,6 +127,7 @@ void run_partitioned(Context& context, const Plan& plan, const Scratch* scratch,
         attend(plan, item, rows, partition, mine, partial(i / plan.partitions, partition));
     }
   });
+  if (rehearsing()) return;
   for (int64_t i = 0; i < plan.items(); ++i) {
     const Item item(plan, i);
     const AttentionRows rows = gather(plan, item, scratch[0].q);
@@ -214,7 +217,7 @@ void attention_forward(Context& context, View<const float, 2> q,
       first += count;
     }
   };
-  if (threads == 1) {
+  if (threads == 1 && !rehearsing()) {
     run({.index = 0, .count = 1});
   } else {
     context.pool.run(run);

@@ -33,6 +33,7 @@ class BackgroundProgram {
   BackgroundProgram(const BackgroundProgram&) = delete;
   BackgroundProgram& operator=(const BackgroundProgram&) = delete;
 
+  pid_t process() const { return process_; }
   void send(int signal);
   bool running();
   int wait();  // the status, as ProgramRun

@@ -1,0 +1,218 @@
+// farthing plan: what a model will take, before anything starts.
+#include <fmt/format.h>
+
+#include "advise/cards.h"
+#include "advise/outline.h"
+#include "advise/serving_plan.h"
+#include "apps/command_line.h"
+#include "apps/open_model.h"
+#include "apps/output.h"
+#include "base/json_writer.h"
+#include "quant/recipe.h"
+
+namespace farthing {
+namespace {
+
+struct Options {
+  std::string model, recipe;
+  std::optional<Scheme> format, tables;
+  std::vector<std::string> rules;
+  ServingOptions serving;
+  Parallel parallel;
+  float memory_gib = 0;  // 0: the known cards
+};
+
+void declare(OptionList& list, Options& options) {
+  constexpr int64_t many = 1 << 20;
+  ServingOptions& serving = options.serving;
+  list.required("model,-m,--model", "MODEL", options.model,
+                "The model: its files, or its config.json alone");
+  list.parsed("--format", "SCHEME", options.format, parse_scheme,
+              "As if its linears were quantized to this scheme");
+  list.parsed("--tables,--token-embedding-type,--output-tensor-type", "SCHEME", options.tables,
+              parse_scheme, "Embedding and head too; without it they stay as they are");
+  list.list("--rule,--tensor-type", "LAYERS=SCHEME,...", options.rules,
+            "Other schemes for some linears, as `farthing quantize` takes them");
+  list.text("--recipe", "FILE", options.recipe,
+            "A recipe of `farthing quantize`; flags count before it, --rule behind its rules");
+  list.integer("--context,--max-model-len", serving.context, 1, many,
+               "Positions of each sequence; without it the model's, but at most 4096");
+  list.integer("--batch,--max-num-seqs", serving.batch, 1, many, "Sequences that run at once");
+  list.integer("--max-num-batched-tokens", serving.max_num_batched_tokens, 1, many,
+               "Tokens of one step; `farthing run` takes 256");
+  list.parsed("--kv-cache-dtype", "TYPE", serving.kv_cache_dtype, parse_kv_codec,
+              "Type of keys and values in the cache: " + kv_codec_names());
+  list.integer("--tp,--tensor-parallel-size", options.parallel.tensor, 1, 1024,
+               "Cards that share each layer");
+  list.integer("--pp,--pipeline-parallel-size", options.parallel.pipeline, 1, 1024,
+               "Cards, or groups of them, that share the layers");
+  list.number("--memory", options.memory_gib, 0, 1 << 20,
+              "GiB of a card that is not in the list; 0: the list");
+}
+
+// Nothing where the model is served as it is stored.
+Result<std::optional<QuantizeOptions>> quantization_of(const Options& options) {
+  QuantizeOptions out;
+  if (!options.recipe.empty()) out = TRY(read_quantize_recipe(options.recipe)).options;
+  if (options.format) out.scheme = *options.format;
+  if (options.tables) out.tables = options.tables;
+  for (const std::string& rule : options.rules) out.rules.push_back(TRY(parse_rule(rule)));
+  if (out.scheme.weights == nullptr) {
+    if (!out.tables && out.rules.empty()) return std::optional<QuantizeOptions>{};
+    return fail({.what = "no format was given",
+                 .where = "--format",
+                 .got = {},
+                 .wanted = "one of " + format_names(),
+                 .remedy = "add --format SCHEME, for example --format int4_g128"});
+  }
+  return std::optional(std::move(out));
+}
+
+Result<> check(const Options& options) {
+  const auto quantize = TRY(quantization_of(options));
+  return quantize ? check_options(*quantize) : Result<>{};
+}
+
+struct Facts {
+  const Options& options;
+  const Checkpoint& checkpoint;
+  ServingPlan plan;
+  CardShare share;
+  std::vector<CardFit> fits;
+};
+
+void write_layers(JsonWriter& json, const ServingPlan& plan) {
+  json.key("layers").begin_array();
+  for (const LayerGroup& group : plan.linears) {
+    json.begin_object().field("layer", group.kind).field("count", group.count);
+    json.field("n", group.first.n).field("k", group.first.k);
+    json.field("scheme", full_name(group.first.scheme)).field("kernel", group.first.kernel->name);
+    json.field("stored_bytes", group.stored_bytes).field("packed_bytes", group.bytes).end_object();
+  }
+  json.end_array();
+}
+
+std::string json_text(const CommonOptions& common, const Facts& facts) {
+  const ServingPlan& plan = facts.plan;
+  JsonWriter json(true);
+  json.begin_object().field("model", facts.options.model).field("kind", facts.checkpoint.kind());
+  json.field("parameters", plan.parameters).field("threads", common.threads);
+  json.field("context", plan.context).field("batch", plan.batch);
+  json.field("kv_cache_dtype", kv_codec_info(facts.options.serving.kv_cache_dtype).name);
+  write_layers(json, plan);
+  json.field("stored_bytes", plan.stored()).key("memory").begin_object();
+  json.field("weights_bytes", plan.weights).field("loading_bytes", plan.loading);
+  json.field("kv_cache_bytes", plan.kv_cache()).field("kv_pages", plan.kv_pages);
+  json.field("kv_page_bytes", plan.kv_page_bytes).field("workspace_bytes", plan.workspace);
+  json.field("logits_bytes", plan.logits).field("rope_bytes", plan.rope_tables);
+  json.field("process_bytes", plan.process).field("peak_bytes", plan.peak());
+  json.field("mapped_bytes", plan.mapped).end_object();
+  json.key("cards").begin_object();
+  json.field("tensor_parallel_size", facts.options.parallel.tensor);
+  json.field("pipeline_parallel_size", facts.options.parallel.pipeline);
+  json.field("weights_bytes", facts.share.weights);
+  json.field("kv_cache_bytes", plan.kv_pages * facts.share.kv_page_bytes);
+  json.field("activations_bytes", facts.share.activations).key("fits").begin_array();
+  for (const CardFit& fit : facts.fits) {
+    json.begin_object().field("card", fit.card.name).field("memory_gib", fit.card.memory_gib);
+    json.field("fits", fit.fits).field("most_context", fit.most_context);
+    json.field("most_batch", fit.most_batch).end_object();
+  }
+  return json.end_array().end_object().end_object().take();
+}
+
+std::string size_text(int64_t bytes) { return farthing::size_text(static_cast<double>(bytes)); }
+
+std::string layers_text(const ServingPlan& plan) {
+  std::vector<std::vector<std::string>> rows{
+      {"layers", "linear", "n x k", "scheme", "kernel", "stored", "packed"}};
+  for (const LayerGroup& group : plan.linears)
+    rows.push_back({fmt::format("{} x", group.count), group.kind,
+                    fmt::format("{} x {}", group.first.n, group.first.k),
+                    full_name(group.first.scheme), std::string(group.first.kernel->name),
+                    size_text(group.stored_bytes), size_text(group.bytes)});
+  return table_text(rows);
+}
+
+std::string memory_text(const ServingPlan& plan) {
+  return table_text(
+      {{"memory", "bytes", ""},
+       {"weights", count_text(plan.weights), "packed for their kernels, vectors"},
+       {"while loading", count_text(plan.loading), "besides, before there is anything below"},
+       {"KV cache", count_text(plan.kv_cache()),
+        fmt::format("{} pages of {} positions", plan.kv_pages, kv_page_positions)},
+       {"activations", count_text(plan.workspace), "of the largest step"},
+       {"logits", count_text(plan.logits), ""},
+       {"rotation angles", count_text(plan.rope_tables), ""},
+       {"program", count_text(plan.process), ""},
+       {"peak", count_text(plan.peak()), "files that are mapped apart"},
+       {"mapped file", count_text(plan.mapped), "read in place; goes where memory is short"}});
+}
+
+std::string cards_text(const Facts& facts) {
+  const int64_t cards = facts.options.parallel.cards();
+  std::string out = fmt::format(
+      "each of {} card{}: {} of weights as stored, {} of KV cache, {} of activations; {:.0f} % of "
+      "its memory counts\n\n",
+      cards, cards == 1 ? "" : "s", size_text(facts.share.weights),
+      size_text(facts.plan.kv_pages * facts.share.kv_page_bytes),
+      size_text(facts.share.activations), usable_share * 100);
+  std::vector<std::vector<std::string>> rows{
+      {"card", "GiB", "fits", fmt::format("context, batch {}", facts.plan.batch),
+       fmt::format("batch, context {}", facts.plan.context)}};
+  for (const CardFit& fit : facts.fits)
+    rows.push_back({fit.card.name, fmt::format("{:g}", fit.card.memory_gib),
+                    fit.fits ? "yes" : "no", std::to_string(fit.most_context),
+                    std::to_string(fit.most_batch)});
+  return out + table_text(rows);
+}
+
+std::string text(const CommonOptions& common, const Facts& facts) {
+  const ServingPlan& plan = facts.plan;
+  const ModelConfig& config = facts.checkpoint.config();
+  return fmt::format(
+      "{}: {} ({}), {} parameters, {} on disk\n"
+      "context {}, {} at once, KV cache in {}, steps of at most {} tokens, {} "
+      "threads\n\n{}\n{}\n{}",
+      facts.options.model, config.architecture, facts.checkpoint.kind(),
+      count_text(plan.parameters), size_text(plan.stored()), plan.context, plan.batch,
+      kv_codec_info(facts.options.serving.kv_cache_dtype).name,
+      facts.options.serving.max_num_batched_tokens, common.threads, layers_text(plan),
+      memory_text(plan), cards_text(facts));
+}
+
+Result<> run(const CommonOptions& common, const Options& options) {
+  const auto checkpoint = TRY(open_outline(options.model));
+  const ModelConfig& config = checkpoint->config();
+  TRY(check_parallel(config, options.parallel));
+  ServingOptions serving = options.serving;
+  serving.quantize = TRY(quantization_of(options));
+  Facts facts{options, *checkpoint, {}, {}, {}};
+  facts.plan =
+      TRY(plan_serving(static_cast<int>(common.threads), TRY(choose_isa()), *checkpoint, serving));
+  facts.share = share_of(config, facts.plan, serving.kv_cache_dtype, options.parallel);
+  const std::vector<Card> cards =
+      options.memory_gib > 0
+          ? std::vector<Card>{{"--memory", static_cast<double>(options.memory_gib)}}
+          : known_cards();
+  facts.fits = fits_of(config, facts.plan, facts.share, cards);
+  return print(common.json ? json_text(common, facts) : text(common, facts));
+}
+
+}  // namespace
+
+Command plan_command() {
+  return make_command<Options>(
+      {.name = "plan",
+       .summary = "says what memory and disk a model takes, before anything starts",
+       .details = "The program rehearses loading and running the model without computing "
+                  "anything, and counts what it asks for\n"
+                  "(docs/plan.md). config.json is enough. Cards are arithmetic: they hold the "
+                  "weights as a file stores them.",
+       .example = "  farthing plan models/stories260k --format int4_g32 --context 512 --batch 8\n"
+                  "  farthing plan config.json --format int4_g128 --context 32768 "
+                  "--kv-cache-dtype int8 --tensor-parallel-size 2"},
+      declare, run, check);
+}
+
+}  // namespace farthing

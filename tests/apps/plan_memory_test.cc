@@ -1,0 +1,91 @@
+// farthing plan against what the program then takes: within 5 %.
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "apps/support/larger_model.h"
+#include "apps/support/peak_memory.h"
+#include "apps/support/program.h"
+#include "base/support/scratch_folder.h"
+
+namespace farthing {
+namespace {
+
+using Words = std::vector<std::string>;
+
+// Of every test; written once.
+class PlanMemory : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    folder_ = new ScratchFolder;
+    testing::write_larger_model(*folder_ / "m");
+  }
+  static void TearDownTestSuite() { delete folder_; }
+  void SetUp() override {
+    if (testing::memory_is_instrumented()) GTEST_SKIP() << "a sanitizer takes memory of its own";
+  }
+
+  static std::string model() { return (*folder_ / "m").string(); }
+  static nlohmann::json plan(Words arguments) {
+    arguments.insert(arguments.begin(), {"plan", model(), "--json", "--threads", "2"});
+    const ProgramRun run = farthing(arguments);
+    EXPECT_EQ(run.status, 0) << run.err;
+    return nlohmann::json::parse(run.out);
+  }
+  // The plan's peak over the peak of what `arguments` run.
+  static double planned_over_taken(const Words& planned, Words arguments) {
+    arguments.insert(arguments.end(), {"--threads", "2"});
+    const double peak = plan(planned)["memory"]["peak_bytes"];
+    return peak / static_cast<double>(testing::peak_anonymous_bytes(arguments));
+  }
+
+  static ScratchFolder* folder_;
+};
+ScratchFolder* PlanMemory::folder_ = nullptr;
+
+TEST_F(PlanMemory, OfAPromptAsStoredIsTakenWithin5Percent) {
+  EXPECT_NEAR(planned_over_taken({"--context", "260", "--max-num-batched-tokens", "256"},
+                                 {"bench", model(), "-p", "256", "-n", "4", "-r", "1"}),
+              1, 0.05);
+}
+
+TEST_F(PlanMemory, OfAPromptInFourBitsIsTakenWithin5Percent) {
+  EXPECT_NEAR(planned_over_taken(
+                  {"--context", "260", "--max-num-batched-tokens", "256", "--format", "int4_g128"},
+                  {"bench", model(), "-p", "256", "-n", "4", "-r", "1", "--format", "int4_g128"}),
+              1, 0.05);
+}
+
+TEST_F(PlanMemory, OfManyRequestsIsTakenWithin5Percent) {
+  // The first request still runs when the last one begins: 8 x 240 tokens in steps of 512.
+  EXPECT_NEAR(planned_over_taken({"--context", "255", "--batch", "8", "--format",
+                                  "int8_row@int8_token", "--kv-cache-dtype", "f16"},
+                                 {"bench", "offline", model(), "--num-prompts", "8",
+                                  "--max-num-seqs", "8", "--input-len", "240", "--output-len", "16",
+                                  "--format", "int8_row@int8_token", "--kv-cache-dtype", "f16"}),
+              1, 0.05);
+}
+
+TEST_F(PlanMemory, OfAQuantizedDirectoryIsTakenWithin5Percent) {
+  const std::string quantized = (*folder_ / "q").string();
+  const ProgramRun run = farthing({"quantize", model(), "--format", "int4_g64", "-o", quantized});
+  ASSERT_EQ(run.status, 0) << run.err;
+  const ProgramRun planned = farthing({"plan", quantized, "--json", "--context", "260",
+                                       "--max-num-batched-tokens", "256", "--threads", "2"});
+  ASSERT_EQ(planned.status, 0) << planned.err;
+  const double peak = nlohmann::json::parse(planned.out)["memory"]["peak_bytes"];
+  const int64_t taken = testing::peak_anonymous_bytes(
+      {"bench", quantized, "-p", "256", "-n", "4", "-r", "1", "--threads", "2"});
+  EXPECT_NEAR(peak / static_cast<double>(taken), 1, 0.05);
+}
+
+TEST_F(PlanMemory, StoredBytesAreThoseOfTheFile) {
+  const int64_t stored = plan({})["stored_bytes"];
+  const auto file =
+      static_cast<int64_t>(std::filesystem::file_size(*folder_ / "m" / "model.safetensors"));
+  // gains are counted as they are in memory, in f32: 21 of 768; the header is the rest
+  EXPECT_NEAR(static_cast<double>(stored), static_cast<double>(file), 21 * 768 * 2 + 16384);
+}
+
+}  // namespace
+}  // namespace farthing
