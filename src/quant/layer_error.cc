@@ -42,19 +42,25 @@ double relative_squared_error(Context& context, View<const float, 2> weight,
 }
 
 OutputError::OutputError(Context& context, View<const float, 2> weight, View<const float, 2> gram)
-    : context_(context), weight_(weight) {
+    : context_(context), weight_(weight), gram_(gram) {
   const int64_t k = gram.rows;
-  panels_ = Tensor(DType::f32, {ops::panel_floats(k, k)});
-  context.pool.run([&](Part part) {
-    const auto rows = part.range(k);
-    ops::pack_right(gram, rows.begin, rows.end, panels_.as<float>());
-  });
+  pack();
   outputs_ = squares(weight.rows, [&](int64_t begin, int64_t end, View<float, 2> x) {
     for (int64_t n = begin; n < end; ++n) std::copy_n(weight.row(n), k, x.row(n - begin));
   });
 }
 
-double OutputError::of(const QuantizedTensor& q) const {
+void OutputError::pack() {
+  const int64_t k = gram_.rows;
+  panels_ = Tensor(DType::f32, {ops::panel_floats(k, k)});
+  context_.pool.run([&](Part part) {
+    const auto rows = part.range(k);
+    ops::pack_right(gram_, rows.begin, rows.end, panels_.as<float>());
+  });
+}
+
+double OutputError::of(const QuantizedTensor& q) {
+  if (!panels_) pack();
   const double errors = squares(q.n, [&](int64_t begin, int64_t end, View<float, 2> x) {
     q.format->decode_tile(q, {begin, end, 0, q.k}, x.data, q.k);
     for (int64_t n = begin; n < end; ++n)

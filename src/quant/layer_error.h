@@ -15,16 +15,19 @@ double relative_squared_error(Context& context, View<const float, 2> weight,
 class OutputError {
  public:
   OutputError(Context& context, View<const float, 2> weight, View<const float, 2> gram);
-  double of(const QuantizedTensor& q) const;
+  double of(const QuantizedTensor& q);
+  // Gives back a copy of the Gram matrix, until of() makes it again.
+  void rest() { panels_ = Tensor(); }
 
  private:
+  void pack();
   // Sums over rows n of dot(x, x G), where fill(begin, end, x) gives rows of x.
   template <class Fill>
   double squares(int64_t n, const Fill& fill) const;
 
   Context& context_;
-  View<const float, 2> weight_;
-  Tensor panels_;  // f32, of the Gram matrix
+  View<const float, 2> weight_, gram_;
+  Tensor panels_;  // f32, of the Gram matrix; none while it rests
   double outputs_ = 0;
 };
 

@@ -93,6 +93,7 @@ Result<QuantizedLinear> quantize_linear(Context& context, const LinearSpec& spec
     outputs.emplace(context, layer.weight, gram->view<float>());
     if (find_algorithm("rtn")->quantize(context, layer, out).encode.nonfinite == 0)
       report.output_error_before = outputs->of(out);
+    outputs->rest();  // the method may need as much itself
     out = QuantizedTensor::allocate(format, spec.n, spec.k);
   }
   const AlgorithmReport done = choice.method->quantize(context, layer, out);

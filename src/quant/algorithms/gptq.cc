@@ -46,8 +46,7 @@ Feedback feedback_of(Context& context, View<const float, 2> gram, const std::vec
   mean /= static_cast<double>(k);
   Feedback out{Tensor(DType::f32, {k, k}), std::vector<float>(static_cast<size_t>(k)), 0};
   if (!(mean > 0)) return out;
-  Tensor lower(DType::f32, {k, k});
-  const auto l = lower.view<float>();
+  const auto l = out.factors.view<float>();
   const auto at = [&](int64_t i) { return order[static_cast<size_t>(k - 1 - i)]; };
   for (; damping < 2; damping *= 2) {
     const auto added = static_cast<float>(damping * mean);
@@ -66,12 +65,20 @@ Feedback feedback_of(Context& context, View<const float, 2> gram, const std::vec
     const float pivot = l.row(k - 1 - j)[k - 1 - j];
     out.penalty[static_cast<size_t>(j)] = pivot * pivot;
   }
-  const auto m = out.factors.view<float>();
+  // In place, as a Gram matrix may be as large as all weights of a block: M[i, j] is L[k - 1 - i,
+  // k - 1 - j] by its pivot, and all elements backwards are L's last row first, its last column
+  // first.
+  float* const elements = out.factors.as<float>();
+  context.pool.run([&](Part part) {
+    const auto half = part.range(k * k / 2);
+    for (int64_t e = half.begin; e < half.end; ++e) std::swap(elements[e], elements[k * k - 1 - e]);
+  });
+  std::vector<float> pivots(static_cast<size_t>(k));
+  for (int64_t j = 0; j < k; ++j) pivots[static_cast<size_t>(j)] = l.row(j)[j];
   context.pool.run([&](Part part) {
     const auto rows = part.range(k);
     for (int64_t i = rows.begin; i < rows.end; ++i)
-      for (int64_t j = i + 1; j < k; ++j)
-        m.row(i)[j] = l.row(k - 1 - i)[k - 1 - j] / l.row(k - 1 - j)[k - 1 - j];
+      for (int64_t j = i + 1; j < k; ++j) l.row(i)[j] /= pivots[static_cast<size_t>(j)];
   });
   return out;
 }
