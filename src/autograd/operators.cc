@@ -161,6 +161,14 @@ void rope(Context& context, RopeTable& table, std::span<const int32_t> positions
             Context& c) { ops::rope_backward(c, table, at, head_dim, x.gradient); });
 }
 
+void hadamard(Context& context, const ops::HadamardMatrix& h, const Value& x) {
+  const Value parts = as_rows_of(x, h.size());
+  ops::hadamard_forward(context, h, parts.data);
+  show(context, OperatorKind::hadamard, nullptr, x.data);
+  if (context.tape != nullptr)
+    context.tape->record([parts, &h](Context& c) { ops::hadamard_backward(c, h, parts.gradient); });
+}
+
 Value attention(Context& context, const Value& q, const Value& k, const Value& v,
                 std::span<const SequenceRows> sequences, int64_t layer,
                 ops::AttentionOptions options, const VectorWeight* sinks) {

@@ -13,6 +13,7 @@
 #include "ops/attention/attention.h"
 #include "ops/elementwise.h"
 #include "ops/experts/experts.h"
+#include "ops/hadamard/hadamard.h"
 #include "ops/rope.h"
 
 namespace farthing::autograd {
@@ -59,6 +60,9 @@ Value as_rows_of(const Value& x, int64_t columns);
 // In place: nobody else reads x. Turns the first table.head_dim() elements of each head.
 void rope(Context& context, RopeTable& table, std::span<const int32_t> positions, int64_t head_dim,
           const Value& x);
+
+// In place: nobody else reads x. Each part of a row of h.size() elements becomes H part / sqrt(n).
+void hadamard(Context& context, const ops::HadamardMatrix& h, const Value& x);
 
 // Appends k and v to the sequences' caches, and attends to them.
 struct SequenceRows {

@@ -28,13 +28,14 @@ enum class OperatorKind {
   softcap,
   route,
   experts,
+  hadamard,
 };
 
 constexpr std::string_view operator_name(OperatorKind kind) {
-  constexpr std::string_view names[] = {"embedding",  "rms_norm", "linear",     "rope",
-                                        "attention",  "add",      "swiglu",     "select_rows",
-                                        "layer_norm", "bias",     "activation", "multiply",
-                                        "scale",      "softcap",  "route",      "experts"};
+  constexpr std::string_view names[] = {
+      "embedding", "rms_norm",    "linear",     "rope",    "attention",  "add",
+      "swiglu",    "select_rows", "layer_norm", "bias",    "activation", "multiply",
+      "scale",     "softcap",     "route",      "experts", "hadamard"};
   return names[static_cast<size_t>(kind)];
 }
 

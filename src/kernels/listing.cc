@@ -6,6 +6,7 @@
 #include "kernels/attention/attention.h"
 #include "kernels/elementwise/elementwise.h"
 #include "kernels/error_feedback/error_feedback.h"
+#include "kernels/hadamard/hadamard.h"
 #include "kernels/matmul/matmul.h"
 #include "kernels/norm/norm.h"
 #include "kernels/outlier_columns/outlier_columns.h"
@@ -25,6 +26,7 @@ std::vector<ListedKernel> list_kernels() {
   add("attention", attention_kernels());
   add("elementwise", elementwise_kernels());
   add("error_feedback", error_feedback_kernels());
+  add("hadamard", hadamard_kernels());
   add("matmul", matmul_kernels());
   add("norm", norm_kernels());
   add("outlier_columns", outlier_columns_kernels());
