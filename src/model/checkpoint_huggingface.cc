@@ -142,6 +142,7 @@ class HuggingFaceCheckpoint : public Checkpoint {
                      .wanted = fmt::format("quant_method farthing, version {}", scheme_version),
                      .remedy = "use the unquantized model, or a GGUF file of it"});
       }
+      TRY(read_rotation(section));
       TRY(read_kv_codec(section));
       const auto linears = TRY(section.object("linears"));
       for (const std::string& name : linears.keys()) {
@@ -204,6 +205,13 @@ class HuggingFaceCheckpoint : public Checkpoint {
       to.push_back(scale);
     }
     return {};
+  }
+
+  Result<> read_rotation(const JsonObject& section) {
+    if (!section.has("rotation")) return {};
+    Rotation rotation = TRY(parse_rotation(TRY(section.string("rotation"))));
+    rotation.seed = TRY(section.integer("rotation_seed", 0));
+    return rotate_plan(config_, rotation, path_.string());
   }
 
   // A tied model's one table may be stored under the head's name; and what a base model wrote has

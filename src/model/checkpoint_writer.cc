@@ -121,6 +121,8 @@ class Writer {
     if (what_.scale_rule) json.field("scale_rule", scale_rule_name(*what_.scale_rule));
     if (kv_cache_.codec != KvCodec::f32)
       json.field("kv_cache_dtype", kv_codec_info(kv_cache_.codec).name);
+    if (const Rotation& rotation = what_.from.config().plan.rotation; rotation.any())
+      json.field("rotation", rotation.name()).field("rotation_seed", rotation.seed);
     json.key("linears").begin_object();
     for (const auto& [name, scheme] : schemes_) json.field(name, scheme);
     json.end_object().end_object();

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "kernels/activation_functions/activation_functions.h"
+#include "model/rotation.h"
 #include "ops/elementwise.h"
 #include "ops/experts/experts.h"
 #include "ops/rope.h"
@@ -61,11 +62,12 @@ struct AttentionPlan {
   NormPlan q_norm, k_norm;  // of each head, before the rotation
   LinearPlan output;
   int64_t heads = 0, kv_heads = 0, head_dim = 0;
-  int rope = 0;        // which of the decoder's tables turns q and k; -1: none does
-  float scale = 0;     // of the scores
-  float softcap = 0;   // of the scaled scores; 0: none
-  int64_t window = 0;  // keys that a token sees, itself the last; 0: all
-  std::string sinks;   // a vector [heads]: a score of each head that no key has
+  int rope = 0;           // which of the decoder's tables turns q and k; -1: none does
+  float scale = 0;        // of the scores
+  float softcap = 0;      // of the scaled scores; 0: none
+  int64_t window = 0;     // keys that a token sees, itself the last; 0: all
+  std::string sinks;      // a vector [heads]: a score of each head that no key has
+  bool hadamard = false;  // of each head's q and k, behind the rotation by positions
 };
 
 // DeepSeek's multi-head latent attention. Keys and values come from a latent vector, and the
@@ -82,6 +84,7 @@ struct LatentAttentionPlan {
   int64_t heads = 0, kv_rank = 0, plain_dim = 0, rotary_dim = 0, value_dim = 0;
   bool interleaved_rope = false;  // rotated pairs are neighbours, in queries and keys
   float scale = 0;                // of the scores
+  bool hadamard = false;          // of each head's q and k, behind their positions
 
   int64_t head_dim() const { return plain_dim + rotary_dim; }  // of keys; values are no longer
 };
@@ -93,6 +96,7 @@ struct MlpPlan {
   ActivationFunction function = ActivationFunction::silu;
   ops::ClampedSwiglu clamped{0, 0};  // with a limit: in place of both
   LinearPlan down;
+  bool hadamard = false;  // of what `down` reads
 };
 
 // The sum of what a token's chosen experts give, each times its weight, and what the shared one
@@ -132,6 +136,7 @@ struct DecoderPlan {
   NormPlan final_norm;
   LinearPlan head;          // [vocabulary, hidden]; without a name the embedding is the head
   float logit_softcap = 0;  // 0: none
+  Rotation rotation;        // what was rotated, in the weights and here
 };
 
 }  // namespace farthing

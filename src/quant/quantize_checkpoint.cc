@@ -4,6 +4,7 @@
 #include "model/checkpoint_writer.h"
 #include "quant/method.h"
 #include "quant/quantize.h"
+#include "quant/rotation/rotated_checkpoint.h"
 #include "quant/stages/earlier.h"
 #include "quant/stages/layer_report_json.h"
 #include "quant/stages/quantize_stages.h"
@@ -23,6 +24,8 @@ std::string manifest(const QuantizeOptions& options, const StagesRun& stages,
   json.begin_object()
       .field("written_by", "farthing quantize")
       .field("method", method_of(options).name());
+  if (const Rotation& rotation = options.rotation; rotation.any())
+    json.field("rotation", rotation.name()).field("rotation_seed", rotation.seed);
   if (needs_inputs(options)) {
     write_calibration(json, stages.text, stages.text_digest, stages.tokens);
   } else if (const Calibration* c = options.calibration.get()) {
@@ -57,13 +60,16 @@ Result<KvCalibration> calibrate_kv(Context& context, const Checkpoint& from, Wei
 
 }  // namespace
 
-Result<std::vector<LayerReport>> quantize_checkpoint(Context& context, Checkpoint& from,
+Result<std::vector<LayerReport>> quantize_checkpoint(Context& context, Checkpoint& unrotated,
                                                      const QuantizeOptions& wanted,
                                                      const std::filesystem::path& to,
                                                      Progress& progress, const StagesOptions& how) {
   QuantizeOptions options = wanted;
   options.only = how.redo;
   TRY(check_options(options));
+  std::unique_ptr<Checkpoint> rotated;
+  if (options.rotation.any()) rotated = TRY(rotated_checkpoint(unrotated, options.rotation));
+  Checkpoint& from = rotated ? *rotated : unrotated;
   TRY(check_rules(options, from.config()));
   std::unique_ptr<EarlierQuantization> earlier;
   if (!how.redo.empty()) earlier = TRY(EarlierQuantization::open(from, to, options));

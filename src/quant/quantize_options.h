@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "eval/calibration/calibration.h"
+#include "model/rotation.h"
 #include "quant/algorithm.h"
 
 namespace farthing {
@@ -25,6 +26,7 @@ struct QuantizeOptions {
   Scheme scheme;  // of the linears of the blocks
   const AlgorithmInfo* method = nullptr;
   const RescalingInfo* rescaling = nullptr;  // before it; null: none
+  Rotation rotation = {};                    // before both, where a directory is written
   AlgorithmOptions algorithm = {};
   std::optional<ScaleRule> scale_rule = {};  // of `scheme`; the format's default where it is absent
   std::optional<Scheme> tables = {};     // of embedding and head; as they are where it is absent

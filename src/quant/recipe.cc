@@ -52,6 +52,9 @@ Result<QuantizeRecipe> read_quantize_recipe(const std::filesystem::path& file) {
   TRY(r.number("quantization.damping", damping, 1e-6, 1));
   options.algorithm.damping = static_cast<float>(damping);
   TRY(r.boolean("quantization.act_order", options.algorithm.act_order));
+  TRY(r.parsed("quantization.rotate", options.rotation, parse_rotation,
+               "r1, r2, r3, r4, or several joined by commas"));
+  TRY(r.integer("quantization.rotate_seed", options.rotation.seed, 0));
   TRY(r.number("quantization.smoothing_strength", options.algorithm.smoothing_strength, 0, 1));
   std::string text;
   TRY(r.word("calibration.text", text));

@@ -226,6 +226,13 @@ Result<> check_options(const Checkpoint& from, const OffGridOptions& options) {
                  .wanted = "llama",
                  .remedy = "use a Llama model"});
   }
+  if (from.config().plan.rotation.any()) {
+    return fail({.what = "a rotated model cannot be moved off its grid",
+                 .where = from.path().string(),
+                 .got = from.config().plan.rotation.name(),
+                 .wanted = "a model that is not rotated",
+                 .remedy = "move the model that it was made from"});
+  }
   if (options.sigma >= 0 && options.sigma <= 0.5) return {};
   return fail({.what = "sigma is out of its range",
                .where = "--sigma",

@@ -251,6 +251,14 @@ TEST(Json, QuantizeSaysHowChannelsWereRescaled) {
   }
 }
 
+TEST(Json, QuantizeSaysHowTheModelWasRotated) {
+  ScratchFolder folder;
+  const auto json = json_of({"quantize", stories(), "--format", "int4_g32", "--rotate", "r4,r1",
+                             "--rotate-seed", "7", "-o", (folder / "q").string()});
+  EXPECT_EQ(json["rotation"], "r1,r4");
+  EXPECT_EQ(json["rotation_seed"], 7);
+}
+
 TEST(Json, IsTestedAboveForEveryCommand) {
   const std::set<std::string_view> tested{
       "formats", "kernels", "inspect", "quantize", "eval",          "compare",     "run",

@@ -28,6 +28,8 @@ kv_cache = "int8_static"
 damping = 0.05
 act_order = false
 outlier_threshold = 4.5
+rotate = "r1,r4"
+rotate_seed = 12
 [calibration]
 text = "texts/some.txt"
 samples = 7
@@ -56,6 +58,8 @@ method = "imatrix"
   EXPECT_EQ(options.algorithm.damping, 0.05f);
   EXPECT_FALSE(options.algorithm.act_order);
   EXPECT_EQ(options.range.outlier_threshold, 4.5f);
+  EXPECT_EQ(options.rotation.name(), "r1,r4");
+  EXPECT_EQ(options.rotation.seed, 12);
   EXPECT_EQ(recipe->calibration.text->filename(), "some.txt");
   EXPECT_EQ(recipe->calibration.text->parent_path().filename(), "texts");
   EXPECT_EQ(recipe->calibration.samples, 7);

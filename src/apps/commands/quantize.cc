@@ -32,6 +32,8 @@ struct Options {
   std::optional<RangeMethod> kv_range;
   float kv_percentile = 0;  // 0: the recipe's
   bool resume = false, natural_order = false;
+  std::optional<Rotation> rotation;
+  int64_t rotation_seed = -1;  // the recipe's
 };
 
 void declare(OptionList& list, Options& options) {
@@ -86,6 +88,11 @@ void declare(OptionList& list, Options& options) {
               "smoothquant: the exponent of the inputs' range in the factors; 0.5 without it");
   list.flag("--no-act-order", options.natural_order,
             "gptq: columns in their order, not those with the largest inputs first");
+  list.parsed("--rotate", "NAMES", options.rotation, parse_rotation,
+              "Hadamard rotations before the method: r1 (the stream between blocks), r2 (values), "
+              "r3 (queries and keys), r4 (what down projections read), joined by commas");
+  list.integer("--rotate-seed", options.rotation_seed, 0, int64_t{1} << 40,
+               "Of the random signs of r1 and r2; 0 without it");
   list.list(
       "--redo", "LAYERS,...", options.redo,
       "Patterns of linears: only these are quantized, anew, and take their places in DIR, which "
@@ -116,6 +123,9 @@ Result<QuantizeRecipe> recipe_of(const Options& options) {
   if (options.damping != 0) to.algorithm.damping = options.damping;
   if (options.natural_order) to.algorithm.act_order = false;
   if (options.strict) to.strict = true;
+  const int64_t seed = options.rotation_seed >= 0 ? options.rotation_seed : to.rotation.seed;
+  if (options.rotation) to.rotation = *options.rotation;
+  to.rotation.seed = seed;
   for (const std::string& rule : options.rules) to.rules.push_back(TRY(parse_rule(rule)));
   if (!options.calibration.empty()) out.calibration.text = options.calibration;
   if (options.samples != 0) out.calibration.samples = options.samples;
@@ -207,6 +217,8 @@ std::string json_text(const Outcome& outcome) {
   json.begin_object().field("model", outcome.options.model).field("output", outcome.options.output);
   json.field("scheme", outcome.quantize.scheme.name())
       .field("method", method_of(outcome.quantize).name());
+  if (const Rotation& rotation = outcome.quantize.rotation; rotation.any())
+    json.field("rotation", rotation.name()).field("rotation_seed", rotation.seed);
   if (const std::string note = batch_note(outcome.quantize.scheme); !note.empty())
     json.field("note", note);
   json.field("kv_cache_dtype", kv_codec_info(outcome.kv_cache).name);
@@ -274,6 +286,8 @@ std::string text(const Outcome& outcome) {
   out += fallbacks;
   if (const std::string note = batch_note(outcome.quantize.scheme); !note.empty())
     out += "note: " + note + "\n";
+  if (outcome.quantize.rotation.any())
+    out += fmt::format("rotated first: {}\n", outcome.quantize.rotation.name());
   if (totals.flushed > 0)
     out +=
         fmt::format("{} groups are so small that they became zero\n", count_text(totals.flushed));

@@ -25,7 +25,8 @@ LatentAttention::LatentAttention(const LatentAttentionPlan& plan)
       key_value_({plan.key_value}),
       output_({plan.output}),
       query_norm_(plan.query_norm),
-      kv_norm_(plan.kv_norm) {
+      kv_norm_(plan.kv_norm),
+      hadamard_(hadamard_of(plan.hadamard, plan.head_dim())) {
   if (has_query_latent(plan)) query_.emplace(std::vector{plan.query});
   const int64_t head = plan.head_dim(), of_latent = plan.plain_dim + plan.value_dim;
   const auto add = [](std::vector<int32_t>& to, int64_t column) {
@@ -79,6 +80,10 @@ ag::Value LatentAttention::run(Context& context, const ag::Value& x, const Batch
   const ag::Value k = ag::add(context, ag::select_columns(context, kv, key_columns_),
                               ag::select_columns(context, shared, every_heads_key_columns_));
   const ag::Value v = ag::select_columns(context, kv, value_columns_);
+  if (hadamard_ != nullptr) {
+    ag::hadamard(context, *hadamard_, q);
+    ag::hadamard(context, *hadamard_, k);
+  }
   const ag::Value out =
       ag::attention(context, q, k, v, batch.sequences, layer, {.scale = plan_.scale});
   return output_.run(context, ag::select_columns(context, out, output_columns_));

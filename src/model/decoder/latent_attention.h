@@ -24,6 +24,7 @@ class LatentAttention {
   std::optional<Linears> query_;  // of the query_latent
   Linears key_value_, output_;
   Norm query_norm_, kv_norm_;
+  const ops::HadamardMatrix* hadamard_;  // null: none
   // Columns, as ag::select_columns takes them.
   std::vector<int32_t> query_columns_, shared_key_columns_, key_columns_, every_heads_key_columns_,
       value_columns_, output_columns_;

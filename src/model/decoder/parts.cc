@@ -35,6 +35,13 @@ ag::Value Norm::run_on_heads(Context& context, const ag::Value& x) const {
   return ag::as_rows_of(run(context, ag::as_rows_of(x, plan_.size)), x.data.columns);
 }
 
+const ops::HadamardMatrix* hadamard_of(bool wanted, int64_t size) {
+  if (!wanted) return nullptr;
+  const ops::HadamardMatrix* const found = ops::HadamardMatrix::find(size);
+  CHECK(found != nullptr);
+  return found;
+}
+
 Linears::Linears(std::vector<LinearPlan> plans)
     : plans_(std::move(plans)), weights_(plans_.size()), biases_(plans_.size()) {
   CHECK(!plans_.empty() && plans_.size() <= most);
@@ -80,7 +87,8 @@ Attention::Attention(const AttentionPlan& plan)
       inputs_(plan.inputs),
       output_({plan.output}),
       q_norm_(plan.q_norm),
-      k_norm_(plan.k_norm) {}
+      k_norm_(plan.k_norm),
+      hadamard_(hadamard_of(plan.hadamard, plan.head_dim)) {}
 
 Result<> Attention::visit(WeightVisitor& visitor) {
   TRY(inputs_.visit(visitor));
@@ -101,12 +109,20 @@ ag::Value Attention::run(Context& context, const ag::Value& x, const Batch& batc
     ag::rope(context, rope, batch.positions, plan_.head_dim, q);
     ag::rope(context, rope, batch.positions, plan_.head_dim, k);
   }
+  if (hadamard_ != nullptr) {
+    ag::hadamard(context, *hadamard_, q);
+    ag::hadamard(context, *hadamard_, k);
+  }
   const ops::AttentionOptions options{plan_.scale, plan_.softcap, plan_.window};
   return output_.run(context, ag::attention(context, q, k, qkv[2], batch.sequences, layer, options,
                                             plan_.sinks.empty() ? nullptr : &sinks_));
 }
 
-Mlp::Mlp(const MlpPlan& plan) : plan_(plan), inputs_(plan.inputs), down_({plan.down}) {}
+Mlp::Mlp(const MlpPlan& plan)
+    : plan_(plan),
+      inputs_(plan.inputs),
+      down_({plan.down}),
+      hadamard_(hadamard_of(plan.hadamard, plan.down.k)) {}
 
 Result<> Mlp::visit(WeightVisitor& visitor) {
   TRY(inputs_.visit(visitor));
@@ -120,22 +136,26 @@ std::vector<const LinearWeight*> Mlp::linears() const {
   return out;
 }
 
+ag::Value Mlp::down(Context& context, const ag::Value& inner) const {
+  if (hadamard_ != nullptr) ag::hadamard(context, *hadamard_, inner);
+  return down_.run(context, inner);
+}
+
 ag::Value Mlp::run(Context& context, const ag::Value& x) const {
   if (plan_.up.count == 0) {
     const auto all = ColumnsPlan::all(0, plan_.inputs[0].n);
     ag::Value inner;
     if (!inputs_.run(context, x, {&all, 1}, {&inner, 1})) return x;
-    return down_.run(context, ag::activation(context, plan_.function, inner));
+    return down(context, ag::activation(context, plan_.function, inner));
   }
   std::array<ag::Value, 2> y;
   if (!inputs_.run(context, x, std::array{plan_.gate, plan_.up}, y)) return x;
   const auto& [gate, up] = y;
   if (plan_.clamped.limit != 0)
-    return down_.run(context, ag::clamped_swiglu(context, gate, up, plan_.clamped));
+    return down(context, ag::clamped_swiglu(context, gate, up, plan_.clamped));
   if (plan_.function == ActivationFunction::silu)
-    return down_.run(context, ag::swiglu(context, gate, up));
-  return down_.run(context,
-                   ag::multiply(context, ag::activation(context, plan_.function, gate), up));
+    return down(context, ag::swiglu(context, gate, up));
+  return down(context, ag::multiply(context, ag::activation(context, plan_.function, gate), up));
 }
 
 }  // namespace farthing

@@ -55,7 +55,11 @@ class Attention {
   Linears inputs_, output_;
   Norm q_norm_, k_norm_;
   VectorWeight sinks_;
+  const ops::HadamardMatrix* hadamard_;  // null: none
 };
+
+// The matrix of a plan that has one, else null.
+const ops::HadamardMatrix* hadamard_of(bool wanted, int64_t size);
 
 class Mlp {
  public:
@@ -65,8 +69,11 @@ class Mlp {
   std::vector<const LinearWeight*> linears() const;
 
  private:
+  // What comes out of the inner layer.
+  autograd::Value down(Context& context, const autograd::Value& inner) const;
   MlpPlan plan_;
   Linears inputs_, down_;
+  const ops::HadamardMatrix* hadamard_;  // null: none
 };
 
 }  // namespace farthing

@@ -64,7 +64,7 @@ Rescaling of_latent_values(const LatentAttentionPlan& plan) {
 }
 
 void add_up(const MlpPlan& plan, std::vector<Rescaling>& out) {
-  if (plan.up.count == 0 || plan.clamped.limit != 0) return;
+  if (plan.up.count == 0 || plan.clamped.limit != 0 || plan.hadamard) return;
   out.push_back(
       between(plan.inputs[plan.up.linear], rows_of(plan.up), plan.down, ascending(plan.up.count)));
 }

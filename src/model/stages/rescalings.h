@@ -20,8 +20,8 @@ struct Rescaling {
 };
 
 // Behind norms; from values to attention's output, query heads of one group sharing the factors;
-// from a gated MLP's `up` to `down`. Nothing of what an activation function or a clamp lies
-// between.
+// from a gated MLP's `up` to `down`. Nothing of what an activation function, a clamp or
+// a Hadamard matrix lies between.
 std::vector<Rescaling> rescalings_of_stage(const ModelConfig& config, int64_t stage);
 
 }  // namespace farthing

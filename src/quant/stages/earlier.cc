@@ -1,6 +1,8 @@
 // What the folder's config.json and manifest say.
 #include "quant/stages/earlier.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "base/file.h"
@@ -40,6 +42,10 @@ Result<std::unique_ptr<EarlierQuantization>> EarlierQuantization::open(
   if (!same_tensors(from.config(), out->stored_->config()))
     return fail(no_earlier(folder, "linears of other names or shapes",
                            "a quantization of " + from.path().string()));
+  const Rotation &wanted = from.config().plan.rotation, &got = out->stored_->config().plan.rotation;
+  if (wanted != got)
+    return fail(no_earlier(folder, fmt::format("rotation {}, seed {}", got.name(), got.seed),
+                           fmt::format("rotation {}, seed {}", wanted.name(), wanted.seed)));
   TRY(out->read_config(folder));
   TRY(out->read_reports(folder));
   return out;

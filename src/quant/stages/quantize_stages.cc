@@ -175,6 +175,7 @@ std::string identity_of(const Checkpoint& from, const QuantizeOptions& options,
   json.field("method", method_of(options).name()).field("damping", options.algorithm.damping);
   json.field("smoothing_strength", options.algorithm.smoothing_strength);
   json.field("act_order", options.algorithm.act_order);
+  json.field("rotation", options.rotation.name()).field("rotation_seed", options.rotation.seed);
   json.field("scale_rule", options.scale_rule ? scale_rule_name(*options.scale_rule) : "default");
   json.field("tables", options.tables ? options.tables->name() : "as they are");
   json.field("range", range_method_name(options.range.method));
