@@ -30,6 +30,8 @@ struct PlaneSpec {
   std::string_view name;  // "codes", "scales", "zeros", "blocks", "weight"
   DType dtype;
   Shape shape;
+  // A stored tensor has one dimension of a length of its own: `shape` is that of an empty one.
+  bool counted = false;
 };
 
 // What encoding met; sums over tiles.
@@ -77,6 +79,8 @@ struct Format {
   DType scale_dtype = DType::f16;
   ScaleBlock scale_block;  // 1 x 1 where there is no scale
   int gguf_type = -1;      // the ggml type with this very layout
+  int outliers =
+      -1;  // the first of the planes of outliers (formats/outliers.h); -1: there are none
 
   std::vector<PlaneSpec> (*planes)(int64_t n, int64_t k, DType scale_dtype);
   // Fills the planes that depend on the whole matrix (a tensor's one scale, second-level scales)
@@ -104,6 +108,11 @@ struct Format {
   // (prepare) are not searched. Null where there is nothing to search.
   EncodeReport (*search_tile)(QuantizedTensor& to, Tile tile, const float* values, int64_t stride,
                               ScaleRule rule, const float* importance) = nullptr;
+  // Chooses the weights that are stored apart from their codes, which encode_tile and search_tile
+  // then leave out: an error in column k counts penalty[k] (null: 1), and one beyond `limit` makes
+  // an outlier. Null where the format has none.
+  EncodeReport (*find_outliers)(QuantizedTensor& to, ThreadPool& pool, const float* values,
+                                int64_t stride, const float* penalty, float limit) = nullptr;
   // Puts codes, a byte each, into whole rows [n0, n1); scales stay as they are. The inverse of
   // elements->codes, or of codes_tile where there are no elements. Null where the codes of a weight
   // are not its own (code books of several weights) or there are none.
@@ -139,6 +148,9 @@ struct QuantizedTensor {
   // The same with search_tile, where the format has it; importance [k].
   EncodeReport encode_searched(ThreadPool& pool, const float* values, int64_t stride,
                                ScaleRule rule, const float* importance);
+  // The same with outliers found by find_outliers under importance and limit.
+  EncodeReport encode_with_outliers(ThreadPool& pool, const float* values, int64_t stride,
+                                    ScaleRule rule, const float* importance, float limit);
   int64_t bytes() const;
   double bits_per_weight() const {
     return 8.0 * static_cast<double>(bytes()) / static_cast<double>(n * k);
@@ -173,7 +185,10 @@ inline bool is_scale_dtype(DType dtype) {
   return dtype == DType::f16 || dtype == DType::bf16 || dtype == DType::f32;
 }
 
-// Bits a weight of an [n, k] matrix, everything stored counted.
+// Whether a stored tensor may be this plane; of a counted one the length is free.
+bool is_plane(const Tensor& tensor, const PlaneSpec& plane);
+
+// Bits a weight of an [n, k] matrix, everything stored counted but outliers.
 double bits_per_weight(const Format& format, int64_t n, int64_t k);
 
 // A scheme: the weight format and the activation format of a linear, "int4_g128@int8_block32".

@@ -79,6 +79,17 @@ EncodeReport QuantizedTensor::encode_searched(ThreadPool& pool, const float* val
   return report;
 }
 
+EncodeReport QuantizedTensor::encode_with_outliers(ThreadPool& pool, const float* values,
+                                                   int64_t stride, ScaleRule rule,
+                                                   const float* importance, float limit) {
+  CHECK(format->find_outliers != nullptr && format->search_tile != nullptr);
+  EncodeReport report = format->find_outliers(*this, pool, values, stride, importance, limit);
+  report += encode_rows(*this, pool, values, stride, [&](Tile tile, const float* of_tile) {
+    return format->search_tile(*this, tile, of_tile, stride, rule, importance);
+  });
+  return report;
+}
+
 EncodeReport QuantizedTensor::encode(const float* values, int64_t stride, ScaleRule rule) {
   ThreadPool alone(1);
   return encode(alone, values, stride, rule);

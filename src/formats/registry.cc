@@ -12,6 +12,7 @@
 #include "formats/small_floats/nvfp4.h"
 #include "formats/small_floats/scaled_float.h"
 #include "formats/small_floats/small_float.h"
+#include "formats/spqr.h"
 
 namespace farthing {
 
@@ -95,6 +96,11 @@ const Format& format_that_holds(const Format& wanted, int64_t k) {
     CHECK(format != nullptr);
   }
   return *format;
+}
+
+bool is_plane(const Tensor& tensor, const PlaneSpec& plane) {
+  return tensor.dtype() == plane.dtype &&
+         (plane.counted ? tensor.shape().rank() == 1 : tensor.shape() == plane.shape);
 }
 
 double bits_per_weight(const Format& format, int64_t n, int64_t k) {

@@ -4,6 +4,7 @@
 
 #include <map>
 
+#include "formats/outliers.h"
 #include "io/huggingface.h"
 #include "io/json.h"
 #include "io/model_folder.h"
@@ -345,7 +346,7 @@ class HuggingFaceCheckpoint : public Checkpoint {
     for (const PlaneSpec& plane : format.planes(spec.n, spec.k, out.weight.scale_dtype)) {
       const std::string name = plane_tensor_name(spec.name, plane.name);
       Tensor tensor = TRY(directory_.tensor(name));
-      if (tensor.shape() != plane.shape)
+      if (plane.counted ? tensor.shape().rank() != 1 : tensor.shape() != plane.shape)
         return fail(shape_error(name, tensor.shape(), plane.shape));
       const bool of_choice = plane.name == "scales" && free_scales;
       if (tensor.dtype() != plane.dtype || (of_choice && !is_scale_dtype(tensor.dtype()))) {
@@ -358,6 +359,7 @@ class HuggingFaceCheckpoint : public Checkpoint {
       }
       out.weight.planes.push_back(std::move(tensor));
     }
+    TRY(check_outliers(out.weight, fmt::format("{}, tensor {}", path_.string(), spec.name)));
     return out;
   }
 

@@ -60,7 +60,8 @@ class Writer {
         planes.push_back(plane);
       if (spec.transposed && format.plain) planes.front().shape = {spec.k, spec.n};
       for (const PlaneSpec& plane : planes)
-        out.push_back({plane_tensor_name(spec.name, plane.name), plane.dtype, plane.shape});
+        out.push_back({plane_tensor_name(spec.name, plane.name), plane.dtype,
+                       plane.counted ? Shape{spec.n * spec.k} : plane.shape, plane.counted});
     };
     for (const LinearSpec& spec : specs.linears) add(spec, TRY(what_.linear_of(spec, false)));
     for (const LinearSpec& spec : specs.tables) add(spec, TRY(what_.linear_of(spec, true)));

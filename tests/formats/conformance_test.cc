@@ -21,8 +21,10 @@ bool spans_all_codes(const QuantizedTensor& q) {
   return *low == 0 && *high == (1 << q.format->grid->bits) - 1;
 }
 
-// GGUF's types whose scales come from a search: there is no fixed point to promise.
+// GGUF's types whose scales come from a search, and those whose outliers come from a threshold on
+// all weights: there is no fixed point to promise.
 bool is_searched(const Format& format) {
+  if (format.outliers >= 0) return true;
   return format.gguf_type >= 10 && !format.plain && !format.name.starts_with("tq") &&
          format.name != "gguf_mxfp4";
 }
@@ -223,6 +225,9 @@ TEST_P(Conformance, BitsPerWeightCountEverythingThatIsStored) {
                                                  {"int4_g16_asym", 5.25},
                                                  {"int3_g64", 3.25},
                                                  {"int2_g256", 2.0625},
+                                                 // codes, 3-bit codes, the 16 rows' halves, rows
+                                                 {"spqr3_g16", 8.0 * (576 + 72 + 256 + 16) / 1536},
+                                                 {"spqr4_g16", 8.0 * (768 + 72 + 256 + 16) / 1536},
                                                  {"int4_g32", 4.5},
                                                  {"int4_g128", 4.125},
                                                  {"int4_g128_asym", 4.15625},

@@ -291,6 +291,42 @@ TEST_F(SafetensorsWriting, PiecesInAnyOrderGiveTheSameBytes) {
   EXPECT_EQ(read_all(folder_ / "pieces"), read_all(folder_ / "m"));
 }
 
+TEST_F(SafetensorsWriting, CountedTensorsAreAsLongAsWhatIsWritten) {
+  const uint16_t values[] = {5, 6, 7};
+  const auto bytes = std::as_bytes(std::span(values));
+  const auto write_counted = [&] {
+    auto writer =
+        SafetensorsWriter::create(folder_ / "counted", {{"few", DType::u16, Shape{1000}, true},
+                                                        {"none", DType::u16, Shape{1000}, true},
+                                                        {"bytes", DType::u8, Shape{3}},
+                                                        {"all", DType::u16, Shape{3}, true}});
+    EXPECT_TRUE(writer->write("none", {}));
+    EXPECT_TRUE(writer->write("all", bytes));
+    EXPECT_TRUE(writer->write("bytes", bytes_.span()));
+    EXPECT_TRUE(writer->write("few", bytes.first(2)));
+    EXPECT_TRUE(writer->commit());
+    return read_all(folder_ / "counted");
+  };
+  const std::string first = write_counted();
+  EXPECT_EQ(write_counted(), first);
+  const auto file = SafetensorsFile::open(folder_ / "counted");
+  ASSERT_TRUE(file) << file.error().text();
+  EXPECT_EQ(file->tensor("none")->shape(), Shape{0});
+  EXPECT_EQ(file->tensor("few")->shape(), Shape{1});
+  EXPECT_EQ(file->tensor("few")->as<uint16_t>()[0], 5);
+  EXPECT_EQ(file->tensor("all")->shape(), Shape{3});
+  EXPECT_EQ(file->tensor("all")->as<uint16_t>()[2], 7);
+  EXPECT_EQ(file->tensor("bytes")->shape(), Shape{3});
+}
+
+TEST_F(SafetensorsWriting, MoreOfACountedTensorThanItMayHaveIsABug) {
+  auto writer = SafetensorsWriter::create(folder_ / "m", {{"few", DType::u8, Shape{2}, true}});
+  ASSERT_TRUE(writer);
+  EXPECT_DEATH((void)writer->write("few", bytes_.span()), "CHECK");
+  ASSERT_TRUE(writer->write("few", bytes_.span().first(1)));
+  EXPECT_DEATH((void)writer->write("few", bytes_.span().first(1)), "CHECK");
+}
+
 TEST_F(SafetensorsWriting, AnIncompleteTensorIsABug) {
   auto writer = SafetensorsWriter::create(folder_ / "m", {{"bytes", DType::u8, Shape{3}}});
   ASSERT_TRUE(writer);

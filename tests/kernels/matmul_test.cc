@@ -230,9 +230,12 @@ TEST(Matmul, AnyStoredBytesGiveTheGenericBits) {
     const int64_t n = 70, k = fitting(format, 48);
     Case test(format, activations, 1, n, k);
     uint64_t i = 0;
-    for (Tensor& plane : test.weight.planes)
+    const auto outliers = static_cast<size_t>(format.outliers);  // a reader checks their places
+    for (size_t p = 0; p < test.weight.planes.size() && p != outliers; ++p) {
+      Tensor& plane = test.weight.planes[p];
       for (int64_t at = 0; at < plane.bytes(); ++at)
         plane.data()[at] = static_cast<std::byte>(random_bits(11, 3, i++));
+    }
     for (const MatmulKernel& generic : matmul_kernels()) {
       if (generic->packing != Packing::stored || generic.isa != kernel.isa) continue;
       const auto ours = test.product(kernel, 0, 1, 0), defined = test.product(generic, 0, 1, 0);

@@ -59,9 +59,13 @@ class SafetensorsWriter {
     std::string name;
     DType dtype;
     Shape shape;
+    // One dimension whose length is known once it is written, by one call; `shape` is the most.
+    bool counted = false;
   };
 
-  // The layout: larger element types first (which aligns every tensor), then in the order given.
+  // The layout: larger element types first (which aligns every tensor), then in the order given;
+  // counted tensors behind all others, in the order in which they come. For them the header ends
+  // in spaces, as its length has to be known before.
   static Result<SafetensorsWriter> create(const std::filesystem::path& target,
                                           const std::vector<Declaration>& tensors,
                                           const SafetensorsMetadata& metadata = {});
@@ -72,11 +76,18 @@ class SafetensorsWriter {
 
  private:
   struct Window {
-    int64_t next, end;
+    int64_t begin, end;  // of the data
+    int64_t next;
   };
   explicit SafetensorsWriter(AtomicFile file) : file_(std::move(file)) {}
+  std::string header() const;
+
   AtomicFile file_;
+  std::vector<Declaration> tensors_;  // in the order of the header
+  SafetensorsMetadata metadata_;
   std::map<std::string, Window, std::less<>> windows_;
+  int64_t header_bytes_ = 0;
+  int64_t data_end_ = 0;  // where the next counted tensor begins
 };
 
 // Writes `tensors` in one go.

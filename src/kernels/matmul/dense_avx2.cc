@@ -3,6 +3,7 @@
 
 #include "kernels/matmul/element_panels.h"
 #include "kernels/matmul/matmul.h"
+#include "kernels/matmul/outlier_panels.h"
 #include "kernels/matmul/scratch.h"
 #include "kernels/matmul/shards.h"
 #include "kernels/vec/avx2.h"

@@ -1,8 +1,10 @@
 // Packing of stored weights into panels of 16 outputs.
 #include <cstring>
 
+#include "formats/outliers.h"
 #include "kernels/matmul/element_panels.h"
 #include "kernels/matmul/matmul.h"
+#include "kernels/matmul/outlier_panels.h"
 
 namespace farthing {
 namespace {
@@ -85,30 +87,42 @@ IntegerPanels::IntegerPanels(const QuantizedTensor& q)
       zeros_offset(scales_offset + aligned64(groups * panel_outputs * (half_scales ? 2 : 4))),
       panel_bytes(zeros_offset + (zero_points ? aligned64(groups * panel_outputs) : 0)) {}
 
-int64_t packed_bytes(Packing packing, const QuantizedTensor& q) {
+namespace {
+
+int64_t panel_bytes_of(Packing packing, const QuantizedTensor& q) {
   switch (packing) {
     case Packing::stored:
       return 0;
     case Packing::floats:
-      return panels_of(q.n) * panel_outputs * q.k * dtype_bytes(*q.format->plain);
+      return panel_outputs * q.k * dtype_bytes(*q.format->plain);
     case Packing::integers:
-      return panels_of(q.n) * IntegerPanels(q).panel_bytes;
+      return IntegerPanels(q).panel_bytes;
     case Packing::elements:
-      return panels_of(q.n) * ElementPanels(q).panel_bytes;
+      return ElementPanels(q).panel_bytes;
   }
   return 0;
+}
+
+}  // namespace
+
+int64_t packed_bytes(Packing packing, const QuantizedTensor& q) {
+  const int64_t panels = panels_of(q.n) * panel_bytes_of(packing, q);
+  if (packing != Packing::elements || !has_outliers(*q.format)) return panels;
+  return OutlierPanels(q.n, q.k, panels).bytes(outlier_count(q));
 }
 
 void pack_panels(Packing packing, const QuantizedTensor& q, int64_t panel_begin, int64_t panel_end,
                  std::byte* packed) {
   if (packing == Packing::stored) return;
-  const int64_t panel_bytes = packed_bytes(packing, q) / panels_of(q.n);
+  const int64_t panel_bytes = panel_bytes_of(packing, q);
   for (int64_t panel = panel_begin; panel < panel_end; ++panel) {
     std::byte* out = packed + panel * panel_bytes;
     if (packing == Packing::integers) {
       pack_integers(q, IntegerPanels(q), panel, out);
     } else if (packing == Packing::elements) {
       pack_elements(q, ElementPanels(q), panel, out);
+      if (has_outliers(*q.format))
+        pack_outliers(q, OutlierPanels(q.n, q.k, panels_of(q.n) * panel_bytes), panel, packed);
     } else if (*q.format->plain == DType::f32) {
       pack_floats(q, panel, reinterpret_cast<float*>(out));
     } else {

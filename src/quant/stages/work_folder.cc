@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "formats/outliers.h"
 #include "io/safetensors/safetensors.h"
 #include "model/checkpoint.h"
 #include "quant/stages/layer_report_json.h"
@@ -120,9 +121,10 @@ Result<StageResult> WorkFolder::read_stage(int64_t stage) const {
     q = {scheme.weights, report.n, report.k, scheme.weights->scale_dtype, {}};
     for (const PlaneSpec& plane : scheme.weights->planes(q.n, q.k, q.scale_dtype)) {
       q.planes.push_back(TRY(file.tensor(plane_tensor_name(report.name, plane.name))));
-      if (q.planes.back().shape() != plane.shape || q.planes.back().dtype() != plane.dtype)
+      if (!is_plane(q.planes.back(), plane))
         return fail(file_error("a plane has another shape than its format", path, report.name));
     }
+    TRY(check_outliers(q, report.name));
     linear.stored.activations = scheme.activations;
     linear.stored.input.scale = static_cast<float>(TRY(entry.number("input_scale")));
     linear.stored.input.zero = static_cast<int>(TRY(entry.integer("input_zero")));
