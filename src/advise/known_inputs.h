@@ -16,4 +16,10 @@ inline std::shared_ptr<const Calibration> known_inputs(const ModelConfig& config
   return out;
 }
 
+// Scales of a KV cache.
+inline std::shared_ptr<const KvScales> known_scales(const ModelConfig& config) {
+  const std::vector<float> ones(static_cast<size_t>(config.layers * config.kv_heads), 1.0f);
+  return std::make_shared<KvScales>(KvScales{ones, ones});
+}
+
 }  // namespace farthing

@@ -80,10 +80,10 @@ void count_weights(Model& model, int64_t file_bytes, ServingPlan& plan) {
 // so that few of them need be there.
 class Steps {
  public:
-  Steps(Context& context, const Model& model, KvCodec codec, int64_t positions)
+  Steps(Context& context, const Model& model, int64_t positions)
       : context_(context),
         model_(model),
-        pool_(std::make_shared<KvPool>(model.kv_layout(codec))),
+        pool_(std::make_shared<KvPool>(model.kv_layout())),
         prefix_(pool_),
         positions_(positions),
         tokens_(static_cast<size_t>(positions), 0) {
@@ -147,6 +147,8 @@ Result<ServingPlan> plan_serving(int threads, Isa isa, Checkpoint& from,
   quantize.rescaling = nullptr;
   for (QuantizeRule& rule : quantize.rules) rule.method = nullptr;
   if (has_static_activations(quantize)) quantize.calibration = known_inputs(from.config());
+  if (options.kv_cache_dtype) quantize.kv_cache = options.kv_cache_dtype;
+  if (needs_kv_scales(quantize)) quantize.kv_scales = known_scales(from.config());
   TRY(check_rules(quantize, from.config()));
 
   const int64_t before = memory_use().now_bytes;
@@ -166,7 +168,8 @@ Result<ServingPlan> plan_serving(int threads, Isa isa, Checkpoint& from,
   const int64_t decoding = std::min(plan.batch, most_tokens);
   Tensor logits(DType::f32, {decoding, from.config().vocabulary_size});
   plan.logits = logits.bytes();
-  Steps steps(context, *model, options.kv_cache_dtype, plan.context);
+  plan.kv_codec = model->kv_cache().codec;
+  Steps steps(context, *model, plan.context);
   steps.run(0, most_tokens, logits.view<float>());
   steps.run(decoding, 0, logits.view<float>());
   steps.run(decoding - 1, most_tokens - decoding + 1, logits.view<float>());

@@ -12,7 +12,7 @@ namespace farthing {
 
 struct ServingOptions {
   std::optional<QuantizeOptions> quantize = {};  // on the way into memory; absent: as it is stored
-  KvCodec kv_cache_dtype = KvCodec::f32;
+  std::optional<KvCodec> kv_cache_dtype = {};    // absent: as the model says
   int64_t context = 0;                   // positions of each sequence; 0: the model's, at most 4096
   int64_t batch = 1;                     // sequences at once
   int64_t max_num_batched_tokens = 512;  // tokens of one step
@@ -29,6 +29,7 @@ struct ServingPlan {
   int64_t weights = 0, loading = 0;
   // What products read of the mapped file: the system may drop these pages and read them again.
   int64_t mapped = 0;
+  KvCodec kv_codec = KvCodec::f32;
   int64_t kv_pages = 0, kv_page_bytes = 0;
   int64_t rope_tables = 0, logits = 0, workspace = 0;
   int64_t process = 0;  // the program, and what its allocator keeps

@@ -74,8 +74,9 @@ Result<std::vector<LayerReport>> quantize_checkpoint(Context& context, Checkpoin
   std::unique_ptr<EarlierQuantization> earlier;
   if (!how.redo.empty()) earlier = TRY(EarlierQuantization::open(from, to, options));
   WeightSource& weights = earlier ? static_cast<WeightSource&>(*earlier) : from;
-  if (options.rescaling != nullptr && !options.kv_cache &&
-      TRY(weights.kv_cache()).scales != nullptr)
+  const bool changes_channels = options.rescaling != nullptr || rotated != nullptr;
+  if (changes_channels && !earlier && !options.kv_cache &&
+      TRY(unrotated.kv_cache()).scales != nullptr)
     return fail(scales_of_other_channels());
   TRY(calibrate_for(context, from, how.calibration, options, progress));
   std::filesystem::path work = to;

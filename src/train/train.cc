@@ -25,8 +25,6 @@ class Run {
     progress_.update(0, 0, "encoding the weights");
     NoProgress quiet;  // the bar is the steps'
     model_ = TRY(TrainedModel::create(context_, from_, recipe_.precision, quiet));
-    if (!recipe_.precision.kv_cache)
-      identity_ += fmt::format("kv_cache = {}\n", kv_codec_info(model_->kv_codec()).name);
     if (const Calibration* c = model_->calibration())
       identity_ += fmt::format("calibration = {} tokens, digest {}\n", c->tokens, c->text_digest);
     optimizer_.emplace(recipe_.optimizer, model_->parameters());
@@ -238,9 +236,12 @@ class Run {
 
 Result<TrainResult> train(Context& context, Checkpoint& from, const Recipe& recipe,
                           const TrainOptions& options, Progress& progress) {
-  if (!recipe.model) return Run(context, from, recipe, options, progress).go();
-  const auto fresh = TRY(fresh_checkpoint(from, *recipe.model, recipe.seed));
-  return Run(context, *fresh, recipe, options, progress).go();
+  std::unique_ptr<Checkpoint> fresh;
+  if (recipe.model) fresh = TRY(fresh_checkpoint(from, *recipe.model, recipe.seed));
+  Checkpoint& start = fresh != nullptr ? *fresh : from;
+  Recipe whole = recipe;  // with what it leaves to the model
+  if (!whole.precision.kv_cache) whole.precision.kv_cache = TRY(start.kv_cache()).codec;
+  return Run(context, start, whole, options, progress).go();
 }
 
 }  // namespace farthing

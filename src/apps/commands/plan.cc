@@ -40,8 +40,7 @@ void declare(OptionList& list, Options& options) {
   list.integer("--batch,--max-num-seqs", serving.batch, 1, many, "Sequences that run at once");
   list.integer("--max-num-batched-tokens", serving.max_num_batched_tokens, 1, many,
                "Tokens of one step; `farthing run` takes 256");
-  list.parsed("--kv-cache-dtype", "TYPE", serving.kv_cache_dtype, parse_kv_codec,
-              "Type of keys and values in the cache: " + kv_codec_names());
+  declare_kv_cache(list, serving.kv_cache_dtype);
   list.integer("--tp,--tensor-parallel-size", options.parallel.tensor, 1, 1024,
                "Cards that share each layer");
   list.integer("--pp,--pipeline-parallel-size", options.parallel.pipeline, 1, 1024,
@@ -98,7 +97,7 @@ std::string json_text(const CommonOptions& common, const Facts& facts) {
   json.begin_object().field("model", facts.options.model).field("kind", facts.checkpoint.kind());
   json.field("parameters", plan.parameters).field("threads", common.threads);
   json.field("context", plan.context).field("batch", plan.batch);
-  json.field("kv_cache_dtype", kv_codec_info(facts.options.serving.kv_cache_dtype).name);
+  json.field("kv_cache_dtype", kv_codec_info(facts.plan.kv_codec).name);
   write_layers(json, plan);
   json.field("stored_bytes", plan.stored()).key("memory").begin_object();
   json.field("weights_bytes", plan.weights).field("loading_bytes", plan.loading);
@@ -176,9 +175,8 @@ std::string text(const CommonOptions& common, const Facts& facts) {
       "threads\n\n{}\n{}\n{}",
       facts.options.model, config.architecture, facts.checkpoint.kind(),
       count_text(plan.parameters), size_text(plan.stored()), plan.context, plan.batch,
-      kv_codec_info(facts.options.serving.kv_cache_dtype).name,
-      facts.options.serving.max_num_batched_tokens, common.threads, layers_text(plan),
-      memory_text(plan), cards_text(facts));
+      kv_codec_info(facts.plan.kv_codec).name, facts.options.serving.max_num_batched_tokens,
+      common.threads, layers_text(plan), memory_text(plan), cards_text(facts));
 }
 
 Result<> run(const CommonOptions& common, const Options& options) {
@@ -190,7 +188,7 @@ Result<> run(const CommonOptions& common, const Options& options) {
   Facts facts{options, *checkpoint, {}, {}, {}};
   facts.plan =
       TRY(plan_serving(static_cast<int>(common.threads), TRY(choose_isa()), *checkpoint, serving));
-  facts.share = share_of(config, facts.plan, serving.kv_cache_dtype, options.parallel);
+  facts.share = share_of(config, facts.plan, facts.plan.kv_codec, options.parallel);
   const std::vector<Card> cards =
       options.memory_gib > 0
           ? std::vector<Card>{{"--memory", static_cast<double>(options.memory_gib)}}

@@ -31,6 +31,8 @@ class RotatedCheckpoint : public Checkpoint {
   Result<> write_companions(const std::filesystem::path& folder) const override {
     return from_.write_companions(folder);
   }
+  // Scales of heads would be of channels that are turned: quantize_checkpoint refuses them.
+  Result<KvCacheFormat> kv_cache() override { return from_.kv_cache(); }
   void use_pool(ThreadPool* pool) override {
     pool_ = pool;
     from_.use_pool(pool);
