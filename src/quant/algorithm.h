@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-#include "formats/format.h"
+#include "formats/outliers.h"
 #include "model/model.h"
 #include "quant/input_statistics.h"
 #include "tensor/context.h"
@@ -39,9 +39,11 @@ double mean_relative_squared_error(std::span<const LayerReport> layers);
 
 // How an algorithm is to work; what one does not know it leaves alone.
 struct AlgorithmOptions {
-  float damping = 0.01f;            // relative to the mean of the Gram matrix's diagonal
-  bool act_order = true;            // columns with the largest inputs first
-  double smoothing_strength = 0.5;  // of smoothquant: the inputs' exponent
+  float damping = 0;      // relative to the mean of the Gram matrix's diagonal; 0: the method's own
+  bool act_order = true;  // columns with the largest inputs first
+  double smoothing_strength = 0.5;                      // of smoothquant: the inputs' exponent
+  float outlier_threshold = default_outlier_threshold;  // of spqr (formats/outliers.h)
+  float damping_or(float own) const { return damping == 0 ? own : damping; }
 };
 
 struct LayerInput {

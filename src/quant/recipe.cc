@@ -48,9 +48,14 @@ Result<QuantizeRecipe> read_quantize_recipe(const std::filesystem::path& file) {
   TRY(r.boolean("quantization.strict", options.strict));
   TRY(r.parsed("quantization.kv_cache", options.kv_cache, find_kv_codec,
                "one of " + kv_codec_names()));
-  double damping = static_cast<double>(options.algorithm.damping);
-  TRY(r.number("quantization.damping", damping, 1e-6, 1));
-  options.algorithm.damping = static_cast<float>(damping);
+  const auto number = [&](const char* key, float& to, double least, double most) -> Result<> {
+    auto value = static_cast<double>(to);
+    TRY(r.number(key, value, least, most));
+    to = static_cast<float>(value);
+    return {};
+  };
+  TRY(number("quantization.damping", options.algorithm.damping, 1e-6, 1));
+  TRY(number("quantization.spqr_outlier_threshold", options.algorithm.outlier_threshold, 0, 1e6));
   TRY(r.boolean("quantization.act_order", options.algorithm.act_order));
   TRY(r.parsed("quantization.rotate", options.rotation, parse_rotation,
                "r1, r2, r3, r4, or several joined by commas"));

@@ -33,15 +33,16 @@ struct Case {
     for (size_t i = 1; i < levels.size(); ++i) bounds.push_back(0.5f * (levels[i - 1] + levels[i]));
   }
   struct Out {
-    std::vector<float> level, errors, losses;
+    std::vector<float> level, errors, losses, outliers;
   };
-  Out run(const ErrorFeedbackFunctions& kernel) const {
+  // limit 0: no outliers are kept apart
+  Out run(const ErrorFeedbackFunctions& kernel, float limit = 0) const {
     Out out{std::vector<float>(weights.size()), std::vector<float>(weights.size()),
-            std::vector<float>(static_cast<size_t>(width))};
+            std::vector<float>(static_cast<size_t>(width)), std::vector<float>(weights.size())};
     kernel.round({k, weights.data(), feedback.data(), penalty.data(), group.data(), scale.data(),
                   inverse.data(), zero.data(), offset.data(), levels.data(), bounds.data(),
                   static_cast<int64_t>(levels.size()), whole, out.level.data(), out.errors.data(),
-                  out.losses.data()});
+                  out.losses.data(), limit == 0 ? nullptr : out.outliers.data(), limit});
     return out;
   }
 };
@@ -51,10 +52,13 @@ TEST(ErrorFeedback, EveryInstructionSetGivesThePortableBits) {
     for (const int64_t k : {1, 7, 8, 9, 16, 61, 130}) {
       for (const bool whole : {true, false}) {
         const Case it(k, whole, static_cast<uint64_t>(k));
-        const auto a = it.run(*kernel.functions), b = it.run(*portable.functions);
-        EXPECT_TRUE(same_bits(a.level, b.level)) << k;
-        EXPECT_TRUE(same_bits(a.errors, b.errors)) << k;
-        EXPECT_TRUE(same_bits(a.losses, b.losses)) << k;
+        for (const float limit : {0.0f, 0.001f}) {
+          const auto a = it.run(*kernel.functions, limit), b = it.run(*portable.functions, limit);
+          EXPECT_TRUE(same_bits(a.level, b.level)) << k;
+          EXPECT_TRUE(same_bits(a.errors, b.errors)) << k;
+          EXPECT_TRUE(same_bits(a.losses, b.losses)) << k;
+          EXPECT_TRUE(same_bits(a.outliers, b.outliers)) << k;
+        }
       }
     }
   });
@@ -83,6 +87,37 @@ TEST(ErrorFeedback, FollowsItsDefinition) {
       }
     }
   }
+}
+
+// Those whose error costs more than the limit, and no others, keep eleven bits of what they were
+// moved to.
+TEST(ErrorFeedback, OutliersMakeNoError) {
+  const int64_t k = 37;
+  const float limit = 0.001f;
+  const Case it(k, true, 77);
+  const auto got = it.run(*error_feedback_kernels().back().functions, limit);
+  int64_t outliers = 0;
+  for (int64_t o = 0; o < width; ++o) {
+    for (int64_t j = 0; j < k; ++j) {
+      float moved = 0;
+      for (int64_t i = 0; i < j; ++i)
+        moved = std::fma(got.errors[i * width + o], it.feedback[i * k + j], moved);
+      moved = it.weights[j * width + o] + moved;
+      const int64_t at = it.group[j] * width + o;
+      const float rounded = it.scale[at] * (got.level[j * width + o] - it.zero[at]) + it.offset[at];
+      const float kept = got.outliers[j * width + o];
+      const bool is_outlier = (moved - rounded) * (moved - rounded) * it.penalty[j] > limit;
+      ASSERT_EQ(kept == kept, is_outlier) << o << ", " << j;
+      if (is_outlier) {
+        ASSERT_NEAR(kept, moved, std::fabs(moved) * 0x1p-11f);  // half a unit of eleven bits
+      }
+      ASSERT_EQ(got.errors[j * width + o],
+                it.weights[j * width + o] - (is_outlier ? kept : rounded));
+      outliers += is_outlier;
+    }
+  }
+  EXPECT_GT(outliers, 0);
+  EXPECT_LT(outliers, k * width);
 }
 
 }  // namespace

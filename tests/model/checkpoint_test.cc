@@ -7,6 +7,7 @@
 
 #include "base/cpu.h"
 #include "base/support/scratch_folder.h"
+#include "formats/outliers.h"
 #include "io/safetensors/safetensors.h"
 #include "model/support/models.h"
 #include "model/support/tiny_model.h"
@@ -521,6 +522,59 @@ TEST_F(QuantizedDirectory, WithAScaleThatIsNotFinite) {
   const Error error = error_with_tensor(linear_ + ".scales", scales);
   EXPECT_EQ(error.what, "the checkpoint holds weights that are not finite numbers");
   EXPECT_NE(error.where.find(linear_), std::string::npos);
+}
+
+// Planes whose length depends on the weights.
+class OutlierDirectory : public StaticDirectory {
+ protected:
+  OutlierDirectory() { quantize("spqr3_g16"); }
+  QuantizedTensor stored() const {
+    return Checkpoint::open(folder_ / "q").value()->linear({linear_, 64, 32}).value().weight;
+  }
+};
+
+TEST_F(OutlierDirectory, GivesTheLogitsOfQuantizingInMemory) {
+  ContextOwner owner(1, Isa::portable);
+  const auto model = testing::load_model(owner.get(), folder_ / "hf", "spqr3_g16").value();
+  const auto a = testing::logits_of(owner.get(), *model, testing::some_tokens(20, 40), 20),
+             b = logits(folder_ / "q");
+  EXPECT_EQ(std::memcmp(a.data(), b.data(), a.size() * sizeof(float)), 0);
+  EXPECT_GT(outlier_count(stored()), 0);
+}
+
+TEST_F(OutlierDirectory, WithRowsThatReachBeyondTheOutliers) {
+  Tensor rows(DType::i32, {65});
+  rows.as<int32_t>()[64] = 1 << 30;
+  const Error error = error_with_tensor(linear_ + ".outlier_rows", rows);
+  EXPECT_EQ(error.what, "the list of outliers is damaged");
+  EXPECT_NE(error.where.find(linear_ + ".outlier_rows"), std::string::npos) << error.text();
+}
+
+TEST_F(OutlierDirectory, WithAColumnThatTheMatrixHasNot) {
+  Tensor columns(DType::u16, {outlier_count(stored())});
+  for (int64_t i = 0; i < columns.shape()[0]; ++i) columns.as<uint16_t>()[i] = 32;
+  const Error error = error_with_tensor(linear_ + ".outlier_columns", columns);
+  EXPECT_TRUE(error.got.starts_with("32 in row ")) << error.text();
+}
+
+TEST_F(OutlierDirectory, WithMoreValuesThanColumns) {
+  const int64_t count = outlier_count(stored());
+  const Error error =
+      error_with_tensor(linear_ + ".outlier_values", Tensor(DType::f16, {count + 1}));
+  EXPECT_EQ(error.what, "the list of outliers is damaged");
+}
+
+TEST_F(OutlierDirectory, WithValuesOfTwoDimensions) {
+  const Error error = error_with_tensor(linear_ + ".outlier_values",
+                                        Tensor(DType::f16, {outlier_count(stored()), 1}));
+  EXPECT_EQ(error.what, "a tensor has the wrong shape");
+}
+
+TEST_F(OutlierDirectory, WithAValueThatIsNotFinite) {
+  Tensor values(DType::f16, {outlier_count(stored())});
+  values.as<uint16_t>()[0] = 0x7e00;
+  EXPECT_EQ(error_with_tensor(linear_ + ".outlier_values", values).what,
+            "the checkpoint holds weights that are not finite numbers");
 }
 
 }  // namespace

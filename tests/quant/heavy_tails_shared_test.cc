@@ -41,8 +41,10 @@ struct Layer {
     inputs.add(context, std::as_const(x).view<float>());
     inputs.finish();
   }
-  LayerReport quantize(Context& context, std::string_view format, std::string_view method) const {
+  LayerReport quantize(Context& context, std::string_view format, std::string_view method,
+                       const AlgorithmOptions& how = {}) const {
     QuantizeOptions options;
+    options.algorithm = how;
     options.scheme = parse_scheme(format).value();
     options.method = find_algorithm(method);
     return quantize_linear(context, spec, stored, {options.scheme, options.method}, options,
@@ -75,6 +77,25 @@ TEST_P(HeavyTails, EveryMethodBeatsRounding) {
                              choice_for(options, layer.spec, false)});
     // it keeps the identity where no exponent has a smaller error
     EXPECT_FALSE(find_rescaling("awq")->factors(owner.get(), input).of_channels.empty());
+  }
+}
+
+// With fewer bits than the integers that it is compared with have, in the objective of all three.
+TEST(SpqrOnHeavyTails, BeatsGptqAndRoundingOfAsManyBits) {
+  ContextOwner owner(2, supported_isas().back());
+  for (const char* name : {"gpt2.layer2.proj.weight", "gpt2.layer12.proj.weight"}) {
+    const Layer layer(owner.get(), name);
+    for (const auto& [ours, theirs] :
+         {std::pair{"spqr3_g16", "int3_g16_asym"}, {"spqr4_g16", "int4_g16_asym"}}) {
+      const LayerReport outliers =
+                            layer.quantize(owner.get(), ours, "spqr", {.outlier_threshold = 0.4f}),
+                        integers = layer.quantize(owner.get(), theirs, "gptq");
+      EXPECT_EQ(outliers.fallback, "");
+      EXPECT_LT(outliers.bits_per_weight, integers.bits_per_weight) << name << " " << ours;
+      EXPECT_LT(outliers.output_error, integers.output_error) << name << " " << ours;
+      EXPECT_LT(outliers.output_error, layer.quantize(owner.get(), theirs, "rtn").output_error);
+      EXPECT_LT(outliers.output_error, layer.quantize(owner.get(), ours, "rtn").output_error);
+    }
   }
 }
 

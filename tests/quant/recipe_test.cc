@@ -26,6 +26,7 @@ tables = "int8_row"
 strict = true
 kv_cache = "int8_static"
 damping = 0.05
+spqr_outlier_threshold = 0.3
 act_order = false
 outlier_threshold = 4.5
 rotate = "r1,r4"
@@ -56,6 +57,7 @@ method = "imatrix"
   EXPECT_EQ(options.kv_cache, KvCodec::int8_static);
   EXPECT_EQ(options.kv_cache_range, (RangeOptions{RangeMethod::percentile, 99.5}));
   EXPECT_EQ(options.algorithm.damping, 0.05f);
+  EXPECT_EQ(options.algorithm.outlier_threshold, 0.3f);
   EXPECT_FALSE(options.algorithm.act_order);
   EXPECT_EQ(options.range.outlier_threshold, 4.5f);
   EXPECT_EQ(options.rotation.name(), "r1,r4");

@@ -187,6 +187,7 @@ struct Story {
     options.scheme = TRY(parse_scheme("int4_g32@int8_static"));
     options.method = find_algorithm("gptq");
     options.rules.push_back(TRY(parse_rule("*.down_proj=nf4:imatrix")));
+    options.rules.push_back(TRY(parse_rule("*.up_proj=spqr3_g16:spqr")));  // of a length of its own
     return quantize_checkpoint(owner.get(), *from, options, folder / name, progress,
                                {.calibration = {.samples = 4, .context = 64}, .resume = resume});
   }
@@ -202,8 +203,9 @@ TEST(QuantizeStages, TheSameBytesForAnyThreads) {
   EXPECT_EQ(run.folder.names(), (std::vector<std::string>{"one", "two"}));  // no work is left
   for (const LayerReport& layer : *one) {
     EXPECT_EQ(layer.tokens, 4 * 64);
-    const bool searched = layer.name.find("down_proj") != std::string::npos;
-    EXPECT_EQ(layer.format, searched ? "nf4" : "int4_g32");
+    const bool searched = layer.name.find("down_proj") != std::string::npos,
+               outliers = layer.name.find("up_proj") != std::string::npos;
+    EXPECT_EQ(layer.format, searched ? "nf4" : outliers ? "spqr3_g16" : "int4_g32");
     if (!searched) {
       EXPECT_LT(layer.output_error, layer.output_error_before) << layer.name;
     }

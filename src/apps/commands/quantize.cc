@@ -21,7 +21,8 @@ struct Options {
   std::optional<Method> method;
   std::optional<ScaleRule> scale_rule;
   bool strict = false;
-  float damping = 0, smoothing_strength = -1;  // 0 and -1: the recipe's
+  float damping = 0, smoothing_strength = -1,
+        spqr_outlier_threshold = -1;  // 0 and -1: the recipe's
   std::vector<std::string> rules, redo;
   std::string calibration;           // a file; empty: the built-in text
   int64_t samples = 0, context = 0;  // 0: the recipe's, or as many as the method wants
@@ -83,11 +84,16 @@ void declare(OptionList& list, Options& options) {
               "percentile: as of activations");
   list.number(
       "--damp-percent,--dampening-frac", options.damping, 1e-6f, 1,
-      "gptq: what is added to the diagonal of the inputs' Gram matrix, relative to its mean");
+      "gptq, spqr: what is added to the diagonal of the inputs' Gram matrix, relative to its mean; "
+      "0.01 without it");
+  list.number(
+      "--spqr-outlier-threshold", options.spqr_outlier_threshold, 0, 1e6f,
+      "spqr: the squared error beyond which a weight is kept apart, relative to the columns' "
+      "mean squares; 0.2 without it");
   list.number("--smoothing-strength,--alpha", options.smoothing_strength, 0, 1,
               "smoothquant: the exponent of the inputs' range in the factors; 0.5 without it");
   list.flag("--no-act-order", options.natural_order,
-            "gptq: columns in their order, not those with the largest inputs first");
+            "gptq, spqr: columns in their order, not those with the largest inputs first");
   list.parsed("--rotate", "NAMES", options.rotation, parse_rotation,
               "Hadamard rotations before the method: r1 (the stream between blocks), r2 (values), "
               "r3 (queries and keys), r4 (what down projections read), joined by commas");
@@ -121,6 +127,8 @@ Result<QuantizeRecipe> recipe_of(const Options& options) {
   if (options.kv_percentile != 0)
     to.kv_cache_range.percentile = static_cast<double>(options.kv_percentile);
   if (options.damping != 0) to.algorithm.damping = options.damping;
+  if (options.spqr_outlier_threshold >= 0)
+    to.algorithm.outlier_threshold = options.spqr_outlier_threshold;
   if (options.natural_order) to.algorithm.act_order = false;
   if (options.strict) to.strict = true;
   const int64_t seed = options.rotation_seed >= 0 ? options.rotation_seed : to.rotation.seed;

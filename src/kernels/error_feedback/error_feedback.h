@@ -31,12 +31,19 @@ struct FeedbackArguments {
   float* level;   // [k]: out, the level that was chosen
   float* errors;  // [k]: out, w - w'
   float* losses;  // [1]: out, the sum of penalty * (w + feedback - w')^2
+
+  // Where outliers are kept apart: a weight whose penalized squared error exceeds the limit keeps
+  // what feedback has made of it, rounded to 11 bits.
+  float* outliers = nullptr;  // [k]: out, w' of these, NaN of others
+  float limit = 0;
 };
 
 struct ErrorFeedbackFunctions {
   // For j = 0 .. k - 1: moved = w[j] + sum over i < j of errors[i] * feedback[i, j], one FMA chain
   // in ascending i; x = (moved - offset) * inverse + zero; level = the one nearest to x;
-  // w' = scale * (level - zero) + offset, each operation rounded.
+  // w' = scale * (level - zero) + offset, each operation rounded. With a limit: where (moved -
+  // w')^2
+  // * penalty > limit, w' = c - (c - moved), c = moved * 8193.
   void (*round)(const FeedbackArguments&) noexcept;
 };
 

@@ -173,6 +173,7 @@ std::string identity_of(const Checkpoint& from, const QuantizeOptions& options,
   for (const StoredTensorInfo& tensor : from.tensors()) bytes += tensor.bytes;
   json.field("bytes", bytes).field("scheme", options.scheme.name());
   json.field("method", method_of(options).name()).field("damping", options.algorithm.damping);
+  json.field("spqr_outlier_threshold", options.algorithm.outlier_threshold);
   json.field("smoothing_strength", options.algorithm.smoothing_strength);
   json.field("act_order", options.algorithm.act_order);
   json.field("rotation", options.rotation.name()).field("rotation_seed", options.rotation.seed);
