@@ -1,5 +1,5 @@
 // Tests of the comparison's JSON, HTML and text.
-#include "workflows/compare_report.h"
+#include "workflows/compare/compare_report.h"
 
 #include <gtest/gtest.h>
 

@@ -1,5 +1,5 @@
 // Tests of whole comparisons on the small model of the repository.
-#include "workflows/compare.h"
+#include "workflows/compare/compare.h"
 
 #include <gtest/gtest.h>
 #include <unistd.h>

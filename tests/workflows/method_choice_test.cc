@@ -1,5 +1,5 @@
 // Choosing a method by the calibration's text alone.
-#include "workflows/method_choice.h"
+#include "workflows/compare/method_choice.h"
 
 #include <gtest/gtest.h>
 
@@ -8,7 +8,7 @@
 
 #include "base/file.h"
 #include "base/support/scratch_folder.h"
-#include "workflows/compare.h"
+#include "workflows/compare/compare.h"
 
 namespace farthing {
 namespace {

@@ -1,5 +1,5 @@
 // Sensitivity: a budget is spent where it saves the most, and what is measured is what it says.
-#include "workflows/sensitivity.h"
+#include "workflows/sensitivity/sensitivity.h"
 
 #include <gtest/gtest.h>
 

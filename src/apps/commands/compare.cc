@@ -1,5 +1,5 @@
 // farthing compare: quantizes a model to several formats and measures what each costs.
-#include "workflows/compare.h"
+#include "workflows/compare/compare.h"
 
 #include "apps/command_line.h"
 #include "apps/open_model.h"

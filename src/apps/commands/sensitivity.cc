@@ -1,5 +1,5 @@
 // farthing sensitivity: what quantizing each part of a model costs by itself.
-#include "workflows/sensitivity.h"
+#include "workflows/sensitivity/sensitivity.h"
 
 #include "apps/command_line.h"
 #include "apps/open_model.h"

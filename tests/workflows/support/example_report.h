@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "workflows/compare_report.h"
+#include "workflows/compare/compare_report.h"
 
 namespace farthing {
 

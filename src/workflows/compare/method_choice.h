@@ -12,7 +12,7 @@
 #include "quant/method.h"
 #include "quant/quantize.h"
 #include "tensor/context.h"
-#include "workflows/compare_report.h"
+#include "workflows/compare/compare_report.h"
 
 namespace farthing {
 

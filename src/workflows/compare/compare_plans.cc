@@ -1,5 +1,5 @@
 // The rows of a comparison, from lists of schemes and methods.
-#include "workflows/compare_plans.h"
+#include "workflows/compare/compare_plans.h"
 
 #include <fmt/format.h>
 
@@ -7,7 +7,7 @@
 
 #include "base/check.h"
 #include "quant/method.h"
-#include "workflows/method_choice.h"
+#include "workflows/compare/method_choice.h"
 
 namespace farthing {
 namespace {

@@ -1,5 +1,5 @@
 // The comparison: baseline first, then each scheme by each method.
-#include "workflows/compare.h"
+#include "workflows/compare/compare.h"
 
 #include <fmt/format.h>
 
@@ -9,8 +9,8 @@
 
 #include "model/checkpoint.h"
 #include "quant/method.h"
-#include "workflows/compare_plans.h"
-#include "workflows/comparison.h"
+#include "workflows/compare/compare_plans.h"
+#include "workflows/compare/comparison.h"
 #include "workflows/report_folder.h"
 
 namespace farthing {

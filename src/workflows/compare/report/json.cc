@@ -1,6 +1,6 @@
 // The comparison as JSON.
 #include "base/json_writer.h"
-#include "workflows/compare_report.h"
+#include "workflows/compare/compare_report.h"
 
 namespace farthing {
 namespace {

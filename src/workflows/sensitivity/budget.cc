@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "workflows/sensitivity.h"
+#include "workflows/sensitivity/sensitivity.h"
 
 namespace farthing {
 namespace {

@@ -10,7 +10,7 @@
 #include "base/html_text.h"
 #include "page/number_text.h"
 #include "page/page.h"
-#include "workflows/compare_report.h"
+#include "workflows/compare/compare_report.h"
 
 namespace farthing {
 

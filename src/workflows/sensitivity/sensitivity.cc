@@ -1,5 +1,5 @@
 // One part quantized at a time in a model that is loaded once.
-#include "workflows/sensitivity.h"
+#include "workflows/sensitivity/sensitivity.h"
 
 #include <fmt/format.h>
 

@@ -1,12 +1,12 @@
 // Trials of methods on windows that were held back.
-#include "workflows/method_choice.h"
+#include "workflows/compare/method_choice.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 
 #include "quant/rescaling/rescaling_method.h"
-#include "workflows/comparison.h"
+#include "workflows/compare/comparison.h"
 
 namespace farthing {
 namespace {

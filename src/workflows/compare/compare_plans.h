@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "workflows/compare.h"
+#include "workflows/compare/compare.h"
 
 namespace farthing {
 

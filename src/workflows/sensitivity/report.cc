@@ -10,7 +10,7 @@
 #include "base/json_writer.h"
 #include "base/table_text.h"
 #include "page/page.h"
-#include "workflows/sensitivity.h"
+#include "workflows/sensitivity/sensitivity.h"
 
 namespace farthing {
 namespace {

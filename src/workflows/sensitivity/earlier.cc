@@ -5,7 +5,7 @@
 
 #include "base/file.h"
 #include "io/json.h"
-#include "workflows/sensitivity.h"
+#include "workflows/sensitivity/sensitivity.h"
 
 namespace farthing {
 namespace {

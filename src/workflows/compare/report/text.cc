@@ -5,7 +5,7 @@
 #include <array>
 
 #include "page/number_text.h"
-#include "workflows/compare_report.h"
+#include "workflows/compare/compare_report.h"
 
 namespace farthing {
 namespace {

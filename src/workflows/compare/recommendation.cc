@@ -7,7 +7,7 @@
 #include "base/check.h"
 #include "formats/activations.h"
 #include "page/number_text.h"
-#include "workflows/compare_report.h"
+#include "workflows/compare/compare_report.h"
 
 namespace farthing {
 namespace {

@@ -1,5 +1,5 @@
 // Measuring the baseline and the candidates of a comparison.
-#include "workflows/comparison.h"
+#include "workflows/compare/comparison.h"
 
 #include <fmt/format.h>
 

@@ -9,7 +9,7 @@
 #include "model/checkpoint.h"
 #include "quant/quantize.h"
 #include "tensor/context.h"
-#include "workflows/compare_report.h"
+#include "workflows/compare/compare_report.h"
 
 namespace farthing {
 
