@@ -74,6 +74,8 @@ struct AlgorithmInfo {
   AlgorithmNeeds needs;
   // Allocated planes come in; codes and scales go out.
   AlgorithmReport (*quantize)(Context&, const LayerInput&, QuantizedTensor& out);
+  // Formats for which it does not fall back on another one; null: every format.
+  bool (*suits)(const Format&) = nullptr;
 };
 
 std::span<const AlgorithmInfo> all_algorithms();

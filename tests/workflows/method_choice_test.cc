@@ -116,5 +116,20 @@ TEST(MethodsFor, SmoothquantOnlyWhereActivationsAreRounded) {
   EXPECT_TRUE(has_smoothquant("int8_row@int8_token"));
 }
 
+TEST(MethodsFor, NoneThatWouldFallBackOnAnother) {
+  const auto names = [](const char* scheme) {
+    std::vector<std::string> out;
+    for (const Method& method : methods_for(parse_scheme(scheme).value()))
+      out.push_back(method.name());
+    return out;
+  };
+  using Names = std::vector<std::string>;
+  EXPECT_EQ(names("int4_g32"), (Names{"rtn", "mse", "imatrix", "gptq", "awq", "awq+gptq"}));
+  EXPECT_EQ(names("iq2_xxs"), (Names{"rtn", "mse", "imatrix", "awq"}));
+  EXPECT_EQ(names("int4_g32_float_zero")[2], "hqq");
+  const Names spqr = names("spqr3_g16");
+  EXPECT_NE(std::find(spqr.begin(), spqr.end(), "spqr"), spqr.end());
+}
+
 }  // namespace
 }  // namespace farthing

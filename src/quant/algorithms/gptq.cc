@@ -46,7 +46,8 @@ AlgorithmInfo gptq_algorithm() {
   return {.name = "gptq",
           .summary = "rounds column by column; later columns make up for the error of earlier ones",
           .needs = AlgorithmNeeds::gram,
-          .quantize = quantize_gptq};
+          .quantize = quantize_gptq,
+          .suits = [](const Format& format) { return format.put_codes != nullptr; }};
 }
 
 }  // namespace farthing

@@ -106,7 +106,8 @@ AlgorithmInfo hqq_algorithm() {
   return {.name = "hqq",
           .summary = "round to nearest under zeros with the least sum of |w' - w|^(3/4)",
           .needs = AlgorithmNeeds::nothing,
-          .quantize = quantize_hqq};
+          .quantize = quantize_hqq,
+          .suits = [](const Format& format) { return format.encode_with_zeros != nullptr; }};
 }
 
 }  // namespace farthing

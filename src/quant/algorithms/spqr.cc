@@ -55,7 +55,8 @@ AlgorithmInfo spqr_algorithm() {
   return {.name = "spqr",
           .summary = "gptq for formats that keep outliers apart: spqr3_g16, spqr4_g16",
           .needs = AlgorithmNeeds::gram,
-          .quantize = quantize_spqr};
+          .quantize = quantize_spqr,
+          .suits = has_outliers};
 }
 
 }  // namespace farthing

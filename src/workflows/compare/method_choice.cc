@@ -67,13 +67,18 @@ std::vector<QuantizeOptions> trials_of(const QuantizeOptions& plan) {
 }  // namespace
 
 std::vector<Method> methods_for(const Scheme& scheme) {
+  const auto suits = [&](const AlgorithmInfo& algorithm) {
+    return algorithm.suits == nullptr || algorithm.suits(*scheme.weights);
+  };
   std::vector<Method> out;
-  for (const AlgorithmInfo& algorithm : all_algorithms()) out.push_back({&algorithm, nullptr});
+  for (const AlgorithmInfo& algorithm : all_algorithms())
+    if (suits(algorithm)) out.push_back({&algorithm, nullptr});
   const bool rounded = scheme.activations != Activations::f32;
+  const AlgorithmInfo& gptq = *find_algorithm("gptq");
   for (const RescalingInfo& rescaling : all_rescalings()) {
     if (rescaling.for_activations && !rounded) continue;
     out.push_back({find_algorithm(rescaling.algorithm), &rescaling});
-    out.push_back({find_algorithm("gptq"), &rescaling});
+    if (suits(gptq)) out.push_back({&gptq, &rescaling});
   }
   return out;
 }

@@ -22,8 +22,8 @@ struct MethodChoice {
   std::string protocol;             // what they were judged on
 };
 
-// All algorithms, and all rescalings that suit the scheme before what they come with and before
-// gptq.
+// All algorithms and rescalings that suit the scheme; rescalings before what they come with and
+// before gptq.
 std::vector<Method> methods_for(const Scheme& scheme);
 
 // One choice for each plan; what a plan names itself is not read. Fails where the text is the one
