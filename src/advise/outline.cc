@@ -2,11 +2,10 @@
 #include "advise/outline.h"
 
 #include <fmt/format.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include <algorithm>
 
+#include "advise/hole.h"
 #include "base/file.h"
 #include "io/json.h"
 #include "model/open_tokenizer.h"
@@ -15,22 +14,6 @@ namespace farthing {
 namespace {
 
 constexpr size_t config_limit_bytes = size_t{64} << 20;
-
-// A file of `bytes` zeros that takes neither disk nor memory.
-Result<std::shared_ptr<const MappedFile>> hole(int64_t bytes) {
-  const int descriptor = ::memfd_create("weights", MFD_CLOEXEC);
-  if (descriptor < 0 || ::ftruncate(descriptor, bytes) != 0) {
-    if (descriptor >= 0) ::close(descriptor);
-    return fail({.what = "cannot make an empty file in memory",
-                 .where = "the largest tensor",
-                 .got = fmt::format("{} bytes", bytes),
-                 .wanted = "a file without contents",
-                 .remedy = "check the sizes in config.json, and the limits of this process"});
-  }
-  auto out = MappedFile::open(fmt::format("/proc/self/fd/{}", descriptor));
-  ::close(descriptor);
-  return out;
-}
 
 class Outline : public Checkpoint {
  public:
@@ -51,7 +34,8 @@ class Outline : public Checkpoint {
         largest = std::max(largest, out->bytes_of(spec.n * spec.k));
     for (const VectorSpec& spec : specs.vectors)
       largest = std::max(largest, out->bytes_of(spec.size));
-    out->zeros_ = Storage::map(TRY(hole(largest)));
+    const Hole hole = TRY(Hole::make(largest));
+    out->zeros_ = Storage::map(TRY(MappedFile::open(hole.path())));
     return out;
   }
 

@@ -87,5 +87,56 @@ TEST_F(PlanMemory, StoredBytesAreThoseOfTheFile) {
   EXPECT_NEAR(static_cast<double>(stored), static_cast<double>(file), 21 * 768 * 2 + 16384);
 }
 
+// Of `farthing quantize` of the model in four bits.
+struct Quantized {
+  nlohmann::json plan;
+  int64_t memory = 0, disk = 0;
+};
+Quantized quantize(const std::filesystem::path& folder, const std::string& model,
+                   const Words& method) {
+  Words planned{"plan", model, "--json", "--threads", "2", "--format", "int4_g128"};
+  Words arguments{"quantize",  model, "-o",       (folder / "q").string(),
+                  "--threads", "2",   "--format", "int4_g128"};
+  for (Words* words : {&planned, &arguments})
+    words->insert(words->end(), method.begin(), method.end());
+  const ProgramRun run = farthing(planned);
+  EXPECT_EQ(run.status, 0) << run.err;
+  Quantized out{nlohmann::json::parse(run.out)["quantize"], 0, 0};
+  out.memory = testing::peak_anonymous_bytes(arguments);
+  for (const auto& entry : std::filesystem::directory_iterator(folder / "q"))
+    out.disk += static_cast<int64_t>(entry.file_size());
+  return out;
+}
+
+double over(const nlohmann::json& planned, int64_t taken) {
+  return planned.get<double>() / static_cast<double>(taken);
+}
+
+TEST_F(PlanMemory, OfRoundingToADirectoryAndItsBytesAreTakenWithin5Percent) {
+  ScratchFolder folder;
+  const Quantized q = quantize(folder / "", model(), {"--method", "rtn"});
+  EXPECT_NEAR(over(q.plan["peak_bytes"], q.memory), 1, 0.05);
+  EXPECT_NEAR(over(q.plan["output_bytes"], q.disk), 1, 0.05);
+  EXPECT_EQ(q.plan["work_bytes"], 0);
+}
+
+// Methods that see inputs, on one layer of the same shapes.
+class PlanMemoryOfStages : public ::testing::TestWithParam<const char*> {};
+
+TEST_P(PlanMemoryOfStages, IsTakenWithin5Percent) {
+  if (testing::memory_is_instrumented()) GTEST_SKIP() << "a sanitizer takes memory of its own";
+  ScratchFolder folder;
+  testing::write_larger_model(folder / "m", 1);
+  const Quantized q = quantize(
+      folder / "", (folder / "m").string(),
+      {"--method", GetParam(), "--num-calibration-samples", "2", "--max-seq-length", "128"});
+  EXPECT_NEAR(over(q.plan["peak_bytes"], q.memory), 1, 0.05);
+  EXPECT_NEAR(over(q.plan["output_bytes"], q.disk), 1, 0.05);
+  EXPECT_EQ(q.plan["calibration_tokens"], 256);
+  EXPECT_GT(q.plan["estimated_seconds"], 0);
+}
+
+INSTANTIATE_TEST_SUITE_P(, PlanMemoryOfStages, ::testing::Values("gptq", "imatrix", "smoothquant"));
+
 }  // namespace
 }  // namespace farthing

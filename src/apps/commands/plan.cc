@@ -3,11 +3,15 @@
 
 #include "advise/cards.h"
 #include "advise/outline.h"
+#include "advise/quantizing_plan.h"
+#include "advise/quantizing_time.h"
 #include "advise/serving_plan.h"
 #include "apps/command_line.h"
 #include "apps/open_model.h"
 #include "apps/output.h"
 #include "base/json_writer.h"
+#include "quant/method.h"
+#include "quant/quantize.h"
 #include "quant/recipe.h"
 
 namespace farthing {
@@ -16,7 +20,9 @@ namespace {
 struct Options {
   std::string model, recipe;
   std::optional<Scheme> format, tables;
+  std::optional<Method> method;
   std::vector<std::string> rules;
+  int64_t samples = 0, sample_length = 0;  // 0: the recipe's, or as many as quantize takes
   ServingOptions serving;
   Parallel parallel;
   float memory_gib = 0;  // 0: the known cards
@@ -35,6 +41,11 @@ void declare(OptionList& list, Options& options) {
             "Other schemes for some linears, as `farthing quantize` takes them");
   list.text("--recipe", "FILE", options.recipe,
             "A recipe of `farthing quantize`; flags count before it, --rule behind its rules");
+  list.parsed("--method", "NAME", options.method, parse_method,
+              "Plan quantizing into a directory too, by this method: " + method_names());
+  list.integer("--calibration-samples,--num-calibration-samples", options.samples, 1, many,
+               "Pieces of text that a method which sees inputs reads; 128 without it");
+  list.integer("--max-seq-length", options.sample_length, 2, many, "Tokens of such a piece");
   list.integer("--context,--max-model-len", serving.context, 1, many,
                "Positions of each sequence; without it the model's, but at most 4096");
   list.integer("--batch,--max-num-seqs", serving.batch, 1, many, "Sequences that run at once");
@@ -49,27 +60,31 @@ void declare(OptionList& list, Options& options) {
               "GiB of a card that is not in the list; 0: the list");
 }
 
-// Nothing where the model is served as it is stored.
-Result<std::optional<QuantizeOptions>> quantization_of(const Options& options) {
-  QuantizeOptions out;
-  if (!options.recipe.empty()) out = TRY(read_quantize_recipe(options.recipe)).options;
-  if (options.format) out.scheme = *options.format;
-  if (options.tables) out.tables = options.tables;
-  for (const std::string& rule : options.rules) out.rules.push_back(TRY(parse_rule(rule)));
-  if (out.scheme.weights == nullptr) {
-    if (!out.tables && out.rules.empty()) return std::optional<QuantizeOptions>{};
-    return fail({.what = "no format was given",
-                 .where = "--format",
-                 .got = {},
-                 .wanted = "one of " + format_names(),
-                 .remedy = "add --format SCHEME, for example --format int4_g128"});
-  }
-  return std::optional(std::move(out));
+// scheme.weights is null where the model is served as it is stored, and method where quantizing it
+// is not planned.
+Result<QuantizeRecipe> recipe_of(const Options& options) {
+  QuantizeRecipe out;
+  if (!options.recipe.empty()) out = TRY(read_quantize_recipe(options.recipe));
+  QuantizeOptions& to = out.options;
+  if (options.format) to.scheme = *options.format;
+  if (options.tables) to.tables = options.tables;
+  if (options.method) options.method->apply(to);
+  for (const std::string& rule : options.rules) to.rules.push_back(TRY(parse_rule(rule)));
+  if (options.samples != 0) out.calibration.samples = options.samples;
+  if (options.sample_length != 0) out.calibration.context = options.sample_length;
+  if (out.calibration.samples == 0) out.calibration.samples = StagesOptions().calibration.samples;
+  const bool anything = to.tables || to.method != nullptr || !to.rules.empty();
+  if (to.scheme.weights != nullptr || !anything) return out;
+  return fail({.what = "no format was given",
+               .where = "--format",
+               .got = {},
+               .wanted = "one of " + format_names(),
+               .remedy = "add --format SCHEME, for example --format int4_g128"});
 }
 
 Result<> check(const Options& options) {
-  const auto quantize = TRY(quantization_of(options));
-  return quantize ? check_options(*quantize) : Result<>{};
+  const QuantizeRecipe recipe = TRY(recipe_of(options));
+  return recipe.options.scheme.weights == nullptr ? Result<>{} : check_options(recipe.options);
 }
 
 struct Facts {
@@ -78,7 +93,20 @@ struct Facts {
   ServingPlan plan;
   CardShare share;
   std::vector<CardFit> fits;
+  std::optional<QuantizingPlan> quantizing;
+  std::string method;
+  double seconds = 0;  // of quantizing
 };
+
+void write_quantizing(JsonWriter& json, const Facts& facts) {
+  if (!facts.quantizing) return;
+  const QuantizingPlan& plan = *facts.quantizing;
+  json.key("quantize").begin_object().field("method", facts.method);
+  json.field("calibration_tokens", plan.tokens).field("memory_bytes", plan.memory);
+  json.field("process_bytes", plan.process).field("peak_bytes", plan.peak());
+  json.field("output_bytes", plan.output).field("work_bytes", plan.work);
+  json.field("estimated_seconds", facts.seconds).end_object();
+}
 
 void write_layers(JsonWriter& json, const ServingPlan& plan) {
   json.key("layers").begin_array();
@@ -117,7 +145,9 @@ std::string json_text(const CommonOptions& common, const Facts& facts) {
     json.field("fits", fit.fits).field("most_context", fit.most_context);
     json.field("most_batch", fit.most_batch).end_object();
   }
-  return json.end_array().end_object().end_object().take();
+  json.end_array().end_object();
+  write_quantizing(json, facts);
+  return json.end_object().take();
 }
 
 std::string size_text(int64_t bytes) { return farthing::size_text(static_cast<double>(bytes)); }
@@ -166,17 +196,34 @@ std::string cards_text(const Facts& facts) {
   return out + table_text(rows);
 }
 
+std::string quantizing_text(const Facts& facts) {
+  if (!facts.quantizing) return {};
+  const QuantizingPlan& plan = *facts.quantizing;
+  const std::string time = facts.seconds < 60 ? fmt::format("{:.0f} s", facts.seconds)
+                                              : fmt::format("{:.0f} min", facts.seconds / 60);
+  return "\n" +
+         table_text(
+             {{"quantizing by " + facts.method, "", ""},
+              {"memory", count_text(plan.peak()), "at the highest moment, mapped files apart"},
+              {"directory", count_text(plan.output), "bytes on disk"},
+              {"its work folder", count_text(plan.work), "besides, while it is made"},
+              {"time", time,
+               fmt::format("an estimate, by a moment's measurement here; {} tokens of calibration",
+                           count_text(plan.tokens))}});
+}
+
 std::string text(const CommonOptions& common, const Facts& facts) {
   const ServingPlan& plan = facts.plan;
   const ModelConfig& config = facts.checkpoint.config();
   return fmt::format(
       "{}: {} ({}), {} parameters, {} on disk\n"
       "context {}, {} at once, KV cache in {}, steps of at most {} tokens, {} "
-      "threads\n\n{}\n{}\n{}",
+      "threads\n\n{}\n{}\n{}{}",
       facts.options.model, config.architecture, facts.checkpoint.kind(),
       count_text(plan.parameters), size_text(plan.stored()), plan.context, plan.batch,
       kv_codec_info(facts.plan.kv_codec).name, facts.options.serving.max_num_batched_tokens,
-      common.threads, layers_text(plan), memory_text(plan), cards_text(facts));
+      common.threads, layers_text(plan), memory_text(plan), cards_text(facts),
+      quantizing_text(facts));
 }
 
 Result<> run(const CommonOptions& common, const Options& options) {
@@ -184,10 +231,19 @@ Result<> run(const CommonOptions& common, const Options& options) {
   const ModelConfig& config = checkpoint->config();
   TRY(check_parallel(config, options.parallel));
   ServingOptions serving = options.serving;
-  serving.quantize = TRY(quantization_of(options));
-  Facts facts{options, *checkpoint, {}, {}, {}};
-  facts.plan =
-      TRY(plan_serving(static_cast<int>(common.threads), TRY(choose_isa()), *checkpoint, serving));
+  const QuantizeRecipe recipe = TRY(recipe_of(options));
+  if (recipe.options.scheme.weights != nullptr) serving.quantize = recipe.options;
+  const auto threads = static_cast<int>(common.threads);
+  const Isa isa = TRY(choose_isa());
+  Facts facts{options, *checkpoint, {}, {}, {}, {}, {}, 0};
+  if (recipe.options.method != nullptr) {
+    facts.method = method_of(recipe.options).name();
+    facts.quantizing =
+        TRY(plan_quantizing(threads, isa, *checkpoint, recipe.options, recipe.calibration));
+    facts.seconds = TRY(
+        quantizing_seconds(threads, isa, *checkpoint, recipe.options, facts.quantizing->tokens));
+  }
+  facts.plan = TRY(plan_serving(threads, isa, *checkpoint, serving));
   facts.share = share_of(config, facts.plan, facts.plan.kv_codec, options.parallel);
   const std::vector<Card> cards =
       options.memory_gib > 0

@@ -1,6 +1,8 @@
 // Factors are applied when a weight is handed out, so that none is held twice.
 #include "quant/rescaling/rescaled_source.h"
 
+#include "base/rehearsal.h"
+
 namespace farthing {
 namespace {
 
@@ -25,7 +27,7 @@ Result<StoredLinear> RescaledSource::linear(const LinearSpec& spec) {
   const auto* rows = find(factors_.rows, spec.name);
   if (columns == nullptr && rows == nullptr) return out;
   Tensor values = out.weight.decode();
-  for (int64_t n = 0; n < spec.n; ++n) {
+  for (int64_t n = 0; n < spec.n && !rehearsing(); ++n) {
     float* row = values.as<float>() + n * spec.k;
     if (columns != nullptr)
       for (int64_t k = 0; k < spec.k; ++k) row[k] *= (*columns)[static_cast<size_t>(k)];

@@ -13,6 +13,43 @@
 namespace farthing {
 namespace {
 
+bool is_head(const ModelConfig& config, int64_t stage) { return stage + 1 == stage_count(config); }
+bool rescales(const QuantizeOptions& options, const ModelConfig& config, int64_t stage) {
+  return options.rescaling != nullptr && !is_head(config, stage);
+}
+
+SeeOptions what_of(const QuantizeOptions& options, const LinearStep& step, bool tables) {
+  SeeOptions out;
+  for (const LinearGroup& group : step)
+    for (const LinearSpec& spec : group.linears)
+      if (const auto choice = choice_for(options, spec, tables)) {
+        out.gram = out.gram || choice->method->needs == AlgorithmNeeds::gram;
+        out.histogram = out.histogram || (is_static(choice->scheme.activations) &&
+                                          options.range.method != RangeMethod::absmax);
+      }
+  return out;
+}
+
+// With the block's weights as they are, and what they get behind the quantized blocks before.
+Result<BlockRescaling> rescale(Context& context, const ModelConfig& config, int64_t index,
+                               WeightSource& from, const QuantizeOptions& options,
+                               const Windows& windows, const HiddenStates& hidden,
+                               const PassProgress& progress) {
+  progress.next_pass();
+  const auto stage = TRY(build_stage(context, config, index, from));
+  LinearStep all;
+  for (LinearStep& step : steps_of_stage(config, index))
+    for (LinearGroup& group : step) all.push_back(std::move(group));
+  const bool gram = options.rescaling->needs == AlgorithmNeeds::gram;
+  const auto seen = TRY(see_inputs(context, *stage, all, {.gram = gram, .end = PassEnd::block},
+                                   windows, hidden, config.hidden_size, progress.window));
+  BlockInputs inputs;
+  for (size_t g = 0; g < all.size(); ++g)
+    for (const LinearSpec& spec : all[g].linears) inputs[spec.name] = &seen[g];
+  progress.doing(fmt::format("{}, channels", stage_name(config, index)));
+  return rescale_block(context, config, index, from, options, inputs);
+}
+
 class Stages {
  public:
   Stages(Context& context, const ModelConfig& config, WeightSource& from,
@@ -54,92 +91,26 @@ class Stages {
 
  private:
   int64_t end() const { return end_; }
-  static bool is_head(const ModelConfig& config, int64_t stage) {
-    return stage + 1 == stage_count(config);
-  }
-  bool rescales(int64_t stage) const {
-    return options_.rescaling != nullptr && !is_head(config_, stage);
-  }
   // In passes over the text.
   double work_of(int64_t stage) const {
-    return (rescales(stage) ? 2 : 1) + static_cast<double>(steps_of_stage(config_, stage).size());
+    return (rescales(options_, config_, stage) ? 2 : 1) +
+           static_cast<double>(steps_of_stage(config_, stage).size());
   }
 
   Result<> run_stage(WorkFolder& work, int64_t index) {
-    const bool head = is_head(config_, index);
     const auto from = TRY(
         HiddenStates::open(work.hidden(index - 1), windows_.count() * windows_.context(), hidden_));
-    BlockRescaling rescaling;
-    if (rescales(index)) rescaling = TRY(rescale(index, from));
-    RescaledSource weights(from_, rescaling.factors);
-    const auto stage = TRY(build_stage(context_, config_, index, weights));
-    std::map<std::string, LinearWeight*> slots;
-    for (const auto& [name, slot] : stage->weights().linears) slots[name] = slot;
-    std::vector<QuantizedLinear> out;
-    for (const LinearStep& step : steps_of_stage(config_, index)) {
-      done_ += 1;
-      if (!chooses_any(options_, step, head)) continue;
-      const auto inputs = TRY(see_inputs(context_, *stage, step, what_of(step, head), windows_,
-                                         from, hidden_, each_window(index)));
-      for (size_t g = 0; g < step.size(); ++g) {
-        for (const LinearSpec& spec : step[g].linears) {
-          const auto choice = choice_for(options_, spec, head);
-          if (!choice) continue;
-          progress_.update(done_, total_, spec.name);
-          const StoredLinear weight = TRY(head ? weights.table(spec) : weights.linear(spec));
-          out.push_back(
-              TRY(quantize_linear(context_, spec, weight, *choice, options_, &inputs[g])));
-          if (const auto found = rescaling.strengths.find(spec.name);
-              found != rescaling.strengths.end())
-            out.back().report.rescaled = found->second;
-          if (head) continue;  // nothing reads its outputs
-          const StoredLinear& stored = out.back().stored;
-          slots.at(spec.name)->packed =
-              ops::pack_weight(context_, stored.weight, stored.rounding());
-        }
-      }
-    }
+    const PassProgress progress{
+        [&] { done_ += 1; },
+        [&](const std::string& what) { progress_.update(done_, total_, what); },
+        each_window(index)};
+    auto [stage, result] =
+        TRY(quantize_stage(context_, config_, index, from_, options_, windows_, from, progress));
     done_ += 1;
     if (index + 1 < end())  // nothing reads what the last one gives
       TRY(write_hidden(context_, *stage, windows_, &from, hidden_, work.hidden(index),
                        each_window(index)));
-    return work.finish_stage(index, {std::move(out), std::move(rescaling.factors)});
-  }
-
-  // With the block's weights as they are, and what they get behind the quantized blocks before.
-  Result<BlockRescaling> rescale(int64_t index, const HiddenStates& from) {
-    done_ += 1;
-    const auto stage = TRY(build_stage(context_, config_, index, from_));
-    LinearStep all;
-    for (LinearStep& step : steps_of_stage(config_, index))
-      for (LinearGroup& group : step) all.push_back(std::move(group));
-    const bool gram = options_.rescaling->needs == AlgorithmNeeds::gram;
-    const auto seen = TRY(see_inputs(context_, *stage, all, {.gram = gram, .end = PassEnd::block},
-                                     windows_, from, hidden_, each_window(index)));
-    BlockInputs inputs;
-    for (size_t g = 0; g < all.size(); ++g)
-      for (const LinearSpec& spec : all[g].linears) inputs[spec.name] = &seen[g];
-    progress_.update(done_, total_, fmt::format("{}, channels", stage_name(config_, index)));
-    return rescale_block(context_, config_, index, from_, options_, inputs);
-  }
-
-  static bool chooses_any(const QuantizeOptions& options, const LinearStep& step, bool tables) {
-    for (const LinearGroup& group : step)
-      for (const LinearSpec& spec : group.linears)
-        if (choice_for(options, spec, tables)) return true;
-    return false;
-  }
-
-  SeeOptions what_of(const LinearStep& step, bool tables) const {
-    SeeOptions out;
-    for (const LinearGroup& group : step)
-      for (const LinearSpec& spec : group.linears)
-        if (const auto choice = choice_for(options_, spec, tables)) {
-          out.gram = out.gram || choice->method->needs == AlgorithmNeeds::gram;
-          out.histogram = out.histogram || (is_static(choice->scheme.activations) &&
-                                            options_.range.method != RangeMethod::absmax);
-        }
-    return out;
+    return work.finish_stage(index, result);
   }
 
   EachWindow each_window(int64_t stage) {
@@ -197,6 +168,51 @@ std::string identity_of(const Checkpoint& from, const QuantizeOptions& options,
 }
 
 }  // namespace
+
+bool chooses_any(const QuantizeOptions& options, const LinearStep& step, bool tables) {
+  for (const LinearGroup& group : step)
+    for (const LinearSpec& spec : group.linears)
+      if (choice_for(options, spec, tables)) return true;
+  return false;
+}
+
+Result<QuantizedStage> quantize_stage(Context& context, const ModelConfig& config, int64_t index,
+                                      WeightSource& from, const QuantizeOptions& options,
+                                      const Windows& windows, const HiddenStates& hidden,
+                                      const PassProgress& progress) {
+  const bool head = is_head(config, index);
+  BlockRescaling rescaling;
+  if (rescales(options, config, index))
+    rescaling = TRY(rescale(context, config, index, from, options, windows, hidden, progress));
+  RescaledSource weights(from, rescaling.factors);
+  QuantizedStage out{TRY(build_stage(context, config, index, weights)), {}};
+  std::map<std::string, LinearWeight*> slots;
+  for (const auto& [name, slot] : out.stage->weights().linears) slots[name] = slot;
+  std::vector<QuantizedLinear>& done = out.result.linears;
+  for (const LinearStep& step : steps_of_stage(config, index)) {
+    progress.next_pass();
+    if (!chooses_any(options, step, head)) continue;
+    const auto inputs = TRY(see_inputs(context, *out.stage, step, what_of(options, step, head),
+                                       windows, hidden, config.hidden_size, progress.window));
+    for (size_t g = 0; g < step.size(); ++g) {
+      for (const LinearSpec& spec : step[g].linears) {
+        const auto choice = choice_for(options, spec, head);
+        if (!choice) continue;
+        progress.doing(spec.name);
+        const StoredLinear weight = TRY(head ? weights.table(spec) : weights.linear(spec));
+        done.push_back(TRY(quantize_linear(context, spec, weight, *choice, options, &inputs[g])));
+        if (const auto found = rescaling.strengths.find(spec.name);
+            found != rescaling.strengths.end())
+          done.back().report.rescaled = found->second;
+        if (head) continue;  // nothing reads its outputs
+        const StoredLinear& stored = done.back().stored;
+        slots.at(spec.name)->packed = ops::pack_weight(context, stored.weight, stored.rounding());
+      }
+    }
+  }
+  out.result.factors = std::move(rescaling.factors);
+  return out;
+}
 
 Result<StagesRun> quantize_stages(Context& context, Checkpoint& from, WeightSource& weights,
                                   const QuantizeOptions& options,

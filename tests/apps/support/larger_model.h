@@ -13,9 +13,9 @@
 
 namespace farthing::testing {
 
-// A Llama of 63 million weights in bf16, 127 MB, with the tokenizer of the small model.
-inline void write_larger_model(const std::filesystem::path& folder) {
-  constexpr int64_t hidden = 768, inner = 2048, layers = 10, kv = 256, vocabulary = 512;
+// A Llama in bf16 with the tokenizer of the small model: 63 million weights, 127 MB, in ten layers.
+inline void write_larger_model(const std::filesystem::path& folder, int64_t layers = 10) {
+  constexpr int64_t hidden = 768, inner = 2048, kv = 256, vocabulary = 512;
   std::vector<std::pair<std::string, Tensor>> tensors;
   const auto add = [&](const std::string& name, Shape shape) {
     Tensor tensor(DType::bf16, shape);
@@ -47,9 +47,11 @@ inline void write_larger_model(const std::filesystem::path& folder) {
     std::filesystem::copy_file(std::filesystem::path(stories()) / name, folder / name);
   std::ofstream(folder / "config.json")
       << R"({"architectures": ["LlamaForCausalLM"], "hidden_size": 768, "intermediate_size": 2048,
-             "num_hidden_layers": 10, "num_attention_heads": 12, "num_key_value_heads": 4,
+             "num_attention_heads": 12, "num_key_value_heads": 4,
              "head_dim": 64, "vocab_size": 512, "max_position_embeddings": 4096,
-             "rms_norm_eps": 1e-5, "tie_word_embeddings": true, "torch_dtype": "bfloat16"})";
+             "rms_norm_eps": 1e-5, "tie_word_embeddings": true, "torch_dtype": "bfloat16",
+             "num_hidden_layers": )"
+      << layers << "}";
 }
 
 }  // namespace farthing::testing

@@ -1,0 +1,153 @@
+// Rehearsals of stages and of writing, and sums of bytes.
+#include "advise/quantizing_plan.h"
+
+#include <algorithm>
+#include <set>
+
+#include "advise/hole.h"
+#include "advise/known_inputs.h"
+#include "advise/layer_groups.h"
+#include "advise/serving_plan.h"
+#include "base/rehearsal.h"
+#include "quant/quantize.h"
+#include "quant/stages/quantize_stages.h"
+
+namespace farthing {
+namespace {
+
+constexpr int64_t float_bytes = static_cast<int64_t>(sizeof(float));
+
+bool is_head(const ModelConfig& config, int64_t stage) { return stage + 1 == stage_count(config); }
+
+// Whether a stage, the head's, quantizes the table.
+bool is_staged_table(const ModelConfig& config, const LinearSpec& spec) {
+  const LinearPlan& head = config.tied_embeddings() ? config.plan.embedding : config.plan.head;
+  return spec.name == spec_of(head).name;
+}
+
+// What decides how much a stage takes: the shapes of its linears, and what becomes of them.
+std::string kind_of_stage(const ModelConfig& config, int64_t stage,
+                          const QuantizeOptions& options) {
+  std::string out;
+  for (const LinearStep& step : steps_of_stage(config, stage))
+    for (const LinearGroup& group : step)
+      for (const LinearSpec& spec : group.linears) {
+        out += std::to_string(spec.n) + "x" + std::to_string(spec.k);
+        if (const auto choice = choice_for(options, spec, is_head(config, stage)))
+          out += full_name(choice->scheme) + std::string(choice->method->name);
+        out += group.values ? "v;" : ";";
+      }
+  return out;
+}
+
+Result<> rehearse_stages(Context& context, Checkpoint& from, const QuantizeOptions& options,
+                         int64_t length) {
+  const ModelConfig& config = from.config();
+  const std::vector<int32_t> tokens(static_cast<size_t>(length), 0);
+  const Windows one =
+      TRY(Windows::cut(tokens, {.tokens = length, .context = length}, "a plan's text"));
+  const Hole hole = TRY(Hole::make(length * config.hidden_size * float_bytes));
+  const auto hidden = TRY(HiddenStates::open(hole.path(), length, config.hidden_size));
+  const PassProgress quiet{[] {}, [](const std::string&) {}, [](int64_t) {}};
+  std::set<std::string> kinds;
+  for (int64_t stage = 1; stage < stage_count(config); ++stage) {
+    const bool head = is_head(config, stage);
+    if (head && !chooses_any(options, steps_of_stage(config, stage).front(), true)) continue;
+    if (!kinds.insert(kind_of_stage(config, stage, options)).second) continue;
+    const QuantizedStage done =
+        TRY(quantize_stage(context, config, stage, from, options, one, hidden, quiet));
+    if (head) continue;  // nothing reads its outputs
+    Tensor rows(DType::f32, {length, config.hidden_size});
+    hidden.copy_rows(0, rows.view<float>());
+    done.stage->run(context, {.tokens = one[0], .hidden = rows.view<float>()});
+  }
+  return {};
+}
+
+// What a file holds of a linear, its input's parameters too.
+int64_t stored_bytes(const LinearSpec& spec, const Scheme& scheme) {
+  int64_t sum = stored_bytes(*scheme.weights, spec.n, spec.k);
+  for (const PlaneSpec& plane : input_planes(scheme.activations, 0))
+    sum += plane.shape.elements() * dtype_bytes(plane.dtype);
+  return sum;
+}
+
+// Files beside the weights that the directory gets too.
+int64_t companion_bytes(const std::filesystem::path& model) {
+  int64_t sum = 0;
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator(model, ignored))
+    if (entry.path().extension() != ".safetensors" && entry.is_regular_file(ignored))
+      sum += static_cast<int64_t>(entry.file_size(ignored));
+  return sum;
+}
+
+// Tensors of the directory, and those of stages: `staged` of them lie in the folder of the work
+// too.
+Result<> count_disk(Checkpoint& from, const QuantizeOptions& options, QuantizingPlan& plan) {
+  const TensorSpecs specs = tensors_of(from.config());
+  const bool stages = needs_inputs(options);
+  const auto add = [&](const LinearSpec& spec, bool is_table) -> Result<> {
+    if (const auto choice = choice_for(options, spec, is_table)) {
+      const int64_t bytes = stored_bytes(spec, scheme_that_holds(choice->scheme, spec.k));
+      plan.output += bytes;
+      if (stages && (!is_table || is_staged_table(from.config(), spec))) plan.work += bytes;
+      return {};
+    }
+    plan.output += (is_table ? TRY(from.table(spec)) : TRY(from.linear(spec))).weight.bytes();
+    return {};
+  };
+  for (const LinearSpec& spec : specs.tables) TRY(add(spec, true));
+  for (const LinearSpec& spec : specs.linears) TRY(add(spec, false));
+  for (const VectorSpec& spec : specs.vectors) plan.output += spec.size * float_bytes;
+  plan.output += companion_bytes(from.path());
+  // The hidden states of a stage and of the one before it.
+  plan.work += 2 * plan.tokens * from.config().hidden_size * float_bytes;
+  return {};
+}
+
+}  // namespace
+
+Result<QuantizingPlan> plan_quantizing(int threads, Isa isa, Checkpoint& from,
+                                       const QuantizeOptions& wanted,
+                                       const CalibrationOptions& calibration) {
+  QuantizingPlan plan;
+  QuantizeOptions options = wanted;
+  TRY(check_options(options));
+  TRY(check_rules(options, from.config()));
+  const int64_t length = std::min(calibration.context, from.config().max_positions);
+  const bool stages = needs_inputs(options);
+  if (stages) plan.tokens = calibration.samples * length;
+  {
+    const Rehearsal rehearsal;
+    ContextOwner owner(threads, isa);
+    Context& context = owner.get();
+    const int64_t before = memory_use().now_bytes;
+    reset_peak_memory();
+    if (has_static_activations(options)) options.calibration = known_inputs(from.config());
+    if (stages) {
+      Workspace workspace;
+      Context own{context.pool, context.isa, workspace};
+      TRY(rehearse_stages(own, from, options, length));
+    }
+    const TensorSpecs specs = tensors_of(from.config());
+    QuantizingSource source(context, from, options);
+    for (const LinearSpec& spec : specs.tables)
+      if (!stages || !is_staged_table(from.config(), spec)) TRY(source.table(spec));
+    for (const LinearSpec& spec : specs.linears)
+      if (!stages || !choice_for(options, spec, false)) TRY(source.linear(spec));
+    plan.memory = memory_use().peak_bytes - before;
+    plan.process = anonymous_bytes();
+    // Static activations alone are calibrated with the whole model as it is.
+    if (has_static_activations(options) && !stages) {
+      const ServingPlan whole = TRY(
+          plan_serving(threads, isa, from, {.context = length, .max_num_batched_tokens = length}));
+      plan.memory = std::max(
+          plan.memory, whole.peak() - whole.process + (length - 1) * (whole.logits / whole.batch));
+    }
+    TRY(count_disk(from, options, plan));
+  }
+  return plan;
+}
+
+}  // namespace farthing
