@@ -131,7 +131,7 @@ TEST(StaticInput, OutlierColumnsThatNoCalibrationChoosesAreNotValid) {
 
 // What the probe keeps of each column is what the extremes keep of all.
 TEST(Calibration, TheLargestOfTheColumnsIsThatOfTheInput) {
-  const auto seen = calibrated(2, supported_isas().back());
+  const auto seen = calibrated(2, supported_isas().back(), {.samples = 2, .context = 64});
   for (const auto& [name, input] : seen->inputs) {
     ASSERT_FALSE(input.largest.empty()) << name;
     EXPECT_EQ(*std::max_element(input.largest.begin(), input.largest.end()), input.amax()) << name;
@@ -139,7 +139,7 @@ TEST(Calibration, TheLargestOfTheColumnsIsThatOfTheInput) {
 }
 
 TEST(Calibration, AThresholdBelowTheLargestColumnMakesItAnOutlier) {
-  const auto seen = calibrated(2, supported_isas().back());
+  const auto seen = calibrated(2, supported_isas().back(), {.samples = 2, .context = 64});
   Calibration calibration = *seen;
   const auto& [name, input] = *seen->inputs.begin();
   calibration.range.outlier_threshold = input.amax();
