@@ -38,6 +38,11 @@ class KvCacheOfModel : public ::testing::Test {
   KvCacheFormat format_of(const std::filesystem::path& path) {
     return Checkpoint::open(path).value()->kv_cache().value();
   }
+  KvScales scales_of(const std::filesystem::path& path) {
+    const auto scales = format_of(path).scales;
+    EXPECT_NE(scales, nullptr) << path;
+    return scales == nullptr ? KvScales{} : *scales;
+  }
   // With one tensor replaced, or removed where `tensor` is empty.
   Error error_with_tensor(const std::string& name, const Tensor& tensor) {
     const auto path = first_ / "model.safetensors";
@@ -70,9 +75,10 @@ TEST_F(KvCacheOfModel, StoresTheScalesOfTheQuantizedModel) {
     ContextOwner owner(1, supported_isas().back());
     const auto again =
         calibrate_kv_cache(owner.get(), *stored, *stored, calibration, quiet_).value();
+    ASSERT_NE(format.scales, nullptr);
     EXPECT_EQ(*format.scales, again.scales()) << method;
   }
-  EXPECT_NE(*format_of(folder_ / "rtn").scales, *format_of(folder_ / "gptq").scales);
+  EXPECT_NE(scales_of(folder_ / "rtn"), scales_of(folder_ / "gptq"));
 }
 
 TEST_F(KvCacheOfModel, OtherTypesAreStoredByNameAlone) {
@@ -85,7 +91,7 @@ TEST_F(KvCacheOfModel, QuantizingAgainKeepsTheScales) {
   ASSERT_TRUE(quantize(stories_, first_, {.scheme = "int8_g32"}).has_value());
   ASSERT_TRUE(quantize(first_, second_, {.kv_cache = std::nullopt}).has_value());
   EXPECT_EQ(format_of(second_).codec, KvCodec::int8_static);
-  EXPECT_EQ(*format_of(second_).scales, *format_of(first_).scales);
+  EXPECT_EQ(scales_of(second_), scales_of(first_));
 }
 
 TEST_F(KvCacheOfModel, QuantizingAgainToAnotherCacheDropsThem) {
@@ -104,19 +110,19 @@ TEST_F(KvCacheOfModel, RescalingChannelsAsksForACalibration) {
   What anew = awq;
   anew.kv_cache = KvCodec::int8_static;
   ASSERT_TRUE(quantize(first_, second_, anew).has_value());
-  EXPECT_NE(*format_of(second_).scales, *format_of(first_).scales);
+  EXPECT_NE(scales_of(second_), scales_of(first_));
 }
 
 TEST_F(KvCacheOfModel, RedoKeepsTheScales) {
   ASSERT_TRUE(quantize(stories_, first_, {}).has_value());
-  const KvScales before = *format_of(first_).scales;
+  const KvScales before = scales_of(first_);
   ASSERT_TRUE(quantize(stories_, first_,
                        {.scheme = "int8_g32",
                         .kv_cache = std::nullopt,
                         .redo = {"model.layers.1.self_attn.v_proj"}})
                   .has_value());
   EXPECT_EQ(format_of(first_).codec, KvCodec::int8_static);
-  EXPECT_EQ(*format_of(first_).scales, before);
+  EXPECT_EQ(scales_of(first_), before);
 }
 
 // The evaluation's whole window, a prompt in pieces and token by token; one thread and two.
