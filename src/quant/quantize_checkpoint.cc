@@ -37,6 +37,8 @@ std::string manifest(const QuantizeOptions& options, const StagesRun& stages,
     write_calibration(json, kv->text, kv->text_digest, kv->tokens);
     json.end_object();
   }
+  if (has_outlier_columns(options))
+    json.field("outlier_threshold", options.range.outlier_threshold);
   json.key("layers").begin_array();
   for (const LayerReport& report : reports) {
     json.begin_object();

@@ -308,6 +308,7 @@ TEST(QuantizeStages, OutlierColumnsAreThoseOfACalibration) {
     const auto done = quantize_checkpoint(owner.get(), *from, options, to, quiet,
                                           {.calibration = {.samples = 4, .context = 64}});
     EXPECT_TRUE(done.has_value()) << done.error().text();
+    EXPECT_NE(bytes_of(to / "farthing.json").find("\"outlier_threshold\": "), std::string::npos);
     return Checkpoint::open(to).value()->linear(first).value().input.outliers;
   };
   const OutlierColumns seen = columns_by("imatrix", 1.5f);

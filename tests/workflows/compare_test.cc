@@ -76,6 +76,18 @@ TEST_F(CompareTest, ASchemeThatDependsOnTheBatchIsMeasuredWhenAskedForAndNoted) 
   EXPECT_NE(report->notes[0].find("int4_g32@int8_tensor"), std::string::npos);
 }
 
+TEST_F(CompareTest, TheThresholdOfOutliersIsThatOfTheCommand) {
+  options_.formats = {"int8_row@int8_outliers"};
+  const auto by_default = run();
+  options_.outlier_threshold = 2.5f;
+  const auto lower = run();
+  ASSERT_TRUE(by_default && lower) << lower.error().text();
+  EXPECT_EQ(by_default->recommendation.command.find("--outlier-threshold"), std::string::npos);
+  EXPECT_NE(lower->recommendation.command.find(" --outlier-threshold 2.5 "), std::string::npos)
+      << lower->recommendation.command;
+  EXPECT_NE(by_default->rows[0].quality.kl_mean.value, lower->rows[0].quality.kl_mean.value);
+}
+
 TEST_F(CompareTest, MeasuresEveryFormatAgainstTheUnquantizedModel) {
   const auto report = run();
   ASSERT_TRUE(report) << report.error().text();
