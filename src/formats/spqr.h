@@ -23,6 +23,7 @@
 
 #include "formats/float_zero.h"
 #include "formats/outliers.h"
+#include "formats/two_level.h"
 
 namespace farthing {
 
@@ -34,11 +35,9 @@ struct Spqr : FloatZeroCodes<bits> {
   using typename Base::Range;
   using Codes3 = PackedCodes<3>;
   enum { scale_codes_plane = 1, zero_codes_plane, second_plane, first_outliers };
-  static constexpr int64_t group = 16, rows = 16;
-  static constexpr int last_code3 = 7;
+  static constexpr int64_t group = 16, rows = TwoLevelStatistics::rows;
 
   static int64_t groups(int64_t k) { return (k + group - 1) / group; }
-  static float half(float x) { return f32_from_f16(f16_from_f32(x)); }
 
   static std::vector<PlaneSpec> planes(int64_t n, int64_t k, DType) {
     const int64_t code_bytes = Codes3::bytes(groups(k));
@@ -51,55 +50,8 @@ struct Spqr : FloatZeroCodes<bits> {
     return out;
   }
 
-  // What 16 rows' scales, or zeros, have in common.
-  struct Second {
-    float scale = 0, zero = 0;
-    float value(int code) const { return half(scale * (static_cast<float>(code) - zero)); }
-    int code(float x) const {
-      if (!(scale > 0)) return 0;
-      const float steps = x / scale + zero;
-      const float low = steps < 0 ? 0 : steps;
-      return static_cast<int>(round_even(low > last_code3 ? static_cast<float>(last_code3) : low));
-    }
-    static Second of(float low, float high) {
-      const float scale = half((high - low) / last_code3), zero = half(-low / scale);
-      if (scale > 0 && is_finite(zero)) return {scale, zero};
-      return {half(0.5f * (low + high)), -1};
-    }
-  };
-
-  // Scales and zeros of a group of at most 16 rows, as they are stored.
-  struct Statistics {
-    Second scale, zero;
-    int scale_codes[rows] = {}, zero_codes[rows] = {};
-    Range range(int64_t i) const {
-      return {scale.value(scale_codes[i]), zero.value(zero_codes[i])};
-    }
-    bool finite() const { return is_finite(scale.scale) && is_finite(zero.scale); }
-  };
-  // A range whose scale is 0 has no say.
-  static Statistics statistics_of(const Range* wanted, int64_t count) {
-    Extremes scales, zeros;
-    bool any = false;
-    for (int64_t i = 0; i < count; ++i) {
-      const auto [scale, zero] = wanted[i];
-      if (scale == 0) continue;
-      scales.low = any && scales.low < scale ? scales.low : scale;
-      scales.high = any && scales.high > scale ? scales.high : scale;
-      zeros.low = any && zeros.low < zero ? zeros.low : zero;
-      zeros.high = any && zeros.high > zero ? zeros.high : zero;
-      any = true;
-    }
-    Statistics out;
-    if (!any) return out;
-    out.scale = Second::of(scales.low, scales.high);
-    out.zero = Second::of(zeros.low, zeros.high);
-    for (int64_t i = 0; i < count; ++i) {
-      if (wanted[i].scale == 0) continue;
-      out.scale_codes[i] = out.scale.code(wanted[i].scale);
-      out.zero_codes[i] = out.zero.code(wanted[i].zero);
-    }
-    return out;
+  static Range range_of(const TwoLevelStatistics& statistics, int64_t i) {
+    return {statistics.scale_of(i), statistics.zero_of(i)};
   }
 
   // Of a scale that rounded to 0 all is code 0.
@@ -215,11 +167,11 @@ struct Spqr : FloatZeroCodes<bits> {
     if (!block.finite) return;
     leave_out(block, penalty, limit);
     block.ranges(ranges);
-    const Statistics statistics = statistics_of(ranges, block.height);
+    const auto statistics = TwoLevelStatistics::of(ranges, block.height);
     if (!statistics.finite()) return;
     for (int64_t i = 0; i < block.height; ++i) {
       for (int64_t j = 0; j < block.width; ++j) {
-        const float miss = miss_of(statistics.range(i), whole.weights[i][j]);
+        const float miss = miss_of(range_of(statistics, i), whole.weights[i][j]);
         if (penalty[j] * (miss * miss) > limit)
           to.push_back({block.n0 + i, block.k0 + j, whole.weights[i][j]});
       }
@@ -254,7 +206,7 @@ struct Spqr : FloatZeroCodes<bits> {
         for (int64_t j = 0; j < block.width; ++j) weighted[i][j] = apart[i][j] ? 0 : importance[j];
       search(q, block, weighted, ranges);
     }
-    Statistics statistics = statistics_of(ranges, block.height);
+    auto statistics = TwoLevelStatistics::of(ranges, block.height);
     if (!statistics.finite()) {
       report.overflowed_scales += 1;
       return;
@@ -272,7 +224,7 @@ struct Spqr : FloatZeroCodes<bits> {
       const int64_t n = block.n0 + i;
       Codes3::set(row_of(q.planes[scale_codes_plane], n), g, statistics.scale_codes[i]);
       Codes3::set(row_of(q.planes[zero_codes_plane], n), g, statistics.zero_codes[i]);
-      const Range range = statistics.range(i);
+      const Range range = range_of(statistics, i);
       flushed = flushed && range.scale == 0;
       uint8_t codes[group];
       for (int64_t j = 0; j < block.width; ++j) {
@@ -319,15 +271,15 @@ struct Spqr : FloatZeroCodes<bits> {
   }
   // The second level's codes with the least error: near a row's scale, and any zero.
   static void choose_codes(QuantizedTensor& q, const Block& block, const float (*importance)[group],
-                           const Range* ranges, Statistics& statistics) {
+                           const Range* ranges, TwoLevelStatistics& statistics) {
     for (int64_t i = 0; i < block.height; ++i) {
       if (ranges[i].scale == 0) continue;
       const Group of_row = row_group(q, block, i);
       const int near = statistics.scale_codes[i];
       float least = INFINITY;
       for (int scale = near - 1; scale <= near + 1; ++scale) {
-        if (scale < 0 || scale > last_code3) continue;
-        for (int zero = 0; zero <= last_code3; ++zero) {
+        if (scale < 0 || scale > SecondLevel::last_code) continue;
+        for (int zero = 0; zero <= SecondLevel::last_code; ++zero) {
           const Range range{statistics.scale.value(scale), statistics.zero.value(zero)};
           if (!range.usable()) continue;
           const float error = Base::error_of(of_row, range, importance[i]);
@@ -360,7 +312,7 @@ struct Spqr : FloatZeroCodes<bits> {
     const uint16_t* second =
         q.planes[second_plane].template as<uint16_t>() + (n / rows * groups(q.k) + g) * 4;
     const auto value = [&](int at, int code) {
-      return Second{f32_from_f16(second[at]), f32_from_f16(second[at + 1])}.value(code);
+      return SecondLevel{f32_from_f16(second[at]), f32_from_f16(second[at + 1])}.value(code);
     };
     return {value(0, Codes3::get(row_of(q.planes[scale_codes_plane], n), g)),
             value(2, Codes3::get(row_of(q.planes[zero_codes_plane], n), g))};
