@@ -6,6 +6,7 @@
 #include "kernels/activation_functions/activation_functions.h"
 #include "kernels/adamw/adamw.h"
 #include "kernels/elementwise/elementwise.h"
+#include "kernels/hadamard/hadamard.h"
 #include "kernels/norm/norm.h"
 #include "kernels/quantize_rows/quantize_rows.h"
 #include "kernels/rope/rope.h"
@@ -103,6 +104,10 @@ std::map<std::string, std::vector<float>> outputs(Isa isa) {
   out["rope"] = rotated;
   choose_rope_kernel(isa)->rotate_back(rotated.data(), 6, 64, 64, cos.data(), sin.data());
   out["rope_backward"] = rotated;
+  std::vector<float> turned = random_row(12 * 256, 5), signs = random_row(12 * 12, 6);
+  for (float& sign : signs) sign = sign < 0 ? -1.0f : 1.0f;
+  choose_hadamard_kernel(isa)->transform(turned.data(), signs.data(), 12, 256, 0.018f);
+  out["hadamard"] = turned;
   add_gradients(isa, x, y, out);
   const int64_t blocks = blocks_of_32(n);
   std::vector<float> outliers(blocks * 32);

@@ -11,6 +11,7 @@
 #include "base/support/scratch_folder.h"
 #include "io/safetensors/safetensors.h"
 #include "model/support/models.h"
+#include "quant/rotation/rotated_checkpoint.h"
 
 namespace farthing {
 namespace {
@@ -103,6 +104,18 @@ TEST(OffGrid, AFunctionThatDiffersIsRefusedAndLeavesNothing) {
   ASSERT_FALSE(report.has_value());
   EXPECT_EQ(report.error().what, "the model that was written is another function");
   EXPECT_TRUE(folder.names().empty());
+}
+
+// Factors of channels do not pass a Hadamard matrix.
+TEST(OffGrid, ARotatedModelIsRefused) {
+  const ScratchFolder folder;
+  ContextOwner owner(2, choose_isa().value());
+  const auto from = Checkpoint::open(stories).value();
+  const auto rotated = rotated_checkpoint(*from, parse_rotation("r4").value()).value();
+  NoProgress progress;
+  const auto report = write_off_grid(owner.get(), *rotated, {}, folder / "moved", progress);
+  ASSERT_FALSE(report.has_value());
+  EXPECT_EQ(report.error().got, "r4");
 }
 
 TEST(OffGrid, SigmaOutOfRangeIsRefused) {
