@@ -10,6 +10,8 @@
 #include <vector>
 
 #include "base/random.h"
+#include "io/safetensors/safetensors.h"
+#include "kernels/quantize_rows/quantize_rows.h"
 #include "ops/linear/linear.h"
 
 namespace farthing {
@@ -32,7 +34,7 @@ QuantizedTensor weight_in(const Format& format) {
   Tensor values(DType::f32, {n, k});
   for (int64_t i = 0; i < n * k; ++i)
     values.as<float>()[i] = 0.05f * random_normal(3, 2, static_cast<uint64_t>(i));
-  QuantizedTensor out = QuantizedTensor::allocate(format, n, inputs);
+  QuantizedTensor out = QuantizedTensor::allocate(format, n, k);
   out.encode(std::as_const(values).as<float>(), k,
              format.scale_rules.empty() ? ScaleRule::half_step : format.scale_rules.front());
   return out;
@@ -187,6 +189,72 @@ TEST(Outliers, TheThresholdItselfIsReached) {
   x.as<float>()[77] = std::nextafter(-6.0f, 0.0f);
   EXPECT_TRUE(same_bits(product(owner.get(), weight, x, live()),
                         product(owner.get(), weight, x, fixed({}))));
+}
+
+// tests/ops/data/make_golden_outliers.py: bitsandbytes' LLM.int8(), in f32.
+class OutliersOfBitsandbytes : public ::testing::Test {
+ protected:
+  const SafetensorsFile file_ =
+      SafetensorsFile::open(FARTHING_SOURCE_DIR "/tests/ops/data/golden_outliers.safetensors")
+          .value();
+  const Tensor x_ = file_.tensor("x").value(), columns_ = file_.tensor("columns").value();
+  const Tensor codes_ = file_.tensor("codes").value(), amax_ = file_.tensor("amax").value();
+  const int64_t rows_ = x_.shape()[0];
+
+  InputRounding rounding() const {
+    const int32_t* list = columns_.as<int32_t>();
+    return fixed({list, list + columns_.shape()[0]});
+  }
+  // Its codes, with f32 scales of a row's amax / 127.
+  QuantizedTensor weight() const {
+    const Tensor codes = file_.tensor("weight_codes").value(),
+                 amax = file_.tensor("weight_amax").value();
+    QuantizedTensor out =
+        QuantizedTensor::allocate(*find_format("int8_row_narrow"), n, k, DType::f32);
+    for (int64_t i = 0; i < n * k; ++i)
+      out.planes[0].as<uint8_t>()[i] = static_cast<uint8_t>(codes.as<int8_t>()[i] + 128);
+    for (int64_t o = 0; o < n; ++o) out.planes[1].as<float>()[o] = amax.as<float>()[o] / 127;
+    return out;
+  }
+};
+
+TEST_F(OutliersOfBitsandbytes, CodesAndScalesAreItsOwn) {
+  const int64_t blocks = blocks_of_32(k);
+  std::vector<float> marks(static_cast<size_t>(blocks * 32)), scales(static_cast<size_t>(blocks));
+  const InputRounding kept = rounding();
+  for (const int32_t c : kept.parameters.outliers.list()) marks[static_cast<size_t>(c)] = 1;
+  std::vector<int8_t> codes(marks.size());
+  std::vector<int32_t> sums(scales.size());
+  for (int64_t t = 0; t < rows_; ++t) {
+    choose_quantize_rows_kernel(supported_isas().back())
+        ->int8_outliers(x_.as<float>() + t * k, k, {{}, {}, marks.data()}, codes.data(),
+                        scales.data(), sums.data());
+    EXPECT_EQ(scales[0], amax_.as<float>()[t] / 127) << t;
+    for (int64_t i = 0; i < k; ++i)
+      EXPECT_EQ(codes[static_cast<size_t>(i)], codes_.as<int8_t>()[t * k + i]) << t << " " << i;
+  }
+}
+
+TEST_F(OutliersOfBitsandbytes, ProductsAreItsOwn) {
+  ContextOwner owner(2, supported_isas().back());
+  const QuantizedTensor w = weight();
+  const auto y = product(owner.get(), w, x_, rounding());
+  EXPECT_TRUE(same_bits(product(owner.get(), w, x_, live()), y));  // it finds the same columns
+  const Tensor expected = file_.tensor("y").value(), decoded = w.decode();
+  for (int64_t t = 0; t < rows_; ++t)
+    for (int64_t o = 0; o < n; ++o) {
+      double magnitudes = 0;
+      for (int64_t i = 0; i < k; ++i)
+        magnitudes += std::fabs(static_cast<double>(x_.as<float>()[t * k + i]) *
+                                std::as_const(decoded).as<float>()[o * k + i]);
+      // Ours: k / 32 + 2 units of 2^-24 and one for each of five columns, 17. Theirs: the whole
+      // number times two scales and 1 / 127^2, four roundings; a weight of two roundings, and six
+      // additions. Twice the scales differ by a rounding of amax / 127: 32 units hold all. Codes
+      // stand for at most half a step more than x does: twice the magnitudes hold them.
+      EXPECT_NEAR(y[static_cast<size_t>(t * n + o)], expected.as<float>()[t * n + o],
+                  2 * magnitudes * 32 * 0x1p-24)
+          << t << " " << o;
+    }
 }
 
 // Made with AVX-512; every machine must give these bits.
