@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "model/config.h"
 #include "ops/hadamard/hadamard.h"
 
