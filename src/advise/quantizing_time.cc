@@ -40,18 +40,6 @@ Tensor some_values(int64_t rows, int64_t columns) {
   return out;
 }
 
-// Seconds of a multiply-add of passes over the text, in products with the rows of a window.
-double pace_of_products(Context& context) {
-  constexpr int64_t rows = 256, n = 512, k = 1024;
-  const Tensor x = some_values(rows, k);
-  QuantizedTensor w{find_format("f32"), n, k, DType::f16, {some_values(n, k)}};
-  const PackedWeight packed = ops::pack_weight(context, std::move(w), {});
-  Tensor y(DType::f32, {rows, n});
-  return seconds_of(
-             [&] { ops::linear_forward(context, x.view<float>(), packed, y.view<float>()); }) /
-         (rows * n * k);
-}
-
 // Seconds of a method for a linear of n k weights, over n k, or n k^2 with a Gram matrix.
 Result<double> pace_of_method(Context& context, const LinearChoice& choice,
                               const QuantizeOptions& options) {
@@ -104,6 +92,18 @@ bool wants_gram(const QuantizeOptions& options, const LinearGroup& group) {
     const auto choice = choice_for(options, spec, false);
     return choice && choice->method->needs == AlgorithmNeeds::gram;
   });
+}
+
+// Seconds of a multiply-add of passes over the text, in products with the rows of a window.
+double pace_of_products(Context& context) {
+  constexpr int64_t rows = 256, n = 512, k = 1024;
+  const Tensor x = some_values(rows, k);
+  QuantizedTensor w{find_format("f32"), n, k, DType::f16, {some_values(n, k)}};
+  const PackedWeight packed = ops::pack_weight(context, std::move(w), {});
+  Tensor y(DType::f32, {rows, n});
+  return seconds_of(
+             [&] { ops::linear_forward(context, x.view<float>(), packed, y.view<float>()); }) /
+         (rows * n * k);
 }
 
 }  // namespace

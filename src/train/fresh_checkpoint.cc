@@ -8,6 +8,7 @@
 #include <cmath>
 
 #include "base/random.h"
+#include "base/rehearsal.h"
 #include "io/json.h"
 
 namespace farthing {
@@ -58,6 +59,7 @@ class FreshCheckpoint : public Checkpoint {
         spec.to_residual ? 0.02 / std::sqrt(2.0 * static_cast<double>(config_.layers)) : 0.02;
     const uint64_t stream = XXH3_64bits(spec.name.data(), spec.name.size());
     Tensor out(DType::f32, {spec.n, spec.k});
+    if (rehearsing()) return out;
     for (int64_t i = 0; i < spec.n * spec.k; ++i)
       out.as<float>()[i] =
           static_cast<float>(deviation) * random_normal(seed_, stream, static_cast<uint64_t>(i));

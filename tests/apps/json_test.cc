@@ -98,6 +98,14 @@ TEST(Json, PlanHoldsWhatQuantizingTakes) {
   EXPECT_GT(json["quantize"]["peak_bytes"], json["quantize"]["memory_bytes"]);
 }
 
+TEST(Json, PlanHoldsWhatTrainingTakes) {
+  const auto json =
+      json_of({"plan", stories(), "--train", FARTHING_SOURCE_DIR "/recipes/int4_qat.toml"});
+  EXPECT_EQ(json["train"]["parameters"], 260032);
+  EXPECT_EQ(json["train"]["tokens"], 2048);
+  EXPECT_EQ(json["train"]["state_bytes"], 3 * 4 * 260032);
+}
+
 TEST(Json, QuantizeReportsEveryLinear) {
   ScratchFolder folder;
   const auto json =

@@ -1,6 +1,7 @@
 // farthing plan against what the program then takes: within 5 %.
 #include <gtest/gtest.h>
 
+#include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "apps/support/larger_model.h"
@@ -118,6 +119,27 @@ TEST_F(PlanMemory, OfRoundingToADirectoryAndItsBytesAreTakenWithin5Percent) {
   EXPECT_NEAR(over(q.plan["peak_bytes"], q.memory), 1, 0.05);
   EXPECT_NEAR(over(q.plan["output_bytes"], q.disk), 1, 0.05);
   EXPECT_EQ(q.plan["work_bytes"], 0);
+}
+
+TEST_F(PlanMemory, OfTrainingAndItsFilesAreTakenWithin5Percent) {
+  ScratchFolder folder;
+  testing::write_larger_model(folder / "m", 1);
+  std::ofstream(folder / "recipe.toml")
+      << "mode = \"qat\"\n[quantization]\nscheme = \"int4_g128\"\n[schedule]\nsteps = 2\n"
+         "[data]\ncontext = 128\nbatch_tokens = 256\n";
+  const std::string model = (folder / "m").string(), recipe = (folder / "recipe.toml").string();
+  const ProgramRun run = farthing({"plan", model, "--json", "--threads", "2", "--train", recipe});
+  ASSERT_EQ(run.status, 0) << run.err;
+  const auto planned = nlohmann::json::parse(run.out)["train"];
+  const int64_t memory = testing::peak_anonymous_bytes(
+      {"train", model, "--threads", "2", "--recipe", recipe, "--data",
+       FARTHING_SOURCE_DIR "/data/tinystories/eval.txt", "-o", (folder / "run").string()});
+  EXPECT_NEAR(over(planned["peak_bytes"], memory), 1, 0.05);
+  const auto bytes_of = [&](const char* file) {
+    return static_cast<int64_t>(std::filesystem::file_size(folder / "run" / file));
+  };
+  EXPECT_NEAR(over(planned["state_bytes"], bytes_of("step-00000002/state.safetensors")), 1, 0.05);
+  EXPECT_NEAR(over(planned["exported_bytes"], bytes_of("model/model.safetensors")), 1, 0.05);
 }
 
 // Methods that see inputs, on one layer of the same shapes.

@@ -6,6 +6,7 @@
 #include "advise/quantizing_plan.h"
 #include "advise/quantizing_time.h"
 #include "advise/serving_plan.h"
+#include "advise/training_plan.h"
 #include "apps/command_line.h"
 #include "apps/open_model.h"
 #include "apps/output.h"
@@ -18,7 +19,7 @@ namespace farthing {
 namespace {
 
 struct Options {
-  std::string model, recipe;
+  std::string model, recipe, train;
   std::optional<Scheme> format, tables;
   std::optional<Method> method;
   std::vector<std::string> rules;
@@ -46,6 +47,8 @@ void declare(OptionList& list, Options& options) {
   list.integer("--calibration-samples,--num-calibration-samples", options.samples, 1, many,
                "Pieces of text that a method which sees inputs reads; 128 without it");
   list.integer("--max-seq-length", options.sample_length, 2, many, "Tokens of such a piece");
+  list.text("--train", "FILE.toml", options.train,
+            "Plan training by this recipe of `farthing train` too; its data need not be there");
   list.integer("--context,--max-model-len", serving.context, 1, many,
                "Positions of each sequence; without it the model's, but at most 4096");
   list.integer("--batch,--max-num-seqs", serving.batch, 1, many, "Sequences that run at once");
@@ -96,6 +99,7 @@ struct Facts {
   std::optional<QuantizingPlan> quantizing;
   std::string method;
   double seconds = 0;  // of quantizing
+  std::optional<TrainingPlan> training;
 };
 
 void write_quantizing(JsonWriter& json, const Facts& facts) {
@@ -106,6 +110,19 @@ void write_quantizing(JsonWriter& json, const Facts& facts) {
   json.field("process_bytes", plan.process).field("peak_bytes", plan.peak());
   json.field("output_bytes", plan.output).field("work_bytes", plan.work);
   json.field("estimated_seconds", facts.seconds).end_object();
+}
+
+void write_training(JsonWriter& json, const Facts& facts) {
+  if (!facts.training) return;
+  const TrainingPlan& plan = *facts.training;
+  json.key("train").begin_object().field("parameters", plan.parameters);
+  json.field("tokens", plan.tokens).field("masters_bytes", plan.masters);
+  json.field("gradients_bytes", plan.gradients).field("moments_bytes", plan.moments);
+  json.field("weights_bytes", plan.weights).field("activations_bytes", plan.activations);
+  json.field("kv_cache_bytes", plan.kv_cache).field("loading_bytes", plan.loading);
+  json.field("process_bytes", plan.process).field("peak_bytes", plan.peak());
+  json.field("state_bytes", plan.state).field("states_bytes", plan.states);
+  json.field("exported_bytes", plan.exported).end_object();
 }
 
 void write_layers(JsonWriter& json, const ServingPlan& plan) {
@@ -147,6 +164,7 @@ std::string json_text(const CommonOptions& common, const Facts& facts) {
   }
   json.end_array().end_object();
   write_quantizing(json, facts);
+  write_training(json, facts);
   return json.end_object().take();
 }
 
@@ -196,11 +214,32 @@ std::string cards_text(const Facts& facts) {
   return out + table_text(rows);
 }
 
+std::string time_text(double seconds) {
+  return seconds < 60 ? fmt::format("{:.0f} s", seconds) : fmt::format("{:.0f} min", seconds / 60);
+}
+
+std::string training_text(const Facts& facts) {
+  if (!facts.training) return {};
+  const TrainingPlan& plan = *facts.training;
+  return "\n" + table_text({{"training", "", ""},
+                            {"masters", count_text(plan.masters),
+                             fmt::format("{} parameters in f32", count_text(plan.parameters))},
+                            {"gradients", count_text(plan.gradients), ""},
+                            {"moments", count_text(plan.moments), "of the optimizer"},
+                            {"weights", count_text(plan.weights), "as stored, and packed"},
+                            {"activations", count_text(plan.activations),
+                             fmt::format("and their gradients, of {} tokens", plan.tokens)},
+                            {"keys and values", count_text(plan.kv_cache), ""},
+                            {"program", count_text(plan.process), ""},
+                            {"peak", count_text(plan.peak()), "files that are mapped apart"},
+                            {"states", count_text(plan.states), "bytes on disk, at most"},
+                            {"exported model", count_text(plan.exported), "bytes on disk"}});
+}
+
 std::string quantizing_text(const Facts& facts) {
   if (!facts.quantizing) return {};
   const QuantizingPlan& plan = *facts.quantizing;
-  const std::string time = facts.seconds < 60 ? fmt::format("{:.0f} s", facts.seconds)
-                                              : fmt::format("{:.0f} min", facts.seconds / 60);
+  const std::string time = time_text(facts.seconds);
   return "\n" +
          table_text(
              {{"quantizing by " + facts.method, "", ""},
@@ -223,7 +262,7 @@ std::string text(const CommonOptions& common, const Facts& facts) {
       count_text(plan.parameters), size_text(plan.stored()), plan.context, plan.batch,
       kv_codec_info(facts.plan.kv_codec).name, facts.options.serving.max_num_batched_tokens,
       common.threads, layers_text(plan), memory_text(plan), cards_text(facts),
-      quantizing_text(facts));
+      quantizing_text(facts) + training_text(facts));
 }
 
 Result<> run(const CommonOptions& common, const Options& options) {
@@ -235,13 +274,18 @@ Result<> run(const CommonOptions& common, const Options& options) {
   if (recipe.options.scheme.weights != nullptr) serving.quantize = recipe.options;
   const auto threads = static_cast<int>(common.threads);
   const Isa isa = TRY(choose_isa());
-  Facts facts{options, *checkpoint, {}, {}, {}, {}, {}, 0};
+  Facts facts{options, *checkpoint, {}, {}, {}, {}, {}, 0, {}};
   if (recipe.options.method != nullptr) {
     facts.method = method_of(recipe.options).name();
     facts.quantizing =
         TRY(plan_quantizing(threads, isa, *checkpoint, recipe.options, recipe.calibration));
     facts.seconds = TRY(
         quantizing_seconds(threads, isa, *checkpoint, recipe.options, facts.quantizing->tokens));
+  }
+  if (!options.train.empty()) {
+    // A plan reads no data.
+    const Recipe training = TRY(Recipe::read(options.train, "data"));
+    facts.training = TRY(plan_training(threads, isa, *checkpoint, training));
   }
   facts.plan = TRY(plan_serving(threads, isa, *checkpoint, serving));
   facts.share = share_of(config, facts.plan, facts.plan.kv_codec, options.parallel);
