@@ -51,9 +51,11 @@ inline int kill_and_resume(int instants) {
         return 0;
       }
       BackgroundProgram program(to(name, attempt > 0));
-      // each attempt gets a little longer, so that every run ends
+      // Each attempt gets a little longer, so that every run ends. The first gets at most 0.6 of
+      // what the whole run took, as that one may have shared the processors with more than this one
+      // does.
       const double share =
-          random_uniform(9, static_cast<uint64_t>(i), static_cast<uint64_t>(attempt)) +
+          0.6 * random_uniform(9, static_cast<uint64_t>(i), static_cast<uint64_t>(attempt)) +
           0.1 * attempt;
       std::this_thread::sleep_for(whole * share);
       program.send(SIGKILL);
