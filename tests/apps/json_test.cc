@@ -92,7 +92,7 @@ TEST(Json, PlanHoldsMemoryByItsPartsAndCards) {
 
 TEST(Json, PlanHoldsWhatQuantizingTakes) {
   const auto json = json_of({"plan", stories(), "--format", "int4_g32", "--method", "imatrix",
-                             "--calibration-samples", "3", "--max-seq-length", "64"});
+                             "--num-calibration-samples", "3", "--max-seq-length", "64"});
   EXPECT_EQ(json["quantize"]["method"], "imatrix");
   EXPECT_EQ(json["quantize"]["calibration_tokens"], 192);
   EXPECT_GT(json["quantize"]["peak_bytes"], json["quantize"]["memory_bytes"]);

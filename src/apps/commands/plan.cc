@@ -44,7 +44,7 @@ void declare(OptionList& list, Options& options) {
             "A recipe of `farthing quantize`; flags count before it, --rule behind its rules");
   list.parsed("--method", "NAME", options.method, parse_method,
               "Plan quantizing into a directory too, by this method: " + method_names());
-  list.integer("--calibration-samples,--num-calibration-samples", options.samples, 1, many,
+  list.integer("--num-calibration-samples", options.samples, 1, many,
                "Pieces of text that a method which sees inputs reads; 128 without it");
   list.integer("--max-seq-length", options.sample_length, 2, many, "Tokens of such a piece");
   list.text("--train", "FILE.toml", options.train,
