@@ -125,7 +125,7 @@ TEST(MethodsFor, NoneThatWouldFallBackOnAnother) {
   };
   using Names = std::vector<std::string>;
   EXPECT_EQ(names("int4_g32"), (Names{"rtn", "mse", "imatrix", "gptq", "awq", "awq+gptq"}));
-  EXPECT_EQ(names("iq2_xxs"), (Names{"rtn", "mse", "imatrix", "awq"}));
+  EXPECT_EQ(names("iq2_xxs@f32"), (Names{"rtn", "mse", "imatrix", "awq"}));
   EXPECT_EQ(names("int4_g32_float_zero")[2], "hqq");
   const Names spqr = names("spqr3_g16");
   EXPECT_NE(std::find(spqr.begin(), spqr.end(), "spqr"), spqr.end());

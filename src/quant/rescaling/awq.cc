@@ -125,7 +125,6 @@ RescalingInfo awq_rescaling() {
               "by a search for the least error of the outputs",
           .needs = AlgorithmNeeds::gram,
           .algorithm = "imatrix",
-          .for_activations = false,
           .factors = awq_factors};
 }
 

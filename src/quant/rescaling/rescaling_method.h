@@ -32,8 +32,8 @@ struct RescalingInfo {
   std::string_view summary;  // one sentence
   AlgorithmNeeds needs;
   std::string_view algorithm;  // rounds the weights where no other is named
-  bool for_activations;        // helps only where these are rounded
   RescalingFactors (*factors)(Context&, const RescalingInput&);
+  bool for_activations = false;  // helps only where these are rounded
 };
 
 std::span<const RescalingInfo> all_rescalings();

@@ -47,8 +47,8 @@ RescalingInfo smoothquant_rescaling() {
           .summary = "moves the range of activations behind norms into the weights that read them",
           .needs = AlgorithmNeeds::moments,
           .algorithm = "rtn",
-          .for_activations = true,
-          .factors = smoothquant_factors};
+          .factors = smoothquant_factors,
+          .for_activations = true};
 }
 
 }  // namespace farthing
