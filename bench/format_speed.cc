@@ -18,6 +18,7 @@
 #include "base/cpu.h"
 #include "base/float_mode.h"
 #include "base/random.h"
+#include "formats/outliers.h"
 #include "kernels/matmul/matmul.h"
 
 namespace farthing {
@@ -29,14 +30,16 @@ double processor_seconds() {
   return static_cast<double>(t.tv_sec) + 1e-9 * static_cast<double>(t.tv_nsec);
 }
 
-// A matrix [n, k] whose planes repeat those of 128 encoded rows: searches for scales take long.
+// A matrix [n, k] whose planes repeat those of 128 encoded rows: searches for scales take long. Not
+// where a plane lists outliers of rows.
 QuantizedTensor repeated_rows(const Format& format, int64_t n, int64_t k) {
-  constexpr int64_t rows = 128;
+  const int64_t rows = has_outliers(format) ? n : 128;
   std::vector<float> values(static_cast<size_t>(rows * k));
   for (size_t i = 0; i < values.size(); ++i) values[i] = 0.05f * random_normal(1, 0, i);
   QuantizedTensor few = QuantizedTensor::allocate(format, rows, k);
   few.encode(values.data(), k,
              format.scale_rules.empty() ? ScaleRule::half_step : format.scale_rules.front());
+  if (rows == n) return few;
   QuantizedTensor many = QuantizedTensor::allocate(format, n, k);
   for (size_t p = 0; p < many.planes.size(); ++p) {
     const int64_t from = few.planes[p].bytes(), all = many.planes[p].bytes();
