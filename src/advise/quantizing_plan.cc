@@ -58,7 +58,7 @@ Result<> rehearse_stages(Context& context, Checkpoint& from, const QuantizeOptio
         TRY(quantize_stage(context, config, stage, from, options, one, hidden, quiet));
     if (head) continue;  // nothing reads its outputs
     Tensor rows(DType::f32, {length, config.hidden_size});
-    hidden.copy_rows(0, rows.view<float>());
+    hidden.copy_rows(context, 0, rows.view<float>());
     done.stage->run(context, {.tokens = one[0], .hidden = rows.view<float>()});
   }
   return {};

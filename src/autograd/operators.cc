@@ -74,9 +74,10 @@ Value layer_norm(Context& context, const Value& x, const VectorWeight& gain,
 bool linear_into(Context& context, const Value& x, std::span<const LinearWeight* const> weights,
                  std::span<const Value> y) {
   CHECK(weights.size() == y.size());
-  if (context.probe != nullptr && !context.probe->wants(weights, x.data)) {
-    context.probe->end();
-    return false;
+  if (context.probe != nullptr) {
+    const PassStep step = context.probe->before_linears(weights, x.data);
+    if (step == PassStep::end) context.probe->end();
+    if (step != PassStep::run) return step == PassStep::leave_out;
   }
   const Workspace::Mark mark(context.workspace);
   ops::LinearOutput* outputs =
@@ -185,10 +186,14 @@ Value attention(Context& context, const Value& q, const Value& k, const Value& v
     of[i] = {s.cache, s.first_position, s.rows};
     row += s.rows;
   }
+  if (context.probe != nullptr) {
+    const PassStep step = context.probe->before_attention(
+        {q.data, {of, sequences.size()}, layer, options, v.data.columns});
+    if (step == PassStep::end) context.probe->end();
+    if (step != PassStep::run) return out;
+  }
   ops::attention_forward(context, q.data, {of, sequences.size()}, layer, options, out.data);
   show(context, OperatorKind::attention, nullptr, out.data);
-  if (context.probe != nullptr)
-    context.probe->see_attention({q.data, {of, sequences.size()}, layer, options, v.data.columns});
   if (context.tape != nullptr)
     context.tape->record(
         [=, list = std::vector<ops::AttentionSequence>(of, of + sequences.size())](Context& c) {

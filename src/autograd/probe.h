@@ -46,7 +46,7 @@ struct OperatorOutput {
   View<const float, 2> input = {nullptr, 0, 0, 0};  // of a linear: before it is rounded
 };
 
-// What attention_forward was given; keys and values are in the sequences' caches.
+// What attention_forward is given; keys and values are in the sequences' caches.
 struct AttentionPass {
   View<const float, 2> q;
   std::span<const ops::AttentionSequence> sequences;
@@ -55,16 +55,24 @@ struct AttentionPass {
   int64_t kv_columns;  // of keys and of values
 };
 
+// What becomes of operators that are about to run.
+enum class PassStep {
+  run,
+  leave_out,  // what they give means nothing, and nothing that is read depends on it
+  end,        // as leave_out; parts of the model return as soon as they notice
+};
+
 // Called while context.probe is set, by training's recording pass and by serving alike, but not by
-// the backward pass. It must not change what it sees.
+// the backward pass. Unless a probe resumes a pass it must not change what it sees.
 class Probe {
  public:
   virtual ~Probe() = default;
   virtual void see(const OperatorOutput& output) = 0;
-  virtual void see_attention(const AttentionPass&) {}
-  // Before linears that share `input` run. False leaves them out and ends the pass: parts of the
-  // model return as soon as they notice, and what they return means nothing.
-  virtual bool wants(std::span<const LinearWeight* const>, View<const float, 2>) { return true; }
+  // A probe that resumes a pass puts the input there.
+  virtual PassStep before_linears(std::span<const LinearWeight* const>, View<float, 2> /*input*/) {
+    return PassStep::run;
+  }
+  virtual PassStep before_attention(const AttentionPass&) { return PassStep::run; }
   // Before an expert of these linears runs. True sends it every row of the batch instead of those
   // that the router does, for what it gets as input alone: what the block gives means nothing.
   virtual bool sends_every_row(std::span<const LinearWeight* const>) { return false; }

@@ -62,6 +62,11 @@ struct Extremes {
   float low = 0, high = 0;  // 0 is always inside
   bool finite = true;
   float amax() const { return -low > high ? -low : high; }  // +0 of zeros
+  void join(const Extremes& other) {
+    low = other.low < low ? other.low : low;
+    high = other.high > high ? other.high : high;
+    finite = finite && other.finite;
+  }
 };
 
 // Four lanes that the compiler keeps in a vector; the order does not matter to extremes.

@@ -19,20 +19,22 @@ InputStatistics::InputStatistics(int64_t k, bool with_gram)
 void InputStatistics::add(Context& context, View<const float, 2> x, const float* weights) {
   CHECK(x.columns == k());
   const Workspace::Mark mark(context.workspace);
-  View<const float, 2> weighted = x;
-  if (weights != nullptr) {
-    const auto rows = context.workspace.take_rows<float>(x.rows, x.columns);
-    for (int64_t r = 0; r < x.rows; ++r) {
-      const float root = __builtin_sqrtf(weights[r]);  // exact to the last bit everywhere
-      for (int64_t i = 0; i < x.columns; ++i) rows.row(r)[i] = root * x.row(r)[i];
-    }
-    weighted = rows;
-  }
+  const View<float, 2> rows = weights == nullptr
+                                  ? View<float, 2>{nullptr, 0, 0, 0}
+                                  : context.workspace.take_rows<float>(x.rows, x.columns);
+  const View<const float, 2> weighted = weights == nullptr ? x : rows;
   tokens += x.rows;
+  std::vector<Extremes> extremes(static_cast<size_t>(context.pool.size()));
   context.pool.run([&](Part part) {
     const auto columns = part.range(x.columns, 16);
+    Extremes& mine = extremes[static_cast<size_t>(part.index)];
     for (int64_t r = 0; r < x.rows; ++r) {
       const float* row = x.row(r);
+      if (weights != nullptr) {
+        const float root = __builtin_sqrtf(weights[r]);  // exact to the last bit everywhere
+        for (int64_t i = columns.begin; i < columns.end; ++i) rows.row(r)[i] = root * row[i];
+      }
+      mine.join(extremes_of(row + columns.begin, columns.end - columns.begin));
       for (int64_t i = columns.begin; i < columns.end; ++i) {
         const auto at = static_cast<size_t>(i);
         const float magnitude = std::fabs(row[i]);
@@ -43,7 +45,8 @@ void InputStatistics::add(Context& context, View<const float, 2> x, const float*
       }
     }
   });
-  seen.add(x, with_histogram);
+  for (const Extremes& each : extremes) seen.join(each);
+  if (with_histogram) seen.count(x);
   if (gram) ops::add_gram(context, weighted, gram.view<float>());
 }
 

@@ -106,6 +106,22 @@ TEST(Linear, WeightsOfOneInputMayDifferInWhatItIsRoundedTo) {
   for (size_t i = 1; i < 3; ++i) EXPECT_FALSE(same_bits(outputs[i], outputs[i - 1])) << i;
 }
 
+TEST(Linear, AWeightThatIsPackedDecodedGivesTheSameBits) {
+  ContextOwner owner(2, supported_isas().back());
+  const Tensor x = normals(m, k, 2);
+  bool any_decoded = false;
+  for (const std::string& scheme : schemes) {
+    const Scheme parsed = parse_scheme(scheme).value();
+    const PackedWeight w = ops::pack_weight_decoded(
+        owner.get(), encoded(owner.get(), parsed.weights->name), rounding_of(parsed.activations));
+    any_decoded = any_decoded || w.scheme.weights != parsed.weights;
+    Tensor y(DType::f32, {m, n});
+    ops::linear_forward(owner.get(), x.view<float>(), w, y.view<float>());
+    EXPECT_TRUE(same_bits(y, product(owner.get(), x, scheme))) << scheme;
+  }
+  EXPECT_TRUE(any_decoded);
+}
+
 TEST(Linear, NeitherThreadsNorTheInstructionSetChangeBits) {
   const Tensor x = normals(m, k, 2);
   for (const std::string& scheme : schemes) {

@@ -104,7 +104,7 @@ TEST_P(Mixtral, DownGetsWhatTheExpertMakesOfEveryToken) {
    private:
     View<float, 2> to_;
   } probe(normed.view<float>());
-  hidden_.copy_rows(0, rows.view<float>());
+  hidden_.copy_rows(owner_.get(), 0, rows.view<float>());
   Context own = owner_.get();
   own.probe = &probe;
   stage_->run(own, {.tokens = (*windows_)[0], .hidden = rows.view<float>()});

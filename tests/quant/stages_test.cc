@@ -108,6 +108,57 @@ TEST_P(FamilyStages, EveryStepIsSeen) {
   }
 }
 
+// A stage gives the same bits whether it is run whole or from what its last step was seen to get.
+TEST_P(FamilyStages, GoOnFromTheInputsOfTheLastStep) {
+  ContextOwner owner(2, supported_isas().back());
+  const auto checkpoint = Checkpoint::open(family_path(GetParam()));
+  ASSERT_TRUE(checkpoint.has_value());
+  const ModelConfig& config = (*checkpoint)->config();
+  const int64_t length = 16, tokens = 2 * length;
+  const auto ids = testing::some_tokens(static_cast<size_t>(tokens), config.vocabulary_size);
+  const auto windows = Windows::cut(ids, {.tokens = tokens, .context = length}, "test");
+  ASSERT_TRUE(windows.has_value());
+  const ScratchFolder folder;
+  const auto write = [&](ModelStage& stage, const HiddenStates* from, const char* name,
+                         const Resumption& resumption = {}) {
+    ASSERT_TRUE(write_hidden(
+        owner.get(), stage, *windows, from, config.hidden_size, folder / name, [](int64_t) {},
+        resumption));
+  };
+  write(**build_stage(owner.get(), config, 0, **checkpoint), nullptr, "hidden");
+  const auto from = HiddenStates::open(folder / "hidden", tokens, config.hidden_size);
+  ASSERT_TRUE(from.has_value());
+  for (int64_t s = 1; s + 1 < stage_count(config) && s < 5; ++s) {
+    auto kept = LastStepInputs::create(config, s, folder.path());
+    ASSERT_TRUE(kept.has_value());
+    const StagePlace place = place_of_stage(config, s);
+    EXPECT_EQ(kept->has_value(), place.attention != place.mlp);
+    if (!*kept) continue;
+    const auto stage = build_stage(owner.get(), config, s, **checkpoint);
+    ASSERT_TRUE(stage.has_value());
+    const auto steps = steps_of_stage(config, s);
+    ASSERT_TRUE(see_inputs(owner.get(), **stage, steps.back(), {.keep = &**kept}, *windows, *from,
+                           config.hidden_size, [](int64_t) {}));
+    ASSERT_TRUE((*kept)->holds(2));
+    write(**stage, &*from, "whole");
+    // What the linears before the last step would give now no longer matters.
+    for (const auto& [name, slot] : (*stage)->weights().linears)
+      for (size_t i = 0; i + 1 < steps.size(); ++i)
+        for (const LinearGroup& group : steps[i])
+          for (const LinearSpec& spec : group.linears)
+            if (spec.name == name)
+              slot->packed = ops::pack_weight(owner.get(),
+                                              {find_format("f32"),
+                                               spec.n,
+                                               spec.k,
+                                               DType::f32,
+                                               {Tensor(DType::f32, {spec.n, spec.k})}},
+                                              {});
+    write(**stage, &*from, "resumed", {&**kept, steps});
+    EXPECT_EQ(bytes_of(folder / "whole"), bytes_of(folder / "resumed")) << stage_name(config, s);
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Stages, FamilyStages, ::testing::ValuesIn(testing::families()),
                          [](const auto& info) { return info.param; });
 
@@ -117,7 +168,7 @@ class ExactReading : public Probe {
  public:
   explicit ExactReading(Context& context) : context_(context) {}
   void see(const OperatorOutput&) override {}
-  void see_attention(const AttentionPass& pass) override {
+  PassStep before_attention(const AttentionPass& pass) override {
     const int64_t rows = pass.q.rows, columns = pass.q.columns;
     const int64_t heads = 8, head_dim = columns / heads, kv_heads = pass.kv_columns / head_dim;
     weights.assign(static_cast<size_t>(rows), 0);
@@ -138,6 +189,7 @@ class ExactReading : public Probe {
         }
       }
     }
+    return PassStep::run;
   }
   std::vector<float> weights;
 
@@ -287,7 +339,7 @@ TEST(QuantizeStages, HiddenStatesComeFromTheQuantizedBlocks) {
       ASSERT_TRUE(built.has_value());
       (*built)->run(owner.get(), {.tokens = (*windows)[w], .hidden = rows.view<float>()});
     }
-    hidden->copy_rows(w * 64, kept.view<float>());
+    hidden->copy_rows(owner.get(), w * 64, kept.view<float>());
     EXPECT_EQ(std::memcmp(rows.data(), kept.data(), static_cast<size_t>(rows.bytes())), 0) << w;
   }
 }

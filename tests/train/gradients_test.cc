@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstring>
 
 #include "autograd/operators.h"
 #include "base/random.h"
@@ -147,6 +148,28 @@ TEST(AttentionBackward, AgreesWithFiniteDifferences) {
     check(reference.q, dq, "q");
     check(reference.k, dk, "k");
     check(reference.v, dv, "v");
+  }
+}
+
+TEST(AttentionBackward, OfValuesAloneGivesTheSameBits) {
+  const int64_t tokens = 300, heads = 4, kv_heads = 2, d = 8;
+  for (const int64_t window : {0, 70}) {
+    ContextOwner owner(2, supported_isas().back());
+    auto q = normals(1, tokens * heads * d), dout = normals(4, tokens * heads * d);
+    auto k = normals(2, tokens * kv_heads * d), v = normals(3, tokens * kv_heads * d);
+    KvCache cache({1, kv_heads, d});
+    cache.append(owner.get(), 0, 0, rows_of(k, kv_heads * d), rows_of(v, kv_heads * d));
+    const ops::AttentionSequence sequence{&cache, 0, tokens};
+    std::vector<float> dq(q.size()), dk(k.size()), dv(v.size()), alone(v.size());
+    const auto backward = [&](const ops::AttentionGradients& to) {
+      ops::attention_backward(owner.get(), rows_of(q, heads * d), {&sequence, 1}, 0,
+                              {.scale = 0.35f, .softcap = 1.5f, .window = window},
+                              rows_of(dout, heads * d), to);
+    };
+    backward({rows_of(dq, heads * d), rows_of(dk, kv_heads * d), rows_of(dv, kv_heads * d)});
+    const View<float, 2> none{nullptr, 0, 0, 0};
+    backward({none, none, rows_of(alone, kv_heads * d)});
+    EXPECT_EQ(std::memcmp(dv.data(), alone.data(), dv.size() * sizeof(float)), 0) << window;
   }
 }
 

@@ -159,13 +159,12 @@ void InputHistogram::add(const float* values, int64_t count) {
 }
 
 void SeenInput::add(View<const float, 2> rows, bool with_histogram) {
-  for (int64_t r = 0; r < rows.rows; ++r) {
-    const Extremes row = extremes_of(rows.row(r), rows.columns);
-    low = std::min(low, row.low);
-    high = std::max(high, row.high);
-    finite = finite && row.finite;
-    if (with_histogram && finite) histogram.add(rows.row(r), rows.columns);
-  }
+  for (int64_t r = 0; r < rows.rows; ++r) join(extremes_of(rows.row(r), rows.columns));
+  if (with_histogram) count(rows);
+}
+
+void SeenInput::count(View<const float, 2> rows) {
+  for (int64_t r = 0; r < rows.rows && finite; ++r) histogram.add(rows.row(r), rows.columns);
 }
 
 void SeenInput::add_columns(View<const float, 2> rows) {

@@ -56,6 +56,8 @@ struct SeenInput : Extremes {
   std::vector<float> largest = {};  // [k]: largest |x| of each column that add_columns saw
 
   void add(View<const float, 2> rows, bool with_histogram);
+  // Into the histogram alone; nothing once a value was not finite.
+  void count(View<const float, 2> rows);
   void add_columns(View<const float, 2> rows);
 };
 

@@ -19,10 +19,11 @@ class KvProbe : public Probe {
         with_histograms_(with_histograms) {}
 
   void see(const OperatorOutput&) override {}
-  void see_attention(const AttentionPass& pass) override {
+  PassStep before_attention(const AttentionPass& pass) override {
     for (const ops::AttentionSequence& sequence : pass.sequences)
       for (int64_t head = 0; head < sequence.cache->kv_heads(); ++head)
         add(*sequence.cache, pass.layer, head);
+    return PassStep::run;
   }
 
  private:

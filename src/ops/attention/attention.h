@@ -21,7 +21,8 @@ struct AttentionOptions {
   const float* sinks = nullptr;
 };
 
-// Where attention_backward adds to.
+// Where attention_backward adds to; without q and k (null, both) only the values' gradients are
+// found, in a third of the time, and there are no sinks.
 struct AttentionGradients {
   View<float, 2> q, k, v;
   Tensor* sinks = nullptr;  // f32 [heads]

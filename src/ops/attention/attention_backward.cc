@@ -68,17 +68,19 @@ class HeadBackward {
 
   void run(View<const float, 2> q, View<const float, 2> out_gradient, const Gradients& to) {
     decode();
-    std::fill_n(m_.key_gradient, keys_ * d_, 0.0f);
+    if (of_scores(to)) std::fill_n(m_.key_gradient, keys_ * d_, 0.0f);
     std::fill_n(m_.value_gradient, keys_ * d_, 0.0f);
     for (int64_t head = 0; head < group_; ++head)
       for (int64_t row = 0; row < sequence_.rows; row += block_queries)
         run_block(kv_head_ * group_ + head, row, q, out_gradient, to);
     const int64_t first = sequence_.first_position;
-    add_to({m_.key_gradient + first * d_, sequence_.rows, d_, d_}, head_of(to.k, kv_head_));
+    if (of_scores(to))
+      add_to({m_.key_gradient + first * d_, sequence_.rows, d_, d_}, head_of(to.k, kv_head_));
     add_to({m_.value_gradient + first * d_, sequence_.rows, d_, d_}, head_of(to.v, kv_head_));
   }
 
  private:
+  static bool of_scores(const Gradients& to) { return to.q.data != nullptr; }
   template <class T>
   View<T, 2> head_of(View<T, 2> rows, int64_t head) const {
     return {rows.data + head * d_, rows.rows, d_, rows.stride};
@@ -114,30 +116,37 @@ class HeadBackward {
     const int64_t rows = std::min(block_queries, sequence_.rows - row);
     const auto q = head_of(q_all, head).rows_from(row, row + rows);
     const auto out_gradient = head_of(out_gradient_all, head).rows_from(row, row + rows);
-    const auto q_gradient = head_of(to.q, head).rows_from(row, row + rows);
     const int64_t last_keys = sequence_.first_position + row + rows;  // seen by the last row
     const int64_t stride = (last_keys + 15) / 16 * 16 + 16, padded = padded_head_dim(d_);
     for (int64_t begin = 0; begin < last_keys; begin += block_keys) {
       const int64_t count = std::min(keys_of(begin), last_keys - begin);
       Product{product_, d_, count, m_.keys_across + begin * padded}.run(
           q, {m_.weights + begin, rows, count, stride}, m_.scratch);
+      if (!of_scores(to)) continue;
       Product{product_, d_, count, m_.values_across + begin * padded}.run(
           out_gradient, {m_.weight_gradient + begin, rows, count, stride}, m_.scratch);
     }
     for (int64_t r = 0; r < rows; ++r) {
+      const int64_t seen = sequence_.first_position + row + r + 1;
+      float* const weights = m_.weights + r * stride;
+      if (!of_scores(to)) {
+        weights_of(head, seen, last_keys, weights);
+        continue;
+      }
       const float of_sink =
-          score_gradient(head, sequence_.first_position + row + r + 1, last_keys,
-                         m_.weights + r * stride, m_.weight_gradient + r * stride);
+          score_gradient(head, seen, last_keys, weights, m_.weight_gradient + r * stride);
       if (to.sinks != nullptr) to.sinks[head] += of_sink;
     }
-    pack_right(q, 0, rows, m_.q_panels);
+    if (of_scores(to)) pack_right(q, 0, rows, m_.q_panels);
     pack_right(out_gradient, 0, rows, m_.out_panels);
     for (int64_t begin = 0; begin < last_keys; begin += block_keys) {
       const int64_t count = std::min(keys_of(begin), last_keys - begin);
       const View<const float, 2> weights{m_.weights + begin, rows, count, stride};
       const View<const float, 2> scores{m_.weight_gradient + begin, rows, count, stride};
       add_transposed_product(weights, m_.out_panels, m_.value_gradient + begin * d_);
+      if (!of_scores(to)) continue;
       add_transposed_product(scores, m_.q_panels, m_.key_gradient + begin * d_);
+      const auto q_gradient = head_of(to.q, head).rows_from(row, row + rows);
       // the panels of a block have as many rows as the block has keys
       if (count == keys_of(begin)) {
         multiply(scores, m_.keys_panels + begin * padded, q_gradient);
@@ -164,16 +173,28 @@ class HeadBackward {
     add_to(part, {to, a.columns, d_, d_});
   }
 
+  int64_t first_of(int64_t seen) const {
+    return options_.window == 0 || seen < options_.window ? 0 : seen - options_.window;
+  }
+  const float* sink_of(int64_t head) const {
+    return options_.sinks == nullptr ? nullptr : options_.sinks + head;
+  }
+
+  // From raw scores to weights, of the keys before `seen` that the window reaches; zeros elsewhere.
+  void weights_of(int64_t head, int64_t seen, int64_t count, float* weights) const {
+    attention_->weights(weights, first_of(seen), seen, options_.scale, options_.softcap,
+                        sink_of(head));
+    std::fill(weights + seen, weights + count, 0.0f);
+  }
+
   // From raw scores and the gradient of the weights to weights and the gradient of raw scores, of
   // the keys before `seen` that the window reaches; zeros elsewhere. Returns the sink's gradient.
   float score_gradient(int64_t head, int64_t seen, int64_t count, float* weights,
                        float* gradient) const {
-    const int64_t first =
-        options_.window == 0 || seen < options_.window ? 0 : seen - options_.window;
+    const int64_t first = first_of(seen);
     const float scale = options_.scale, softcap = options_.softcap;
-    const float* const sink = options_.sinks == nullptr ? nullptr : options_.sinks + head;
     if (softcap != 0) attention_->softcap_slopes(weights, seen, scale, softcap, m_.slopes);
-    const float of_sink = attention_->weights(weights, first, seen, scale, softcap, sink);
+    const float of_sink = attention_->weights(weights, first, seen, scale, softcap, sink_of(head));
     double dot = 0;
     for (int64_t j = first; j < seen; ++j) dot += static_cast<double>(weights[j]) * gradient[j];
     const float mean = static_cast<float>(dot);
@@ -202,10 +223,15 @@ void attention_backward(Context& context, View<const float, 2> q,
   CHECK(!sequences.empty());
   const KvCache& first = *sequences[0].cache;
   const int64_t d = first.head_dim(), kv_heads = first.kv_heads();
-  CHECK(q.columns % (kv_heads * d) == 0 && to.k.columns == kv_heads * d);
-  CHECK(out_gradient.columns == q.columns && to.q.columns == q.columns);
-  CHECK(to.v.columns == to.k.columns && q.rows == out_gradient.rows);
-  CHECK(to.q.rows == q.rows && to.k.rows == q.rows && to.v.rows == q.rows);
+  CHECK(q.columns % (kv_heads * d) == 0);
+  CHECK(out_gradient.columns == q.columns && q.rows == out_gradient.rows);
+  CHECK(to.v.columns == kv_heads * d && to.v.rows == q.rows);
+  const bool of_scores = to.q.data != nullptr;
+  CHECK(of_scores == (to.k.data != nullptr) && (of_scores || to.sinks == nullptr));
+  if (of_scores) {
+    CHECK(to.q.columns == q.columns && to.k.columns == to.v.columns);
+    CHECK(to.q.rows == q.rows && to.k.rows == q.rows);
+  }
   int64_t most_keys = 0;
   for (const AttentionSequence& s : sequences)
     most_keys = std::max(most_keys, s.first_position + s.rows);
@@ -229,8 +255,8 @@ void attention_backward(Context& context, View<const float, 2> q,
         HeadBackward(context, s, layer, options, head, q.columns / (kv_heads * d),
                      memory[part.index])
             .run(q.rows_from(row, end), out_gradient.rows_from(row, end),
-                 {to.q.rows_from(row, end), to.k.rows_from(row, end), to.v.rows_from(row, end),
-                  sinks});
+                 {of_scores ? to.q.rows_from(row, end) : to.q,
+                  of_scores ? to.k.rows_from(row, end) : to.k, to.v.rows_from(row, end), sinks});
       }
       row = end;
     }

@@ -52,6 +52,17 @@ PackedWeight pack_weight_later(Context& context, QuantizedTensor stored,
   return out;
 }
 
+PackedWeight pack_weight_decoded(Context& context, const QuantizedTensor& stored,
+                                 const InputRounding& input) {
+  const Format& f32 = *find_format("f32");
+  const auto product = [&](const Format& format) {
+    return product_input(Scheme{&format, input.activations});
+  };
+  if (product(*stored.format) != product(f32) || has_outliers(input.activations))
+    return pack_weight(context, stored, input);
+  return pack_weight(context, {&f32, stored.n, stored.k, DType::f32, {stored.decode()}}, input);
+}
+
 void finish_packing(Context& context, PackedWeight& weight) {
   if (weight.packs_for == nullptr) return;
   const MatmulKernel& kernel = *weight.packs_for;

@@ -43,13 +43,41 @@ const MatmulKernel& f32_product_kernel(Isa isa) {
   return *kernel;
 }
 
+namespace {
+
+// Four rows of four.
+using Four [[gnu::vector_size(16)]] = float;
+void transpose_four(const float* from, int64_t from_stride, float* to, int64_t to_stride) {
+  Four row[4];
+  for (int i = 0; i < 4; ++i) std::memcpy(&row[i], from + i * from_stride, sizeof(Four));
+  const Four low01 = __builtin_shufflevector(row[0], row[1], 0, 4, 1, 5);
+  const Four low23 = __builtin_shufflevector(row[2], row[3], 0, 4, 1, 5);
+  const Four high01 = __builtin_shufflevector(row[0], row[1], 2, 6, 3, 7);
+  const Four high23 = __builtin_shufflevector(row[2], row[3], 2, 6, 3, 7);
+  const Four out[4] = {__builtin_shufflevector(low01, low23, 0, 1, 4, 5),
+                       __builtin_shufflevector(low01, low23, 2, 3, 6, 7),
+                       __builtin_shufflevector(high01, high23, 0, 1, 4, 5),
+                       __builtin_shufflevector(high01, high23, 2, 3, 6, 7)};
+  for (int i = 0; i < 4; ++i) std::memcpy(to + i * to_stride, &out[i], sizeof(Four));
+}
+
+}  // namespace
+
 void transpose(View<const float, 2> from, View<float, 2> to) {
   constexpr int64_t block = 16;
-  for (int64_t r0 = 0; r0 < from.rows; r0 += block)
+  const int64_t whole = from.rows - from.rows % 4;
+  for (int64_t r0 = 0; r0 < whole; r0 += block)
     for (int64_t c0 = 0; c0 < from.columns; c0 += block)
-      for (int64_t r = r0; r < std::min(r0 + block, from.rows); ++r)
-        for (int64_t c = c0; c < std::min(c0 + block, from.columns); ++c)
-          to.row(c)[r] = from.row(r)[c];
+      for (int64_t r = r0; r < std::min(r0 + block, whole); r += 4) {
+        const int64_t end = std::min(c0 + block, from.columns);
+        int64_t c = c0;
+        for (; c + 4 <= end; c += 4)
+          transpose_four(from.row(r) + c, from.stride, to.row(c) + r, to.stride);
+        for (; c < end; ++c)
+          for (int64_t i = r; i < r + 4; ++i) to.row(c)[i] = from.row(i)[c];
+      }
+  for (int64_t r = whole; r < from.rows; ++r)
+    for (int64_t c = 0; c < from.columns; ++c) to.row(c)[r] = from.row(r)[c];
 }
 
 }  // namespace farthing::ops

@@ -104,12 +104,17 @@ class Stages {
         [&] { done_ += 1; },
         [&](const std::string& what) { progress_.update(done_, total_, what); },
         each_window(index)};
-    auto [stage, result] =
-        TRY(quantize_stage(context_, config_, index, from_, options_, windows_, from, progress));
+    const bool is_read = index + 1 < end();  // nothing reads what the last one gives
+    std::optional<LastStepInputs> kept =
+        is_read ? TRY(LastStepInputs::create(config_, index, work.hidden(index).parent_path()))
+                : std::nullopt;
+    LastStepInputs* const keep = kept ? &*kept : nullptr;
+    auto [stage, result] = TRY(
+        quantize_stage(context_, config_, index, from_, options_, windows_, from, progress, keep));
     done_ += 1;
-    if (index + 1 < end())  // nothing reads what the last one gives
+    if (is_read)
       TRY(write_hidden(context_, *stage, windows_, &from, hidden_, work.hidden(index),
-                       each_window(index)));
+                       each_window(index), {keep, steps_of_stage(config_, index)}));
     return work.finish_stage(index, result);
   }
 
@@ -179,7 +184,7 @@ bool chooses_any(const QuantizeOptions& options, const LinearStep& step, bool ta
 Result<QuantizedStage> quantize_stage(Context& context, const ModelConfig& config, int64_t index,
                                       WeightSource& from, const QuantizeOptions& options,
                                       const Windows& windows, const HiddenStates& hidden,
-                                      const PassProgress& progress) {
+                                      const PassProgress& progress, LastStepInputs* keep) {
   const bool head = is_head(config, index);
   BlockRescaling rescaling;
   if (rescales(options, config, index))
@@ -189,11 +194,14 @@ Result<QuantizedStage> quantize_stage(Context& context, const ModelConfig& confi
   std::map<std::string, LinearWeight*> slots;
   for (const auto& [name, slot] : out.stage->weights().linears) slots[name] = slot;
   std::vector<QuantizedLinear>& done = out.result.linears;
-  for (const LinearStep& step : steps_of_stage(config, index)) {
+  const std::vector<LinearStep> steps = steps_of_stage(config, index);
+  for (const LinearStep& step : steps) {
     progress.next_pass();
     if (!chooses_any(options, step, head)) continue;
-    const auto inputs = TRY(see_inputs(context, *out.stage, step, what_of(options, step, head),
-                                       windows, hidden, config.hidden_size, progress.window));
+    SeeOptions what = what_of(options, step, head);
+    if (&step == &steps.back()) what.keep = keep;
+    const auto inputs = TRY(see_inputs(context, *out.stage, step, what, windows, hidden,
+                                       config.hidden_size, progress.window));
     for (size_t g = 0; g < step.size(); ++g) {
       for (const LinearSpec& spec : step[g].linears) {
         const auto choice = choice_for(options, spec, head);
@@ -206,7 +214,9 @@ Result<QuantizedStage> quantize_stage(Context& context, const ModelConfig& confi
           done.back().report.rescaled = found->second;
         if (head) continue;  // nothing reads its outputs
         const StoredLinear& stored = done.back().stored;
-        slots.at(spec.name)->packed = ops::pack_weight(context, stored.weight, stored.rounding());
+        PackedWeight& packed = slots.at(spec.name)->packed;
+        packed = {};  // its memory first
+        packed = ops::pack_weight_decoded(context, stored.weight, stored.rounding());
       }
     }
   }

@@ -23,11 +23,12 @@ struct QuantizedStage {
   StageResult result;
 };
 
-// Of a block's stage, or the head's, with what stages before it give.
+// Of a block's stage, or the head's, with what stages before it give. `keep` (or null): gets the
+// inputs of its last step where these are seen.
 Result<QuantizedStage> quantize_stage(Context& context, const ModelConfig& config, int64_t index,
                                       WeightSource& from, const QuantizeOptions& options,
                                       const Windows& windows, const HiddenStates& hidden,
-                                      const PassProgress& progress);
+                                      const PassProgress& progress, LastStepInputs* keep = nullptr);
 // Whether any linear of a step is to be quantized; `tables`: they are tables.
 bool chooses_any(const QuantizeOptions& options, const LinearStep& step, bool tables);
 

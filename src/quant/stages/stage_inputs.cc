@@ -22,37 +22,47 @@ class ReadingProbe : public Probe {
  public:
   explicit ReadingProbe(Context& context) : context_(context) {}
   void see(const OperatorOutput&) override {}
-  bool wants(std::span<const LinearWeight* const>, View<const float, 2>) override {
-    return !ended();
+  PassStep before_linears(std::span<const LinearWeight* const>, View<float, 2>) override {
+    return ended() ? PassStep::end : PassStep::run;
   }
-  void see_attention(const AttentionPass& pass) override {
+  PassStep before_attention(const AttentionPass& pass) override {
     const Workspace::Mark mark(context_.workspace);
     const int64_t rows = pass.q.rows;
-    const auto zeros = [&](int64_t columns) {
-      const auto out = context_.workspace.take_rows<float>(rows, columns);
-      std::fill_n(out.data, rows * columns, 0.0f);
-      return out;
-    };
-    const auto signs = context_.workspace.take_rows<float>(rows, pass.q.columns);
-    for (int64_t i = 0; i < rows * pass.q.columns; ++i)
-      signs.data[i] = (random_bits(1, 1, static_cast<uint64_t>(i)) & 1) != 0 ? 1.0f : -1.0f;
-    const ops::AttentionGradients to{zeros(pass.q.columns), zeros(pass.kv_columns),
-                                     zeros(pass.kv_columns)};
+    const View<const float, 2> signs = signs_of(rows, pass.q.columns);
+    const auto values = context_.workspace.take_rows<float>(rows, pass.kv_columns);
+    std::fill_n(values.data, rows * pass.kv_columns, 0.0f);
     Context plain = context_;
     plain.probe = nullptr;
-    ops::attention_backward(plain, pass.q, pass.sequences, pass.layer, pass.options, signs, to);
+    constexpr View<float, 2> none{nullptr, 0, 0, 0};
+    ops::attention_backward(plain, pass.q, pass.sequences, pass.layer, pass.options, signs,
+                            {none, none, values});
     weights_.clear();
     for (int64_t r = 0; r < rows; ++r) {
       float squares = 0;
-      for (int64_t i = 0; i < pass.kv_columns; ++i) squares += to.v.row(r)[i] * to.v.row(r)[i];
+      for (int64_t i = 0; i < pass.kv_columns; ++i) squares += values.row(r)[i] * values.row(r)[i];
       weights_.push_back(squares / static_cast<float>(pass.kv_columns));
     }
-    end();
+    return PassStep::end;
   }
   const std::vector<float>& weights() const { return weights_; }
 
  private:
+  // The same for every window.
+  View<const float, 2> signs_of(int64_t rows, int64_t columns) {
+    if (!signs_ || signs_.shape() != Shape{rows, columns}) {
+      signs_ = Tensor(DType::f32, {rows, columns});
+      float* const signs = signs_.as<float>();
+      context_.pool.run([&](Part part) {
+        const auto range = part.range(rows * columns);
+        for (int64_t i = range.begin; i < range.end; ++i)
+          signs[i] = (random_bits(1, 1, static_cast<uint64_t>(i)) & 1) != 0 ? 1.0f : -1.0f;
+      });
+    }
+    return std::as_const(signs_).view<float>();
+  }
+
   Context& context_;
+  Tensor signs_;
   std::vector<float> weights_;
 };
 
@@ -60,8 +70,8 @@ class ReadingProbe : public Probe {
 class StepProbe : public Probe {
  public:
   StepProbe(ModelStage& stage, const LinearStep& step, std::vector<InputStatistics>& inputs,
-            Context& context, PassEnd end)
-      : step_(step), inputs_(inputs), context_(context), end_(end) {
+            Context& context, const SeeOptions& what)
+      : step_(step), inputs_(inputs), context_(context), end_(what.end), keep_(what.keep) {
     std::map<std::string, size_t> group_of;
     for (size_t g = 0; g < step.size(); ++g)
       for (const LinearSpec& spec : step[g].linears) group_of[spec.name] = g;
@@ -73,9 +83,11 @@ class StepProbe : public Probe {
   void begin_window(std::span<const float> reading) {
     begin();
     reading_ = reading;
+    if (keep_ != nullptr) keep_->begin_window();
   }
   void see(const OperatorOutput&) override {}
-  bool wants(std::span<const LinearWeight* const> weights, View<const float, 2> input) override {
+  PassStep before_linears(std::span<const LinearWeight* const> weights,
+                          View<float, 2> input) override {
     std::set<size_t> groups;
     for (const LinearWeight* weight : weights)
       if (const auto found = group_of_.find(weight); found != group_of_.end())
@@ -85,7 +97,9 @@ class StepProbe : public Probe {
     for (const size_t g : groups)
       if (few_.empty() || few_.contains(g))
         inputs_[g].add(plain, input, step_[g].values ? reading_.data() : nullptr);
-    return groups.empty() || end_ == PassEnd::block;
+    if (groups.empty() || end_ == PassEnd::block) return PassStep::run;
+    if (keep_ != nullptr) keep_->keep(input);
+    return PassStep::end;
   }
   bool sends_every_row(std::span<const LinearWeight* const> expert) override {
     return std::any_of(expert.begin(), expert.end(), [&](const LinearWeight* weight) {
@@ -94,7 +108,10 @@ class StepProbe : public Probe {
     });
   }
   // From now on only these groups count, and see every token.
-  void see_every_token(std::set<size_t> groups) { few_ = std::move(groups); }
+  void see_every_token(std::set<size_t> groups) {
+    few_ = std::move(groups);
+    keep_ = nullptr;
+  }
 
  private:
   const LinearStep& step_;
@@ -102,6 +119,7 @@ class StepProbe : public Probe {
   std::vector<InputStatistics>& inputs_;
   Context& context_;
   PassEnd end_;
+  LastStepInputs* keep_;
   std::span<const float> reading_;
   std::set<size_t> few_;  // empty: all groups count
 };
@@ -139,18 +157,32 @@ Result<HiddenStates> HiddenStates::open(const std::filesystem::path& path, int64
                .remedy = "remove the folder and start again"});
 }
 
-void HiddenStates::copy_rows(int64_t begin, View<float, 2> to) const {
+void HiddenStates::copy_rows(Context& context, int64_t begin, View<float, 2> to) const {
   const auto bytes = static_cast<size_t>(to.columns) * sizeof(float);
-  for (int64_t r = 0; r < to.rows; ++r)
-    std::memcpy(to.row(r), file_->bytes().data() + static_cast<size_t>(begin + r) * bytes, bytes);
+  const std::byte* const from = file_->bytes().data() + static_cast<size_t>(begin) * bytes;
+  context.pool.run([&](Part part) {
+    const auto rows = part.range(to.rows);
+    for (int64_t r = rows.begin; r < rows.end; ++r)
+      std::memcpy(to.row(r), from + static_cast<size_t>(r) * bytes, bytes);
+  });
 }
+
+namespace {
+
+const std::vector<float>& read_with(ReadingProbe& probe, Context& context, ModelStage& stage,
+                                    const StageRows& rows) {
+  Context own = context;
+  own.probe = &probe;
+  probe.begin();
+  stage.run(own, rows);
+  return probe.weights();
+}
+
+}  // namespace
 
 std::vector<float> reading_weights(Context& context, ModelStage& stage, const StageRows& rows) {
   ReadingProbe probe(context);
-  Context own = context;
-  own.probe = &probe;
-  stage.run(own, rows);
-  return probe.weights();
+  return read_with(probe, context, stage, rows);
 }
 
 Result<std::vector<InputStatistics>> see_inputs(Context& context, ModelStage& stage,
@@ -164,8 +196,9 @@ Result<std::vector<InputStatistics>> see_inputs(Context& context, ModelStage& st
     inputs.back().with_histogram = what.histogram;
     has_values = has_values || group.values;
   }
-  StepProbe probe(stage, step, inputs, context, what.end);
-  std::vector<float> reading;
+  StepProbe probe(stage, step, inputs, context, what);
+  ReadingProbe reading_probe(context);
+  std::span<const float> reading;
   Context own = context;
   own.probe = &probe;
   Tensor rows(DType::f32, {windows.context(), hidden});
@@ -173,16 +206,17 @@ Result<std::vector<InputStatistics>> see_inputs(Context& context, ModelStage& st
     for (int64_t w = 0; w < windows.count(); ++w) {
       each(w);
       if (has_values) {
-        from.copy_rows(w * windows.context(), rows.view<float>());
-        reading =
-            reading_weights(context, stage, {.tokens = windows[w], .hidden = rows.view<float>()});
+        from.copy_rows(context, w * windows.context(), rows.view<float>());
+        reading = read_with(reading_probe, context, stage,
+                            {.tokens = windows[w], .hidden = rows.view<float>()});
       }
-      from.copy_rows(w * windows.context(), rows.view<float>());
+      from.copy_rows(context, w * windows.context(), rows.view<float>());
       probe.begin_window(reading);
       stage.run(own, {.tokens = windows[w], .hidden = rows.view<float>()});
     }
   };
   read_text();
+  if (what.keep != nullptr) TRY(what.keep->state());
   for (InputStatistics& input : inputs) input.routed_tokens = input.tokens;
   if (auto few = reached_by_few(inputs, windows.count() * windows.context()); !few.empty()) {
     for (const size_t g : few) {
@@ -203,13 +237,20 @@ Result<std::vector<InputStatistics>> see_inputs(Context& context, ModelStage& st
 
 Result<> write_hidden(Context& context, ModelStage& stage, const Windows& windows,
                       const HiddenStates* from, int64_t hidden, const std::filesystem::path& to,
-                      const EachWindow& each) {
+                      const EachWindow& each, const Resumption& resumption) {
   auto file = TRY(AtomicFile::create(to));
   Tensor rows(DType::f32, {windows.context(), hidden});
+  Context own = context;
+  std::optional<ResumingProbe> probe;
+  LastStepInputs* const kept = resumption.kept;
+  if (kept != nullptr && kept->holds(windows.count()))
+    own.probe = &probe.emplace(context, stage, resumption.steps, *kept);
   for (int64_t w = 0; w < windows.count(); ++w) {
     each(w);
-    if (from != nullptr) from->copy_rows(w * windows.context(), rows.view<float>());
-    stage.run(context, {.tokens = windows[w], .hidden = rows.view<float>()});
+    if (from != nullptr) from->copy_rows(context, w * windows.context(), rows.view<float>());
+    if (probe) kept->go_to_window(w);
+    stage.run(own, {.tokens = windows[w], .hidden = rows.view<float>()});
+    if (probe) TRY(kept->state());
     TRY(file.write(std::as_const(rows).span()));
   }
   return file.commit();

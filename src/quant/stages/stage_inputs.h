@@ -9,6 +9,7 @@
 #include "model/stages/stages.h"
 #include "model/stages/steps.h"
 #include "quant/input_statistics.h"
+#include "quant/stages/last_step.h"
 
 namespace farthing {
 
@@ -18,7 +19,7 @@ class HiddenStates {
   static Result<HiddenStates> open(const std::filesystem::path& path, int64_t tokens,
                                    int64_t hidden);
   // A copy of the rows [begin, begin + to.rows).
-  void copy_rows(int64_t begin, View<float, 2> to) const;
+  void copy_rows(Context& context, int64_t begin, View<float, 2> to) const;
 
  private:
   std::shared_ptr<const MappedFile> file_;
@@ -40,6 +41,7 @@ enum class PassEnd { step, block };
 struct SeeOptions {
   bool gram = false, histogram = false;
   PassEnd end = PassEnd::step;
+  LastStepInputs* keep = nullptr;  // of a step that is the stage's last: also keeps them there
 };
 
 // The inputs of a step's groups, over all windows; those of values with their reading_weights;
@@ -51,10 +53,16 @@ Result<std::vector<InputStatistics>> see_inputs(Context& context, ModelStage& st
                                                 const Windows& windows, const HiddenStates& from,
                                                 int64_t hidden, const EachWindow& each);
 
+// A stage's last step and what was kept of its inputs: null, or not all windows, of none.
+struct Resumption {
+  LastStepInputs* kept = nullptr;
+  std::vector<LinearStep> steps = {};  // of the stage
+};
+
 // The stage's output for all windows, as a file that is complete or absent. The embedding reads the
-// windows, a block `from`.
+// windows, a block `from`, and the kept inputs of its last step where they are there.
 Result<> write_hidden(Context& context, ModelStage& stage, const Windows& windows,
                       const HiddenStates* from, int64_t hidden, const std::filesystem::path& to,
-                      const EachWindow& each);
+                      const EachWindow& each, const Resumption& resumption = {});
 
 }  // namespace farthing
