@@ -1,14 +1,10 @@
 // One window in memory at a time.
 #include "quant/stages/stage_inputs.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
-#include <cstring>
 #include <map>
 #include <set>
 
-#include "base/check.h"
 #include "base/random.h"
 #include "base/rehearsal.h"
 
@@ -126,25 +122,6 @@ Error not_finite(const LinearGroup& group) {
 
 }  // namespace
 
-Result<HiddenStates> HiddenStates::open(const std::filesystem::path& path, int64_t tokens,
-                                        int64_t hidden) {
-  HiddenStates out;
-  out.file_ = TRY(MappedFile::open(path));
-  const auto wanted = static_cast<size_t>(tokens * hidden) * sizeof(float);
-  if (out.file_->bytes().size() == wanted) return out;
-  return fail({.what = "a file of hidden states has the wrong size",
-               .where = path.string(),
-               .got = fmt::format("{} bytes", out.file_->bytes().size()),
-               .wanted = fmt::format("{} tokens of {} f32", tokens, hidden),
-               .remedy = "remove the folder and start again"});
-}
-
-void HiddenStates::copy_rows(int64_t begin, View<float, 2> to) const {
-  const auto bytes = static_cast<size_t>(to.columns) * sizeof(float);
-  for (int64_t r = 0; r < to.rows; ++r)
-    std::memcpy(to.row(r), file_->bytes().data() + static_cast<size_t>(begin + r) * bytes, bytes);
-}
-
 std::vector<float> reading_weights(Context& context, ModelStage& stage, const StageRows& rows) {
   ReadingProbe probe(context);
   Context own = context;
@@ -199,20 +176,6 @@ Result<std::vector<InputStatistics>> see_inputs(Context& context, ModelStage& st
     if (!inputs[g].seen.finite && !rehearsing()) return fail(not_finite(step[g]));
   }
   return inputs;
-}
-
-Result<> write_hidden(Context& context, ModelStage& stage, const Windows& windows,
-                      const HiddenStates* from, int64_t hidden, const std::filesystem::path& to,
-                      const EachWindow& each) {
-  auto file = TRY(AtomicFile::create(to));
-  Tensor rows(DType::f32, {windows.context(), hidden});
-  for (int64_t w = 0; w < windows.count(); ++w) {
-    each(w);
-    if (from != nullptr) from->copy_rows(w * windows.context(), rows.view<float>());
-    stage.run(context, {.tokens = windows[w], .hidden = rows.view<float>()});
-    TRY(file.write(std::as_const(rows).span()));
-  }
-  return file.commit();
 }
 
 }  // namespace farthing
