@@ -17,8 +17,6 @@ namespace {
 
 constexpr int64_t float_bytes = static_cast<int64_t>(sizeof(float));
 
-bool is_head(const ModelConfig& config, int64_t stage) { return stage + 1 == stage_count(config); }
-
 // Whether a stage, the head's, quantizes the table.
 bool is_staged_table(const ModelConfig& config, const LinearSpec& spec) {
   const LinearPlan& head = config.tied_embeddings() ? config.plan.embedding : config.plan.head;

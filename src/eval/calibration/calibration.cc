@@ -52,7 +52,8 @@ class InputProbe : public Probe {
   // these count alone, and are sent every token.
   bool begin_again_with_few(int64_t tokens) {
     for (const auto& [weight, seen] : seen_)
-      if (rows_[weight] < std::min(tokens, static_cast<const LinearWeight*>(weight)->packed.k()))
+      if (reached_by_few(rows_[weight], static_cast<const LinearWeight*>(weight)->packed.k(),
+                         tokens))
         few_.insert(weight);
     for (const void* weight : few_) *seen_.at(weight) = {};
     return !few_.empty();

@@ -13,7 +13,6 @@
 namespace farthing {
 namespace {
 
-bool is_head(const ModelConfig& config, int64_t stage) { return stage + 1 == stage_count(config); }
 bool rescales(const QuantizeOptions& options, const ModelConfig& config, int64_t stage) {
   return options.rescaling != nullptr && !is_head(config, stage);
 }

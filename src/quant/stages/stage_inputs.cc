@@ -7,6 +7,7 @@
 
 #include "base/random.h"
 #include "base/rehearsal.h"
+#include "eval/calibration/calibration.h"
 
 namespace farthing {
 namespace {
@@ -102,11 +103,11 @@ class StepProbe : public Probe {
   std::set<size_t> few_;  // empty: all groups count
 };
 
-// Experts' groups with fewer tokens than inputs, so that no Gram matrix of theirs has full rank.
-std::set<size_t> reached_by_few(const std::vector<InputStatistics>& inputs, int64_t tokens) {
+// Experts' groups that are to be sent every token.
+std::set<size_t> groups_of_few(const std::vector<InputStatistics>& inputs, int64_t tokens) {
   std::set<size_t> out;
   for (size_t g = 0; g < inputs.size(); ++g)
-    if (inputs[g].tokens < std::min(inputs[g].k(), tokens)) out.insert(g);
+    if (reached_by_few(inputs[g].tokens, inputs[g].k(), tokens)) out.insert(g);
   return out;
 }
 
@@ -161,7 +162,7 @@ Result<std::vector<InputStatistics>> see_inputs(Context& context, ModelStage& st
   };
   read_text();
   for (InputStatistics& input : inputs) input.routed_tokens = input.tokens;
-  if (auto few = reached_by_few(inputs, windows.count() * windows.context()); !few.empty()) {
+  if (auto few = groups_of_few(inputs, windows.count() * windows.context()); !few.empty()) {
     for (const size_t g : few) {
       const int64_t routed = inputs[g].tokens;
       inputs[g] = InputStatistics(inputs[g].k(), what.gram);
