@@ -133,8 +133,12 @@ Result<double> quantizing_seconds(int threads, Isa isa, Checkpoint& from,
   const TensorSpecs specs = tensors_of(config);
   for (const LinearSpec& spec : specs.tables) TRY(add_method(spec, true));
   for (const LinearSpec& spec : specs.linears) TRY(add_method(spec, false));
-  if (tokens == 0) return seconds;  // no method that sees inputs
+  if (tokens == 0) return seconds;  // nothing reads a text
 
+  // The calibration of a KV cache runs the model once. Where no method sees inputs, it quantizes
+  // every linear once more for that.
+  const bool inputs = needs_inputs(options), kv = needs_kv_scales(options);
+  if (!inputs) seconds *= 2;
   // Each step's pass runs the steps before it, and the last one all of them; inputs are added to
   // half a Gram matrix, for each group.
   double products = 0;
@@ -142,7 +146,7 @@ Result<double> quantizing_seconds(int threads, Isa isa, Checkpoint& from,
     double before = 0;
     const double share = share_of_experts(config, stage);
     for (const LinearStep& step : steps_of_stage(config, stage)) {
-      products += before;
+      if (inputs) products += before;
       for (const LinearGroup& group : step) {
         const auto k = static_cast<double>(group.linears.front().k);
         const bool expert = group.linears.front().name.find(".experts.") != std::string::npos;
@@ -152,7 +156,7 @@ Result<double> quantizing_seconds(int threads, Isa isa, Checkpoint& from,
           before += rows * static_cast<double>(spec.n) * k;
       }
     }
-    products += before * (options.rescaling != nullptr ? 2 : 1);
+    products += before * (inputs + kv + (options.rescaling != nullptr));
   }
   return seconds + products * static_cast<double>(tokens) * pace_of_products(owner.get());
 }

@@ -45,7 +45,7 @@ void declare(OptionList& list, Options& options) {
   list.parsed("--method", "NAME", options.method, parse_method,
               "Plan quantizing into a directory too, by this method: " + method_names());
   list.integer("--num-calibration-samples", options.samples, 1, many,
-               "Pieces of text that a method which sees inputs reads; 128 without it");
+               "Pieces of text that are read; 128, or 8 where no method sees inputs");
   list.integer("--max-seq-length", options.sample_length, 2, many, "Tokens of such a piece");
   list.text("--train", "FILE.toml", options.train,
             "Plan training by this recipe of `farthing train` too; its data need not be there");
@@ -75,7 +75,10 @@ Result<QuantizeRecipe> recipe_of(const Options& options) {
   for (const std::string& rule : options.rules) to.rules.push_back(TRY(parse_rule(rule)));
   if (options.samples != 0) out.calibration.samples = options.samples;
   if (options.sample_length != 0) out.calibration.context = options.sample_length;
-  if (out.calibration.samples == 0) out.calibration.samples = StagesOptions().calibration.samples;
+  if (options.serving.kv_cache_dtype) to.kv_cache = options.serving.kv_cache_dtype;
+  if (out.calibration.samples == 0)
+    out.calibration.samples =
+        needs_inputs(to) ? StagesOptions().calibration.samples : CalibrationOptions().samples;
   const bool anything = to.tables || to.method != nullptr || !to.rules.empty();
   if (to.scheme.weights != nullptr || !anything) return out;
   return fail({.what = "no format was given",

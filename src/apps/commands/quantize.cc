@@ -348,9 +348,9 @@ Command quantize_command() {
            "that every command\n"
            "reads as MODEL. Prints the error of each linear. The folder is complete or absent. A "
            "method that sees inputs (imatrix,\n"
-           "gptq) reads a calibration text block by block; what it has done lies in DIR.work until "
-           "the folder is there, and --resume\n"
-           "goes on with it.",
+           "gptq), and a KV cache that is calibrated, read a text block by block; what is done lies "
+           "in DIR.work until the folder is\n"
+           "there, and --resume goes on with it.",
        .example = "  farthing quantize models/stories260k -o /tmp/stories-int4 --format int4_g32\n"
                   "  farthing quantize models/stories260k -o /tmp/stories-gptq --format int4_g32 "
                   "--method gptq\n"
