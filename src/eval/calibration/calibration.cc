@@ -88,7 +88,7 @@ Result<CalibrationWindows> calibration_windows(const Checkpoint& from,
   Windows windows = TRY(Windows::of_text(TRY(from.tokenizer()), text,
                                          {.tokens = options.samples * length, .context = length},
                                          config.vocabulary_size));
-  return CalibrationWindows{std::move(text), std::move(windows)};
+  return CalibrationWindows{{{}, std::move(text.name), std::move(text.digest)}, std::move(windows)};
 }
 
 Result<std::shared_ptr<const Calibration>> calibrate(Context& context, Checkpoint& from,

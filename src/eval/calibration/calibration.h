@@ -25,7 +25,7 @@ struct CalibrationOptions {
 
 // What a calibration reads.
 struct CalibrationWindows {
-  EvaluationText text;
+  EvaluationText text;  // its name and digest; a long text is not kept
   Windows windows;
 };
 Result<CalibrationWindows> calibration_windows(const Checkpoint& from,
