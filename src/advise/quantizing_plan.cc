@@ -10,6 +10,7 @@
 #include "advise/serving_plan.h"
 #include "base/rehearsal.h"
 #include "quant/quantize.h"
+#include "quant/rotation/rotated_checkpoint.h"
 #include "quant/stages/quantize_stages.h"
 
 namespace farthing {
@@ -141,12 +142,15 @@ Result<> count_disk(Checkpoint& from, const QuantizeOptions& options, Quantizing
 
 }  // namespace
 
-Result<QuantizingPlan> plan_quantizing(int threads, Isa isa, Checkpoint& from,
+Result<QuantizingPlan> plan_quantizing(int threads, Isa isa, Checkpoint& unrotated,
                                        const QuantizeOptions& wanted,
                                        const CalibrationOptions& calibration) {
   QuantizingPlan plan;
   QuantizeOptions options = wanted;
   TRY(check_options(options));
+  std::unique_ptr<Checkpoint> rotated;
+  if (options.rotation.any()) rotated = TRY(rotated_checkpoint(unrotated, options.rotation));
+  Checkpoint& from = rotated ? *rotated : unrotated;
   TRY(check_rules(options, from.config()));
   const int64_t length = std::min(calibration.context, from.config().max_positions);
   const bool stages = needs_inputs(options), kv = needs_kv_scales(options);

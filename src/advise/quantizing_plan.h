@@ -19,7 +19,7 @@ struct QuantizingPlan {
 
 // Rehearses a stage of each kind (base/rehearsal.h), or one linear after the other where neither
 // the method sees inputs nor a KV cache is calibrated. Fails as quantizing does.
-Result<QuantizingPlan> plan_quantizing(int threads, Isa isa, Checkpoint& from,
+Result<QuantizingPlan> plan_quantizing(int threads, Isa isa, Checkpoint& unrotated,
                                        const QuantizeOptions& wanted,
                                        const CalibrationOptions& calibration);
 

@@ -7,6 +7,7 @@
 #include "advise/quantizing_time.h"
 #include "advise/serving_plan.h"
 #include "advise/training_plan.h"
+#include "advise/written_outline.h"
 #include "apps/command_line.h"
 #include "apps/open_model.h"
 #include "apps/output.h"
@@ -59,7 +60,7 @@ Result<QuantizeRecipe> recipe_of(const Options& options) {
   QuantizeOptions& to = out.options;
   if (options.serving.kv_cache_dtype) to.kv_cache = options.serving.kv_cache_dtype;
   fill_samples(out);
-  const bool anything = to.tables || to.method != nullptr || !to.rules.empty();
+  const bool anything = to.tables || to.method != nullptr || !to.rules.empty() || to.rotation.any();
   if (to.scheme.weights != nullptr || !anything) return out;
   return fail(no_format());
 }
@@ -266,13 +267,20 @@ Result<> run(const CommonOptions& common, const Options& options) {
     const Recipe training = TRY(Recipe::read(options.train, "data"));
     facts.training = TRY(plan_training(threads, isa, *checkpoint, training));
   }
-  facts.plan = TRY(plan_serving(threads, isa, *checkpoint, serving));
-  facts.share = share_of(config, facts.plan, facts.plan.kv_codec, options.parallel);
+  // A rotated model is one that was written.
+  std::unique_ptr<Checkpoint> written;
+  if (recipe.options.rotation.any()) {
+    written = TRY(open_written_outline(*checkpoint, recipe.options));
+    serving.quantize = std::nullopt;
+  }
+  Checkpoint& served = written ? *written : *checkpoint;
+  facts.plan = TRY(plan_serving(threads, isa, served, serving));
+  facts.share = share_of(served.config(), facts.plan, facts.plan.kv_codec, options.parallel);
   const std::vector<Card> cards =
       options.memory_gib > 0
           ? std::vector<Card>{{"--memory", static_cast<double>(options.memory_gib)}}
           : known_cards();
-  facts.fits = fits_of(config, facts.plan, facts.share, cards);
+  facts.fits = fits_of(served.config(), facts.plan, facts.share, cards);
   return print(common.json ? json_text(common, facts) : text(common, facts));
 }
 
