@@ -10,14 +10,13 @@
 #include "advise/serving_plan.h"
 #include "base/rehearsal.h"
 #include "quant/quantize.h"
+#include "quant/rotation/rotated_checkpoint.h"
 #include "quant/stages/quantize_stages.h"
 
 namespace farthing {
 namespace {
 
 constexpr int64_t float_bytes = static_cast<int64_t>(sizeof(float));
-
-bool is_head(const ModelConfig& config, int64_t stage) { return stage + 1 == stage_count(config); }
 
 // Whether a stage, the head's, quantizes the table.
 bool is_staged_table(const ModelConfig& config, const LinearSpec& spec) {
@@ -64,6 +63,55 @@ Result<> rehearse_stages(Context& context, Checkpoint& from, const QuantizeOptio
   return {};
 }
 
+// What the calibration of a KV cache takes at its highest moment: stages of the model as it will be
+// stored, whose linears the method quantizes once more where it sees no inputs. Where it does, its
+// own stages take all of that too.
+Result<int64_t> rehearse_kv_stages(Context& context, Checkpoint& from,
+                                   const QuantizeOptions& options, int64_t length) {
+  const ModelConfig& config = from.config();
+  const std::vector<int32_t> tokens(static_cast<size_t>(length), 0);
+  QuantizingSource source(context, from, options);
+  std::set<std::string> kinds;
+  const int64_t before = memory_use().now_bytes;
+  int64_t most = 0;
+  const auto take_peak = [&] {
+    most = std::max(most, memory_use().peak_bytes - before);
+    reset_peak_memory();
+  };
+  reset_peak_memory();
+  for (int64_t stage = 1; !is_head(config, stage); ++stage) {
+    if (!kinds.insert(kind_of_stage(config, stage, options)).second) continue;
+    const auto built = TRY(build_stage(context, config, stage, source));
+    take_peak();
+    Workspace workspace;
+    Context own{context.pool, context.isa, workspace};
+    Tensor rows(DType::f32, {length, config.hidden_size});
+    const StageRows window{.tokens = tokens, .hidden = rows.view<float>()};
+    built->run(own, window);
+    // Now the workspace is one block, as large as what is touched: gaps in the first ones are not.
+    reset_peak_memory();
+    built->run(own, window);
+    take_peak();
+  }
+  return most;
+}
+
+// Floats that a stage keeps of a token for its last step (quant/stages/last_step.h), at most.
+int64_t most_kept(const ModelConfig& config) {
+  int64_t most = 0;
+  for (int64_t stage = 1; stage + 1 < stage_count(config); ++stage) {
+    const StagePlace place = place_of_stage(config, stage);
+    if (place.attention == place.mlp) continue;
+    int64_t floats = steps_of_stage(config, stage).back().front().linears.front().k;
+    if (const ExpertsPlan& plan = place.block->experts; place.mlp && !plan.experts.empty()) {
+      floats *= plan.routing.chosen;
+      if (!plan.shared.inputs.empty()) floats += plan.shared.down.k;
+    }
+    most = std::max(most, floats);
+  }
+  return most;
+}
+
 // What a file holds of a linear, its input's parameters too.
 int64_t stored_bytes(const LinearSpec& spec, const Scheme& scheme) {
   int64_t sum = stored_bytes(*scheme.weights, spec.n, spec.k);
@@ -100,24 +148,30 @@ Result<> count_disk(Checkpoint& from, const QuantizeOptions& options, Quantizing
   for (const LinearSpec& spec : specs.tables) TRY(add(spec, true));
   for (const LinearSpec& spec : specs.linears) TRY(add(spec, false));
   for (const VectorSpec& spec : specs.vectors) plan.output += spec.size * float_bytes;
+  if (needs_kv_scales(options))
+    plan.output += 2 * from.config().layers * from.config().kv_heads * float_bytes;
   plan.output += companion_bytes(from.path());
-  // The hidden states of a stage and of the one before it.
-  plan.work += 2 * plan.tokens * from.config().hidden_size * float_bytes;
+  // The hidden states of a stage and of the one before it, and what its last step gets.
+  const int64_t kept = stages ? most_kept(from.config()) : 0;
+  plan.work += (2 * from.config().hidden_size + kept) * plan.tokens * float_bytes;
   return {};
 }
 
 }  // namespace
 
-Result<QuantizingPlan> plan_quantizing(int threads, Isa isa, Checkpoint& from,
+Result<QuantizingPlan> plan_quantizing(int threads, Isa isa, Checkpoint& unrotated,
                                        const QuantizeOptions& wanted,
                                        const CalibrationOptions& calibration) {
   QuantizingPlan plan;
   QuantizeOptions options = wanted;
   TRY(check_options(options));
+  std::unique_ptr<Checkpoint> rotated;
+  if (options.rotation.any()) rotated = TRY(rotated_checkpoint(unrotated, options.rotation));
+  Checkpoint& from = rotated ? *rotated : unrotated;
   TRY(check_rules(options, from.config()));
   const int64_t length = std::min(calibration.context, from.config().max_positions);
-  const bool stages = needs_inputs(options);
-  if (stages) plan.tokens = calibration.samples * length;
+  const bool stages = needs_inputs(options), kv = needs_kv_scales(options);
+  if (stages || kv) plan.tokens = calibration.samples * length;
   {
     const Rehearsal rehearsal;
     ContextOwner owner(threads, isa);
@@ -129,6 +183,8 @@ Result<QuantizingPlan> plan_quantizing(int threads, Isa isa, Checkpoint& from,
       Workspace workspace;
       Context own{context.pool, context.isa, workspace};
       TRY(rehearse_stages(own, from, options, length));
+    } else if (kv) {
+      plan.memory = TRY(rehearse_kv_stages(context, from, options, length));
     }
     const TensorSpecs specs = tensors_of(from.config());
     QuantizingSource source(context, from, options);
@@ -136,7 +192,7 @@ Result<QuantizingPlan> plan_quantizing(int threads, Isa isa, Checkpoint& from,
       if (!stages || !is_staged_table(from.config(), spec)) TRY(source.table(spec));
     for (const LinearSpec& spec : specs.linears)
       if (!stages || !choice_for(options, spec, false)) TRY(source.linear(spec));
-    plan.memory = memory_use().peak_bytes - before;
+    plan.memory = std::max(plan.memory, memory_use().peak_bytes - before);
     plan.process = anonymous_bytes();
     // Static activations alone are calibrated with the whole model as it is.
     if (has_static_activations(options) && !stages) {

@@ -17,9 +17,9 @@ struct QuantizingPlan {
   int64_t peak() const { return memory + process; }
 };
 
-// Rehearses a stage of each kind (base/rehearsal.h), or one linear after the other where the method
-// sees no inputs. Fails as quantizing does.
-Result<QuantizingPlan> plan_quantizing(int threads, Isa isa, Checkpoint& from,
+// Rehearses a stage of each kind (base/rehearsal.h), or one linear after the other where neither
+// the method sees inputs nor a KV cache is calibrated. Fails as quantizing does.
+Result<QuantizingPlan> plan_quantizing(int threads, Isa isa, Checkpoint& unrotated,
                                        const QuantizeOptions& wanted,
                                        const CalibrationOptions& calibration);
 

@@ -133,26 +133,37 @@ Result<double> quantizing_seconds(int threads, Isa isa, Checkpoint& from,
   const TensorSpecs specs = tensors_of(config);
   for (const LinearSpec& spec : specs.tables) TRY(add_method(spec, true));
   for (const LinearSpec& spec : specs.linears) TRY(add_method(spec, false));
-  if (tokens == 0) return seconds;  // no method that sees inputs
+  if (tokens == 0) return seconds;  // nothing reads a text
 
-  // Each step's pass runs the steps before it, and the last one all of them; inputs are added to
-  // half a Gram matrix, for each group.
+  // The calibration of a KV cache runs the model once. Where no method sees inputs, it quantizes
+  // every linear once more for that.
+  const bool inputs = needs_inputs(options), kv = needs_kv_scales(options);
+  if (!inputs) seconds *= 2;
+  // Each step's pass runs the steps before it, and the one that gives the stage's output the last
+  // step (of attention and mlp at once: all); how values are read is seen by running their own
+  // step; inputs are added to half a Gram matrix, for each group.
   double products = 0;
   for (int64_t stage = 1; stage + 1 < stage_count(config); ++stage) {
-    double before = 0;
+    double before = 0, last = 0;
+    const StagePlace place = place_of_stage(config, stage);
     const double share = share_of_experts(config, stage);
     for (const LinearStep& step : steps_of_stage(config, stage)) {
-      products += before;
+      if (inputs) products += before;
+      last = 0;
+      bool has_values = false;
       for (const LinearGroup& group : step) {
         const auto k = static_cast<double>(group.linears.front().k);
         const bool expert = group.linears.front().name.find(".experts.") != std::string::npos;
         const double rows = expert ? share : 1;
         if (wants_gram(options, group)) products += rows * k * k / 2;
-        for (const LinearSpec& spec : group.linears)
-          before += rows * static_cast<double>(spec.n) * k;
+        has_values = has_values || group.values;
+        for (const LinearSpec& spec : group.linears) last += rows * static_cast<double>(spec.n) * k;
       }
+      before += last;
+      if (inputs && has_values) products += last;
     }
-    products += before * (options.rescaling != nullptr ? 2 : 1);
+    if (inputs) products += place.attention == place.mlp ? before : last;
+    products += before * (kv + (options.rescaling != nullptr));
   }
   return seconds + products * static_cast<double>(tokens) * pace_of_products(owner.get());
 }

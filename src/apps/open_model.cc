@@ -10,17 +10,28 @@ Result<std::unique_ptr<ContextOwner>> open_context(const CommonOptions& common) 
 }
 
 Result<std::unique_ptr<Model>> load_model(Context& context, Checkpoint& checkpoint,
-                                          const std::optional<Scheme>& scheme, PackTime time,
-                                          const RangeOptions& range) {
+                                          const LoadingFormat& format, PackTime time) {
   ProgressBar progress;
-  if (!scheme) return build_model(context, checkpoint.config(), checkpoint, progress, time);
+  if (!format.scheme) return build_model(context, checkpoint.config(), checkpoint, progress, time);
   QuantizeOptions options;
-  options.scheme = *scheme;
+  options.scheme = *format.scheme;
   options.method = find_algorithm("rtn");
-  options.range = range;
+  if (format.outlier_threshold >= 0) options.range.outlier_threshold = format.outlier_threshold;
   TRY(calibrate_for(context, checkpoint, {}, options, progress));
   QuantizingSource source(context, checkpoint, options);
   return build_model(context, checkpoint.config(), source, progress, time);
+}
+
+void declare_format(OptionList& list, LoadingFormat& target) {
+  list.parsed("--format", "SCHEME", target.scheme, parse_scheme,
+              "Quantize to this scheme while loading");
+  declare_outlier_threshold(list, target.outlier_threshold);
+}
+
+Result<> check_format(const LoadingFormat& format) {
+  QuantizeOptions wanted;
+  if (format.scheme) wanted.scheme = *format.scheme;
+  return check_outlier_threshold(format.outlier_threshold >= 0, wanted);
 }
 
 void declare_outlier_threshold(OptionList& list, float& target) {

@@ -19,12 +19,21 @@ namespace farthing {
 // FARTHING_FORCE_ISA.
 Result<std::unique_ptr<ContextOwner>> open_context(const CommonOptions& common);
 
-// Builds the model of a checkpoint, showing progress; with `quantize` its linears are quantized on
-// the way; static activations are calibrated with the built-in text first.
+// What a model is quantized to while it is loaded.
+struct LoadingFormat {
+  std::optional<Scheme> scheme;  // absent: it stays as it is stored
+  float outlier_threshold = -1;  // -1: the default
+};
+// The options --format and --outlier-threshold of what runs a model.
+void declare_format(OptionList& list, LoadingFormat& target);
+// Fails where the threshold has no outlier columns to choose.
+Result<> check_format(const LoadingFormat& format);
+
+// Builds the model of a checkpoint, showing progress. Static activations are calibrated with the
+// built-in text first.
 Result<std::unique_ptr<Model>> load_model(Context& context, Checkpoint& checkpoint,
-                                          const std::optional<Scheme>& scheme = std::nullopt,
-                                          PackTime time = PackTime::loading,
-                                          const RangeOptions& range = {});
+                                          const LoadingFormat& format = {},
+                                          PackTime time = PackTime::loading);
 
 // --outlier-threshold, declared alike by all commands; -1: not given.
 void declare_outlier_threshold(OptionList& list, float& target);

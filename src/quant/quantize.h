@@ -78,10 +78,10 @@ struct StagesOptions {
 };
 
 // Writes a Hugging Face directory whose config.json has a section for the scheme
-// (docs/checkpoint.md). One linear is in memory at a time, or one block where the method sees
-// inputs; but the whole model where only static activations must be calibrated (unless the options
-// bring a calibration), and where scales of a KV cache are. The directory is complete or absent;
-// beside it TO.work holds what a method that sees inputs has done so far, and goes when the
+// (docs/checkpoint.md). One linear is in memory at a time, or one stage where the method sees
+// inputs and where scales of a KV cache are calibrated; but the whole model where only static
+// activations must be calibrated (unless the options bring a calibration). The directory is
+// complete or absent; beside it TO.work holds what stages have done so far, and goes when the
 // directory is there.
 Result<std::vector<LayerReport>> quantize_checkpoint(Context& context, Checkpoint& from,
                                                      const QuantizeOptions& options,

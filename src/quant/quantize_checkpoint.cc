@@ -8,6 +8,7 @@
 #include "quant/stages/earlier.h"
 #include "quant/stages/layer_report_json.h"
 #include "quant/stages/quantize_stages.h"
+#include "quant/stages/work_identity.h"
 
 namespace farthing {
 namespace {
@@ -17,6 +18,12 @@ void write_calibration(JsonWriter& json, const std::string& text, const std::str
   json.key("calibration").begin_object().field("text", text).field("text_digest", digest);
   json.field("tokens", tokens).end_object();
 }
+
+struct KvCalibration {
+  std::string text, text_digest;  // as in EvaluationText
+  int64_t tokens = 0;             // that were read
+  KvScales scales;
+};
 
 std::string manifest(const QuantizeOptions& options, const StagesRun& stages,
                      const KvCalibration* kv, const std::vector<LayerReport>& reports) {
@@ -32,8 +39,9 @@ std::string manifest(const QuantizeOptions& options, const StagesRun& stages,
     write_calibration(json, c->text, c->text_digest, c->tokens);
   }
   if (kv != nullptr) {
-    json.key("kv_cache").begin_object().field("range", range_method_name(kv->range.method));
-    if (kv->range.method == RangeMethod::percentile) json.field("percentile", kv->range.percentile);
+    const RangeOptions& range = options.kv_cache_range;
+    json.key("kv_cache").begin_object().field("range", range_method_name(range.method));
+    if (range.method == RangeMethod::percentile) json.field("percentile", range.percentile);
     write_calibration(json, kv->text, kv->text_digest, kv->tokens);
     json.end_object();
   }
@@ -49,15 +57,22 @@ std::string manifest(const QuantizeOptions& options, const StagesRun& stages,
   return json.take() + "\n";
 }
 
-// With the model as it will be stored.
+// With the model as it will be stored. In `work`, where stages leave theirs: `resume` goes on with
+// what is there.
 Result<KvCalibration> calibrate_kv(Context& context, const Checkpoint& from, WeightSource& weights,
                                    const QuantizeOptions& options, const StagesRun& stages,
-                                   CalibrationOptions calibration, Progress& progress) {
-  QuantizeOptions plain = options;
-  plain.kv_cache = KvCodec::f32;
-  QuantizingSource source(context, weights, plain, stages);
-  calibration.range = options.kv_cache_range;
-  return calibrate_kv_cache(context, from, source, calibration, progress);
+                                   const CalibrationOptions& calibration,
+                                   const std::filesystem::path& work, bool resume,
+                                   Progress& progress) {
+  const CalibrationWindows read = TRY(calibration_windows(from, calibration));
+  TRY(WorkFolder::open(work, work_identity(from, options, read), resume));
+  QuantizingSource source(context, weights, options, stages);
+  KvScales scales = TRY(calibrate_kv_cache(context, from.config(), source, read.windows,
+                                           options.kv_cache_range, work, progress));
+  return KvCalibration{.text = read.text.name,
+                       .text_digest = read.text.digest,
+                       .tokens = read.windows.count() * read.windows.context(),
+                       .scales = std::move(scales)};
 }
 
 }  // namespace
@@ -89,8 +104,9 @@ Result<std::vector<LayerReport>> quantize_checkpoint(Context& context, Checkpoin
                                  progress));
   std::optional<KvCalibration> kv;
   if (needs_kv_scales(options)) {
-    kv = TRY(calibrate_kv(context, from, weights, options, stages, how.calibration, progress));
-    options.kv_scales = std::make_shared<KvScales>(kv->scales());
+    kv = TRY(calibrate_kv(context, from, weights, options, stages, how.calibration, work,
+                          how.resume || needs_inputs(options), progress));
+    options.kv_scales = std::make_shared<KvScales>(kv->scales);
   }
   QuantizingSource source(context, weights, options, stages);
   RescaledSource kept(weights, stages.factors);
@@ -122,7 +138,7 @@ Result<std::vector<LayerReport>> quantize_checkpoint(Context& context, Checkpoin
       .manifest = [&] { return manifest(options, stages, kv ? &*kv : nullptr, reports()); }};
   TRY(write_checkpoint(writing, to, progress));
   std::error_code ignored;
-  if (needs_inputs(options)) std::filesystem::remove_all(work, ignored);
+  if (needs_inputs(options) || kv) std::filesystem::remove_all(work, ignored);
   return reports();
 }
 

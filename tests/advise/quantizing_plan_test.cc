@@ -38,12 +38,31 @@ TEST(QuantizingPlan, EveryFamilyHasOneByEveryKindOfMethod) {
     }
 }
 
+// f32 for what is turned and stays; the head is no longer the embedding.
+TEST(QuantizingPlan, ARotatedModelStoresEmbeddingAndHeadInF32) {
+  const auto path = std::filesystem::path(FARTHING_SOURCE_DIR "/models/stories260k");
+  const auto output = [&](const std::string& rotation) {
+    const auto checkpoint = Checkpoint::open(path).value();
+    QuantizeOptions options;
+    options.scheme = parse_scheme("int4_g32").value();
+    options.method = find_algorithm("rtn");
+    if (!rotation.empty()) options.rotation = parse_rotation(rotation).value();
+    return plan_quantizing(1, choose_isa().value(), *checkpoint, options, {}).value().output;
+  };
+  const auto checkpoint = Checkpoint::open(path).value();
+  const LinearSpec embedding = tensors_of(checkpoint->config()).tables.front();
+  const int64_t stored = checkpoint->table(embedding).value().weight.bytes();
+  EXPECT_EQ(output("r1") - output(""), 2 * embedding.n * embedding.k * 4 - stored);
+  EXPECT_EQ(output("r3,r4"), output(""));
+}
+
 TEST(QuantizingPlan, TheWorkFolderHoldsHiddenStatesOfTwoStages) {
   const auto path = std::filesystem::path(FARTHING_SOURCE_DIR "/models/stories260k");
   const auto work = [&](int64_t samples) {
     return plan_of(path, "int4_g32", "imatrix", {.samples = samples, .context = 64}).work;
   };
-  EXPECT_EQ(work(10) - work(4), 2 * 6 * 64 * 64 * 4);
+  // hidden states twice, and what the down projection gets of as many tokens
+  EXPECT_EQ(work(10) - work(4), (2 * 64 + 172) * 6 * 64 * 4);
 }
 
 TEST(QuantizingPlan, GptqTakesMoreMemoryThanSumsOverColumnsByTwoGramMatrices) {

@@ -142,8 +142,23 @@ TEST(Outliers, TheThresholdDecidesHowManyColumnsAreKept) {
   }
 }
 
+TEST(Outliers, TheThresholdCountsWhereAModelRunsToo) {
+  const auto with = [](std::vector<std::string> more) {
+    std::vector<std::string> arguments{
+        "run", stories(), "-p",       "Once upon a time",      "-n", "4", "--temp",
+        "0",   "--json",  "--format", "int8_row@int8_outliers"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    const ProgramRun run = farthing(arguments);
+    EXPECT_EQ(run.status, 0) << run.err;
+    return run.out.substr(run.out.find("\"logprobs\""));
+  };
+  const auto logprobs = [](const std::string& out) { return out.substr(0, out.find(']')); };
+  EXPECT_EQ(logprobs(with({"--outlier-threshold", "6"})), logprobs(with({})));
+  EXPECT_NE(logprobs(with({"--outlier-threshold", "1"})), logprobs(with({})));
+}
+
 TEST(Outliers, AThresholdForASchemeWithoutThemIsRefused) {
-  for (const char* command : {"eval", "quantize", "compare"}) {
+  for (const char* command : {"eval", "quantize", "compare", "run", "bench", "kernels"}) {
     std::vector<std::string> arguments{command, stories(), "--outlier-threshold", "3"};
     arguments.push_back(std::string(command) == "compare" ? "--formats" : "--format");
     arguments.emplace_back("int8_row@int8_token");

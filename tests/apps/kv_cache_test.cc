@@ -91,6 +91,16 @@ TEST_F(KvCacheOfCommands, IsTrainedServedAndExported) {
   EXPECT_EQ(eval["kv_cache_dtype"], "int8_static");
 }
 
+// 5 blocks bring 4 scales for keys and 4 for values each, which are no parameters.
+TEST_F(KvCacheOfCommands, HasScalesThatAreNoParameters) {
+  const auto with = json_of({"inspect", model_}), without = json_of({"inspect", stories()});
+  EXPECT_EQ(with["parameters"], without["parameters"]);
+  EXPECT_EQ(with["tensors"].size(), without["tensors"].size() + 2 * 5);
+  const ProgramRun run = farthing({"inspect", model_});
+  EXPECT_EQ(run.status, 0);
+  EXPECT_NE(run.out.find("260,032 parameters"), std::string::npos) << run.out;
+}
+
 TEST(KvCacheWithoutScales, IsAnErrorThatNamesTheCommand) {
   const std::vector<std::vector<std::string>> commands{
       {"eval", stories(), "--tokens", "128", "--context", "64"},

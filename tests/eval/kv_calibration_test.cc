@@ -8,7 +8,11 @@
 #include <cmath>
 
 #include "base/random.h"
-#include "kernels/attention/attention.h"
+#include "base/support/scratch_folder.h"
+#include "eval/calibration/calibration.h"
+#include "eval/support/kv_magnitudes.h"
+#include "model/support/families.h"
+#include "model/support/models.h"
 
 namespace farthing {
 namespace {
@@ -23,63 +27,26 @@ KvScales calibrated(RangeOptions range, int threads = 2, Isa isa = supported_isa
   ContextOwner owner(threads, isa);
   NoProgress progress;
   const auto checkpoint = stories();
-  CalibrationOptions options = two_windows;
-  options.range = range;
-  return calibrate_kv_cache(owner.get(), *checkpoint, *checkpoint, options, progress)
-      .value()
-      .scales();
+  const auto read = calibration_windows(*checkpoint, two_windows).value();
+  ScratchFolder work;
+  return calibrate_kv_cache(owner.get(), checkpoint->config(), *checkpoint, read.windows, range,
+                            work.path(), progress)
+      .value();
 }
 
-// Of each head of each layer, every magnitude that a cache of f32 holds behind the windows, sorted.
-struct Magnitudes {
-  std::vector<std::vector<float>> keys, values;
-};
-
-const Magnitudes& magnitudes() {
-  static const Magnitudes all = [] {
+const testing::KvMagnitudes& magnitudes() {
+  static const testing::KvMagnitudes all = [] {
     ContextOwner owner(1, supported_isas().back());
-    Context& context = owner.get();
-    NoProgress progress;
     const auto checkpoint = stories();
-    const auto model = build_model(context, checkpoint->config(), *checkpoint, progress).value();
     const auto read = calibration_windows(*checkpoint, two_windows).value();
-    const ModelConfig& config = model->config();
-    const int64_t d = config.head_dim, length = read.windows.context();
-    const auto heads = static_cast<size_t>(config.layers * config.kv_heads);
-    Magnitudes out{std::vector<std::vector<float>>(heads), std::vector<std::vector<float>>(heads)};
-    Tensor logits(DType::f32, {length, config.vocabulary_size});
-    const AttentionKernel& kernel = choose_attention_kernel(context.isa);
-    std::vector<float> page(static_cast<size_t>(decoded_page_floats(d)));
-    for (int64_t w = 0; w < read.windows.count(); ++w) {
-      Sequence sequence = model->new_sequence(length, KvCodec::f32);
-      model->forward(context, sequence, read.windows[w], logits.view<float>());
-      for (size_t i = 0; i < heads; ++i) {
-        const auto layer = static_cast<int64_t>(i) / config.kv_heads;
-        const auto head = static_cast<int64_t>(i) % config.kv_heads;
-        for (int64_t begin = 0; begin < length; begin += kv_page_positions) {
-          const int64_t count = std::min(kv_page_positions, length - begin);
-          const auto add = [&](std::vector<float>& to) {
-            for (int64_t j = 0; j < count * d; ++j)
-              to.push_back(std::fabs(page[static_cast<size_t>(j)]));
-          };
-          const int64_t p = begin / kv_page_positions;
-          kernel->decode_keys(sequence.cache.keys(layer, head), p, d, count, page.data());
-          add(out.keys[i]);
-          kernel->decode_values(sequence.cache.values(layer, head), p, d, count, page.data());
-          add(out.values[i]);
-        }
-      }
-    }
-    for (auto* side : {&out.keys, &out.values})
-      for (auto& head : *side) std::sort(head.begin(), head.end());
-    return out;
+    return testing::kv_magnitudes(owner.get(), checkpoint->config(), *checkpoint, read.windows);
   }();
   return all;
 }
 
 template <class Fact>
 void for_each_head(const KvScales& scales, const Fact& fact) {
-  const Magnitudes& seen = magnitudes();
+  const testing::KvMagnitudes& seen = magnitudes();
   ASSERT_EQ(scales.keys.size(), seen.keys.size());
   ASSERT_EQ(scales.values.size(), seen.values.size());
   for (size_t i = 0; i < seen.keys.size(); ++i) {
@@ -134,32 +101,46 @@ TEST(KvCalibration, MseHasTheLeastSquaredErrorOfEachHead) {
   EXPECT_GT(narrower, 0);
 }
 
+// Signs do not count: all magnitudes join in one histogram. Some heads are enough.
 TEST(KvCalibration, EntropyIsThatOfAnActivationWithTheSameValues) {
-  SeenInput narrow, wide;
-  for (uint64_t i = 0; i < 4000; ++i) {
-    const float x = random_normal(1, 1, i), y = i == 7 ? 60.0f : 3 * x;
-    narrow.add({&x, 1, 1, 1}, true);
-    wide.add({&y, 1, 1, 1}, true);
-  }
-  const KvCalibration seen{.text = {},
-                           .text_digest = {},
-                           .tokens = 1,
-                           .range = {.method = RangeMethod::entropy},
-                           .keys = {narrow},
-                           .values = {wide}};
-  const auto scale_of = [&](const SeenInput& input) {
-    return static_input(Activations::int8_static,
-                        chosen_range(input, Activations::int8_static, seen.range))
-        .scale;
-  };
-  EXPECT_EQ(seen.scales(), (KvScales{{scale_of(narrow)}, {scale_of(wide)}}));
-  EXPECT_LT(seen.scales().values[0], 60.0f / 127);
+  const RangeOptions entropy{.method = RangeMethod::entropy};
+  int narrower = 0, head = 0;
+  for_each_head(calibrated(entropy), [&](float scale, const std::vector<float>& magnitudes) {
+    if (head++ % 7 != 0) return;
+    const auto count = static_cast<int64_t>(magnitudes.size());
+    SeenInput seen;
+    seen.add({magnitudes.data(), 1, count, count}, true);
+    EXPECT_EQ(scale, static_input(Activations::int8_static,
+                                  chosen_range(seen, Activations::int8_static, entropy))
+                         .scale);
+    narrower += 127 * scale < magnitudes.back();
+  });
+  EXPECT_GT(narrower, 0);
 }
 
 TEST(KvCalibration, NeitherThreadsNorTheInstructionSetChangeIt) {
   const KvScales expected = calibrated({.method = RangeMethod::mse}, 1, Isa::portable);
   for (const Isa isa : supported_isas())
     EXPECT_EQ(calibrated({.method = RangeMethod::mse}, 3, isa), expected) << isa_name(isa);
+}
+
+// Stage by stage, a head gets what it gets in the whole model.
+TEST(KvCalibration, OfEveryFamilyIsThatOfTheWholeModel) {
+  ContextOwner owner(2, supported_isas().back());
+  NoProgress progress;
+  for (const std::string& family : testing::families()) {
+    const auto from = Checkpoint::open(testing::family_path(family)).value();
+    const ModelConfig& config = from->config();
+    const auto windows = Windows::cut(testing::some_tokens(2 * 23, config.vocabulary_size),
+                                      {.tokens = 2 * 23, .context = 23}, "test")
+                             .value();
+    ScratchFolder work;
+    const auto got =
+        calibrate_kv_cache(owner.get(), config, *from, windows, {}, work.path(), progress);
+    ASSERT_TRUE(got.has_value()) << family << " " << got.error().text();
+    EXPECT_EQ(*got, testing::kv_magnitudes(owner.get(), config, *from, windows).scales()) << family;
+    EXPECT_EQ(work.names(), std::vector<std::string>{"kv-scales.safetensors"}) << family;
+  }
 }
 
 }  // namespace

@@ -6,8 +6,8 @@
 
 #include "base/file.h"
 #include "base/support/scratch_folder.h"
-#include "eval/calibration/kv_calibration.h"
 #include "eval/scorer.h"
+#include "eval/support/kv_magnitudes.h"
 #include "io/safetensors/safetensors.h"
 #include "model/support/models.h"
 #include "quant/quantize.h"
@@ -23,17 +23,25 @@ class KvCacheOfModel : public ::testing::Test {
     std::optional<KvCodec> kv_cache = KvCodec::int8_static;
     std::vector<std::string> redo = {};
     const char* rescaling = nullptr;
+    bool resume = false;
+    RangeMethod range = RangeMethod::absmax;  // of the cache
   };
   Result<std::vector<LayerReport>> quantize(const std::filesystem::path& from,
                                             const std::filesystem::path& to, const What& what) {
+    return quantize(from, to, what, quiet_);
+  }
+  Result<std::vector<LayerReport>> quantize(const std::filesystem::path& from,
+                                            const std::filesystem::path& to, const What& what,
+                                            Progress& progress) {
     ContextOwner owner(2, supported_isas().back());
     QuantizeOptions options;
     options.scheme = parse_scheme(what.scheme).value();
     options.method = find_algorithm(what.method);
     options.kv_cache = what.kv_cache;
+    options.kv_cache_range.method = what.range;
     if (what.rescaling != nullptr) options.rescaling = find_rescaling(what.rescaling);
-    return quantize_checkpoint(owner.get(), *Checkpoint::open(from).value(), options, to, quiet_,
-                               {.calibration = calibration, .redo = what.redo});
+    return quantize_checkpoint(owner.get(), *Checkpoint::open(from).value(), options, to, progress,
+                               {calibration, what.resume, what.redo});
   }
   KvCacheFormat format_of(const std::filesystem::path& path) {
     return Checkpoint::open(path).value()->kv_cache().value();
@@ -42,6 +50,11 @@ class KvCacheOfModel : public ::testing::Test {
     const auto scales = format_of(path).scales;
     EXPECT_NE(scales, nullptr) << path;
     return scales == nullptr ? KvScales{} : *scales;
+  }
+  // By the extremes of what the whole model puts into a cache of f32.
+  KvScales of_whole_model(Context& context, Checkpoint& stored) {
+    const auto read = calibration_windows(stored, calibration).value();
+    return testing::kv_magnitudes(context, stored.config(), stored, read.windows).scales();
   }
   // With one tensor replaced, or removed where `tensor` is empty.
   Error error_with_tensor(const std::string& name, const Tensor& tensor) {
@@ -73,10 +86,8 @@ TEST_F(KvCacheOfModel, StoresTheScalesOfTheQuantizedModel) {
     const KvCacheFormat format = stored->kv_cache().value();
     EXPECT_EQ(format.codec, KvCodec::int8_static);
     ContextOwner owner(1, supported_isas().back());
-    const auto again =
-        calibrate_kv_cache(owner.get(), *stored, *stored, calibration, quiet_).value();
     ASSERT_NE(format.scales, nullptr);
-    EXPECT_EQ(*format.scales, again.scales()) << method;
+    EXPECT_EQ(*format.scales, of_whole_model(owner.get(), *stored)) << method;
   }
   EXPECT_NE(scales_of(folder_ / "rtn"), scales_of(folder_ / "gptq"));
 }
@@ -123,6 +134,73 @@ TEST_F(KvCacheOfModel, RedoKeepsTheScales) {
                   .has_value());
   EXPECT_EQ(format_of(first_).codec, KvCodec::int8_static);
   EXPECT_EQ(scales_of(first_), before);
+}
+
+// Stands for a process that ends between two writes, and counts what is done of a calibration.
+class Stop : public Progress {
+ public:
+  explicit Stop(std::string at) : at_(std::move(at)) {}
+  void update(double, double, std::string_view what) override {
+    if (what == at_) throw 1;
+    windows += what.starts_with("calibrating the KV cache");
+  }
+  int windows = 0;
+
+ private:
+  std::string at_;
+};
+
+TEST_F(KvCacheOfModel, AnInterruptedCalibrationGoesOnAndEndsWithTheSameBytes) {
+  for (const char* method : {"rtn", "gptq"}) {
+    ASSERT_TRUE(quantize(stories_, first_, {.method = method}).has_value());
+    // Ten stages run two windows each: the last block's mlp and the head give no keys.
+    for (const auto& [at, left] : {std::pair{"embedding, window 1 of 2", 20},
+                                   {"block 0, attention, window 2 of 2", 20},
+                                   {"block 2, mlp, window 1 of 2", 8},
+                                   {"block 4, attention, window 2 of 2", 2}}) {
+      Stop stop(std::string("calibrating the KV cache, ") + at), all("");
+      EXPECT_THROW((void)quantize(stories_, second_, {.method = method}, stop), int);
+      EXPECT_FALSE(std::filesystem::exists(second_)) << at;
+      const auto asked = quantize(stories_, second_, {.method = method});
+      ASSERT_FALSE(asked.has_value());  // not without being asked
+      EXPECT_NE(asked.error().remedy.find("--resume"), std::string::npos);
+      ASSERT_TRUE(quantize(stories_, second_, {.method = method, .resume = true}, all)) << at;
+      EXPECT_EQ(all.windows, left) << method << " " << at;
+      for (const char* file : {"model.safetensors", "config.json", "farthing.json"})
+        EXPECT_EQ(read_all(second_ / file), read_all(first_ / file)) << method << " " << at;
+      EXPECT_EQ(folder_.names(), (std::vector<std::string>{"first", "second"}));
+      std::filesystem::remove_all(second_);
+    }
+    std::filesystem::remove_all(first_);
+  }
+}
+
+TEST_F(KvCacheOfModel, AnInterruptedCalibrationIsOfOneRange) {
+  Stop stop("calibrating the KV cache, block 1, mlp, window 1 of 2");
+  EXPECT_THROW((void)quantize(stories_, first_, {}, stop), int);
+  const auto other = quantize(stories_, first_, {.resume = true, .range = RangeMethod::mse});
+  ASSERT_FALSE(other.has_value());
+  EXPECT_EQ(other.error().what, "the folder holds the unfinished work of another quantization");
+  EXPECT_EQ(folder_.names(), std::vector<std::string>{"first.work"});
+}
+
+TEST_F(KvCacheOfModel, DamagedScalesOfAnInterruptedCalibrationAreRefused) {
+  Stop stop("calibrating the KV cache, block 1, mlp, window 1 of 2");
+  EXPECT_THROW((void)quantize(stories_, first_, {}, stop), int);
+  const auto path = folder_ / "first.work" / "kv-scales.safetensors";
+  const Tensor four(DType::f32, {4}), eight(DType::f32, {8});  // of one block, of two
+  const auto refused = [&](const Tensor& values, const SafetensorsMetadata& metadata) {
+    EXPECT_TRUE(write_safetensors(path, {{"keys", eight}, {"values", values}}, metadata));
+    const std::string before = read_all(path);
+    const auto resumed = quantize(stories_, first_, {.resume = true});
+    EXPECT_FALSE(resumed.has_value());
+    EXPECT_EQ(read_all(path), before);
+    EXPECT_EQ(folder_.names(), std::vector<std::string>{"first.work"});
+    return resumed ? std::string() : resumed.error().got;
+  };
+  EXPECT_EQ(refused(eight, {}), "no stage");
+  EXPECT_EQ(refused(eight, {{"stage", "12"}}), "stage 12");
+  EXPECT_EQ(refused(four, {{"stage", "3"}}), "values [4]");
 }
 
 // The evaluation's whole window, a prompt in pieces and token by token; one thread and two.

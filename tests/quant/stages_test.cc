@@ -119,13 +119,9 @@ TEST_P(FamilyStages, GoOnFromTheInputsOfTheLastStep) {
   const auto windows = Windows::cut(ids, {.tokens = tokens, .context = length}, "test");
   ASSERT_TRUE(windows.has_value());
   const ScratchFolder folder;
-  const auto write = [&](ModelStage& stage, const HiddenStates* from, const char* name,
-                         const Resumption& resumption = {}) {
-    ASSERT_TRUE(write_hidden(
-        owner.get(), stage, *windows, from, config.hidden_size, folder / name, [](int64_t) {},
-        resumption));
-  };
-  write(**build_stage(owner.get(), config, 0, **checkpoint), nullptr, "hidden");
+  const auto quiet = [](int64_t) {};
+  ASSERT_TRUE(write_hidden(owner.get(), **build_stage(owner.get(), config, 0, **checkpoint),
+                           *windows, nullptr, config.hidden_size, folder / "hidden", quiet));
   const auto from = HiddenStates::open(folder / "hidden", tokens, config.hidden_size);
   ASSERT_TRUE(from.has_value());
   for (int64_t s = 1; s + 1 < stage_count(config) && s < 5; ++s) {
@@ -138,9 +134,13 @@ TEST_P(FamilyStages, GoOnFromTheInputsOfTheLastStep) {
     ASSERT_TRUE(stage.has_value());
     const auto steps = steps_of_stage(config, s);
     ASSERT_TRUE(see_inputs(owner.get(), **stage, steps.back(), {.keep = &**kept}, *windows, *from,
-                           config.hidden_size, [](int64_t) {}));
+                           config.hidden_size, quiet));
     ASSERT_TRUE((*kept)->holds(2));
-    write(**stage, &*from, "whole");
+    const auto write = [&](LastStepInputs* inputs, const char* name) {
+      ASSERT_TRUE(write_output(owner.get(), **stage, steps, inputs, *windows, *from,
+                               config.hidden_size, folder / name, quiet));
+    };
+    write(nullptr, "whole");
     // What the linears before the last step would give now no longer matters.
     for (const auto& [name, slot] : (*stage)->weights().linears)
       for (size_t i = 0; i + 1 < steps.size(); ++i)
@@ -154,7 +154,7 @@ TEST_P(FamilyStages, GoOnFromTheInputsOfTheLastStep) {
                                                DType::f32,
                                                {Tensor(DType::f32, {spec.n, spec.k})}},
                                               {});
-    write(**stage, &*from, "resumed", {&**kept, steps});
+    write(&**kept, "resumed");
     EXPECT_EQ(bytes_of(folder / "whole"), bytes_of(folder / "resumed")) << stage_name(config, s);
   }
 }

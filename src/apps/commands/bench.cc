@@ -12,21 +12,22 @@ namespace {
 
 struct Options {
   std::string model;
-  std::optional<Scheme> format;
+  LoadingFormat format;
   std::optional<KvCodec> kv_cache;
   int64_t prompt_tokens = 512, decode_tokens = 128, repetitions = 3;
 };
 
 void declare(OptionList& list, Options& options) {
   list.required("model,-m,--model", "MODEL", options.model, "The model to run");
-  list.parsed("--format", "SCHEME", options.format, parse_scheme,
-              "As if the model were quantized to this scheme");
+  declare_format(list, options.format);
   list.integer("-p,--n-prompt", options.prompt_tokens, 1, 1 << 20, "Tokens of the prompt");
   list.integer("-n,--n-gen", options.decode_tokens, 1, 1 << 20, "Tokens written behind it");
   list.integer("-r,--repetitions", options.repetitions, 1, 1000,
                "Runs; the median counts, after a short one to warm up");
   declare_kv_cache(list, options.kv_cache);
 }
+
+Result<> check(const Options& options) { return check_format(options.format); }
 
 void write_rate(JsonWriter& json, std::string_view name, const Rate& rate) {
   json.field(name, rate.median).key(fmt::format("{}_range", name));
@@ -55,7 +56,7 @@ Result<> run(const CommonOptions& common, const Options& options) {
     JsonWriter json(true);
     json.begin_object().field("model", options.model).field("processor", cpu_model());
     json.field("isa", isa_name(owner->get().isa)).field("threads", common.threads);
-    if (options.format) json.field("format", options.format->name());
+    if (options.format.scheme) json.field("format", options.format.scheme->name());
     json.field("kv_cache_dtype", kv_cache);
     json.field("bytes", bytes).field("repetitions", options.repetitions);
     json.field("prompt_tokens", speed.prompt_tokens).field("decode_tokens", speed.decode_tokens);
@@ -84,7 +85,7 @@ Command bench_command() {
                   "it.\nBoth of one sequence; shortened where the model has fewer positions.",
        .example = "  farthing bench models/stories260k -p 128 -n 64\n"
                   "  farthing bench model.gguf -p 512 -n 128 -r 5 --threads 2 --json"},
-      declare, run);
+      declare, run, check);
 }
 
 }  // namespace farthing

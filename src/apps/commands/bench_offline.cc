@@ -18,7 +18,7 @@ namespace {
 
 struct Options {
   std::string model, dataset_path;
-  std::optional<Scheme> format;
+  LoadingFormat format;
   EngineOptions engine;
   int64_t num_prompts = 64, input_len = 128, output_len = 128, seed = 0;
   float random_range_ratio = 0;
@@ -29,8 +29,7 @@ void declare(OptionList& list, Options& options) {
   constexpr int64_t many = 1 << 20;
   EngineOptions& engine = options.engine;
   list.required("model,-m,--model", "MODEL", options.model, "The model to run");
-  list.parsed("--format", "SCHEME", options.format, parse_scheme,
-              "As if the model were quantized to this scheme");
+  declare_format(list, options.format);
   list.integer("--num-prompts", options.num_prompts, 1, many,
                "Requests; of a file at most so many");
   list.integer("--input-len", options.input_len, 1, many, "Tokens of a random prompt");
@@ -49,6 +48,8 @@ void declare(OptionList& list, Options& options) {
   list.flag("--no-enable-prefix-caching", options.no_prefix_caching,
             "Compute beginnings that prompts share again");
 }
+
+Result<> check(const Options& options) { return check_format(options.format); }
 
 std::vector<Request> random_requests(const Options& options, const ModelConfig& config) {
   const auto seed = static_cast<uint64_t>(options.seed);
@@ -201,7 +202,7 @@ Result<> run(const CommonOptions& common, const Options& options) {
     JsonWriter json(true);
     json.begin_object().field("model", options.model).field("processor", cpu_model());
     json.field("isa", isa_name(owner->get().isa)).field("threads", common.threads);
-    if (options.format) json.field("format", options.format->name());
+    if (options.format.scheme) json.field("format", options.format.scheme->name());
     json.field("kv_cache_dtype", codec).field("max_num_seqs", engine_options.max_num_seqs);
     json.field("max_num_batched_tokens", engine_options.max_num_batched_tokens);
     json.field("num_requests", m.requests).field("elapsed_time", m.seconds);
@@ -245,7 +246,7 @@ Command bench_offline_command() {
        .example = "  farthing bench offline models/stories260k --num-prompts 32 --input-len 64\n"
                   "  farthing bench offline model.gguf --dataset-path prompts.jsonl "
                   "--kv-cache-dtype int8 --json"},
-      declare, run);
+      declare, run, check);
 }
 
 }  // namespace farthing

@@ -7,7 +7,6 @@
 #include "base/json_writer.h"
 #include "eval/evaluate.h"
 #include "io/npy.h"
-#include "quant/quantize_options.h"
 
 namespace farthing {
 namespace {
@@ -15,9 +14,8 @@ namespace {
 struct Options {
   std::string model, text, against, save_logits;
   WindowOptions windows;
-  std::optional<Scheme> format;
+  LoadingFormat format;
   std::optional<KvCodec> kv_cache;
-  float outlier_threshold = -1;  // -1: the default
 };
 
 void declare(OptionList& list, Options& options) {
@@ -31,17 +29,11 @@ void declare(OptionList& list, Options& options) {
             "Measure KL and top-1 agreement against this model, or against logits saved as .npy");
   list.text("--save-logits", "FILE", options.save_logits,
             "Write the logits as a .npy file [windows, context, vocabulary]");
-  list.parsed("--format", "SCHEME", options.format, parse_scheme,
-              "Quantize to this scheme while loading");
+  declare_format(list, options.format);
   declare_kv_cache(list, options.kv_cache);
-  declare_outlier_threshold(list, options.outlier_threshold);
 }
 
-Result<> check(const Options& options) {
-  QuantizeOptions wanted;
-  if (options.format) wanted.scheme = *options.format;
-  return check_outlier_threshold(options.outlier_threshold >= 0, wanted);
-}
+Result<> check(const Options& options) { return check_format(options.format); }
 
 Result<> check_context(int64_t context_tokens, const ModelConfig& config) {
   if (context_tokens <= config.max_positions) return {};
@@ -104,7 +96,7 @@ std::string json_text(const Outcome& o) {
       .field("model", o.options.model)
       .field("text", o.text.name)
       .field("text_digest", o.text.digest);
-  if (o.options.format) json.field("format", o.options.format->name());
+  if (o.options.format.scheme) json.field("format", o.options.format.scheme->name());
   json.field("kv_cache_dtype", kv_codec_info(o.kv_cache).name);
   json.field("windows", o.windows.count())
       .field("context", o.windows.context())
@@ -160,10 +152,7 @@ Result<> run(const CommonOptions& common, const Options& options) {
   const EvaluationText evaluation_text = TRY(load_text(file));
   const Windows windows = TRY(Windows::of_text(TRY(checkpoint->tokenizer()), evaluation_text,
                                                options.windows, config.vocabulary_size));
-  RangeOptions range;
-  if (options.outlier_threshold >= 0) range.outlier_threshold = options.outlier_threshold;
-  const auto model =
-      TRY(load_model(context, *checkpoint, options.format, PackTime::loading, range));
+  const auto model = TRY(load_model(context, *checkpoint, options.format));
   TRY(model->check_kv_cache(options.kv_cache));
   Baseline baseline;
   if (!options.against.empty())

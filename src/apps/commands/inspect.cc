@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "apps/command_line.h"
 #include "apps/open_model.h"
@@ -28,6 +29,7 @@ void declare(OptionList& list, Options& options) {
 
 struct TensorRow {
   StoredTensorInfo info;
+  int64_t parameters;  // 0: of scales of a KV cache, which are what a format stores beside codes
   std::optional<ValueRanges> ranges;
 };
 
@@ -37,16 +39,28 @@ struct Report {
   std::array<RangeCounts, narrow_float_count> totals;
 };
 
+// The tensors of a KV cache's scales.
+std::set<std::string> scales_of(const ModelConfig& config) {
+  std::set<std::string> out;
+  for (const BlockPlan& block : config.plan.blocks) {
+    const KvScaleNames names = kv_scale_names(block);
+    out.insert({names.keys, names.values});
+  }
+  return out;
+}
+
 Result<Report> look_at(const CommonOptions& common, const Checkpoint& checkpoint, bool ranges) {
   Report report;
   ThreadPool pool(static_cast<int>(common.threads));
   ProgressBar progress;
   double done = 0, total = 0;
+  const std::set<std::string> scales = scales_of(checkpoint.config());
   for (StoredTensorInfo& info : checkpoint.tensors()) {
-    report.parameters += info.shape.elements();
+    const int64_t parameters = scales.contains(info.name) ? 0 : info.shape.elements();
+    report.parameters += parameters;
     report.bytes += info.bytes;
     total += static_cast<double>(info.bytes);
-    report.tensors.push_back({std::move(info), std::nullopt});
+    report.tensors.push_back({std::move(info), parameters, std::nullopt});
   }
   if (!ranges) return report;
   for (TensorRow& row : report.tensors) {
@@ -139,7 +153,7 @@ std::string summary_text(const Checkpoint& checkpoint, const Report& report) {
     for (const TensorRow& row : report.tensors) {
       if (row.info.format != format) continue;
       ++tensors;
-      parameters += row.info.shape.elements();
+      parameters += row.parameters;
       bytes += row.info.bytes;
     }
     rows.push_back({format, std::to_string(tensors), count_text(parameters),

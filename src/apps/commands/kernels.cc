@@ -18,18 +18,18 @@ namespace {
 
 struct Options {
   std::string model;
-  std::optional<Scheme> format;
+  LoadingFormat format;
 };
 
 void declare(OptionList& list, Options& options) {
   list.text("model,-m,--model", "MODEL", options.model,
             "Show which kernel runs each layer of this model");
-  list.parsed("--format", "SCHEME", options.format, parse_scheme,
-              "As if the model were quantized to this scheme");
+  declare_format(list, options.format);
 }
 
 Result<> check(const Options& options) {
-  if (!options.format || !options.model.empty()) return {};
+  TRY(check_format(options.format));
+  if (!options.format.scheme || !options.model.empty()) return {};
   return fail({.what = "--format needs a model",
                .where = "--format",
                .got = "no MODEL",

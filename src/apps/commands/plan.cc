@@ -7,23 +7,21 @@
 #include "advise/quantizing_time.h"
 #include "advise/serving_plan.h"
 #include "advise/training_plan.h"
+#include "advise/written_outline.h"
 #include "apps/command_line.h"
 #include "apps/open_model.h"
 #include "apps/output.h"
+#include "apps/quantize_flags.h"
 #include "base/json_writer.h"
 #include "quant/method.h"
 #include "quant/quantize.h"
-#include "quant/recipe.h"
 
 namespace farthing {
 namespace {
 
 struct Options {
-  std::string model, recipe, train;
-  std::optional<Scheme> format, tables;
-  std::optional<Method> method;
-  std::vector<std::string> rules;
-  int64_t samples = 0, sample_length = 0;  // 0: the recipe's, or as many as quantize takes
+  std::string model, train;
+  QuantizeFlags flags;
   ServingOptions serving;
   Parallel parallel;
   float memory_gib = 0;  // 0: the known cards
@@ -34,19 +32,11 @@ void declare(OptionList& list, Options& options) {
   ServingOptions& serving = options.serving;
   list.required("model,-m,--model", "MODEL", options.model,
                 "The model: its files, or its config.json alone");
-  list.parsed("--format", "SCHEME", options.format, parse_scheme,
+  list.parsed("--format", "SCHEME", options.flags.format, parse_scheme,
               "As if its linears were quantized to this scheme");
-  list.parsed("--tables,--token-embedding-type,--output-tensor-type", "SCHEME", options.tables,
-              parse_scheme, "Embedding and head too; without it they stay as they are");
-  list.list("--rule,--tensor-type", "LAYERS=SCHEME,...", options.rules,
-            "Other schemes for some linears, as `farthing quantize` takes them");
-  list.text("--recipe", "FILE", options.recipe,
-            "A recipe of `farthing quantize`; flags count before it, --rule behind its rules");
-  list.parsed("--method", "NAME", options.method, parse_method,
+  list.parsed("--method", "NAME", options.flags.method, parse_method,
               "Plan quantizing into a directory too, by this method: " + method_names());
-  list.integer("--num-calibration-samples", options.samples, 1, many,
-               "Pieces of text that a method which sees inputs reads; 128 without it");
-  list.integer("--max-seq-length", options.sample_length, 2, many, "Tokens of such a piece");
+  declare_quantize_flags(list, options.flags);
   list.text("--train", "FILE.toml", options.train,
             "Plan training by this recipe of `farthing train` too; its data need not be there");
   list.integer("--context,--max-model-len", serving.context, 1, many,
@@ -66,23 +56,13 @@ void declare(OptionList& list, Options& options) {
 // scheme.weights is null where the model is served as it is stored, and method where quantizing it
 // is not planned.
 Result<QuantizeRecipe> recipe_of(const Options& options) {
-  QuantizeRecipe out;
-  if (!options.recipe.empty()) out = TRY(read_quantize_recipe(options.recipe));
+  QuantizeRecipe out = TRY(recipe_of(options.flags));
   QuantizeOptions& to = out.options;
-  if (options.format) to.scheme = *options.format;
-  if (options.tables) to.tables = options.tables;
-  if (options.method) options.method->apply(to);
-  for (const std::string& rule : options.rules) to.rules.push_back(TRY(parse_rule(rule)));
-  if (options.samples != 0) out.calibration.samples = options.samples;
-  if (options.sample_length != 0) out.calibration.context = options.sample_length;
-  if (out.calibration.samples == 0) out.calibration.samples = StagesOptions().calibration.samples;
-  const bool anything = to.tables || to.method != nullptr || !to.rules.empty();
+  if (options.serving.kv_cache_dtype) to.kv_cache = options.serving.kv_cache_dtype;
+  fill_samples(out);
+  const bool anything = to.tables || to.method != nullptr || !to.rules.empty() || to.rotation.any();
   if (to.scheme.weights != nullptr || !anything) return out;
-  return fail({.what = "no format was given",
-               .where = "--format",
-               .got = {},
-               .wanted = "one of " + format_names(),
-               .remedy = "add --format SCHEME, for example --format int4_g128"});
+  return fail(no_format());
 }
 
 Result<> check(const Options& options) {
@@ -287,13 +267,20 @@ Result<> run(const CommonOptions& common, const Options& options) {
     const Recipe training = TRY(Recipe::read(options.train, "data"));
     facts.training = TRY(plan_training(threads, isa, *checkpoint, training));
   }
-  facts.plan = TRY(plan_serving(threads, isa, *checkpoint, serving));
-  facts.share = share_of(config, facts.plan, facts.plan.kv_codec, options.parallel);
+  // A rotated model is one that was written.
+  std::unique_ptr<Checkpoint> written;
+  if (recipe.options.rotation.any()) {
+    written = TRY(open_written_outline(*checkpoint, recipe.options));
+    serving.quantize = std::nullopt;
+  }
+  Checkpoint& served = written ? *written : *checkpoint;
+  facts.plan = TRY(plan_serving(threads, isa, served, serving));
+  facts.share = share_of(served.config(), facts.plan, facts.plan.kv_codec, options.parallel);
   const std::vector<Card> cards =
       options.memory_gib > 0
           ? std::vector<Card>{{"--memory", static_cast<double>(options.memory_gib)}}
           : known_cards();
-  facts.fits = fits_of(config, facts.plan, facts.share, cards);
+  facts.fits = fits_of(served.config(), facts.plan, facts.share, cards);
   return print(common.json ? json_text(common, facts) : text(common, facts));
 }
 

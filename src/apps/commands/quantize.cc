@@ -6,26 +6,24 @@
 #include "apps/command_line.h"
 #include "apps/open_model.h"
 #include "apps/output.h"
+#include "apps/quantize_flags.h"
 #include "base/json_writer.h"
 #include "quant/method.h"
 #include "quant/quantize.h"
-#include "quant/recipe.h"
 #include "quant/stages/layer_report_json.h"
 
 namespace farthing {
 namespace {
 
 struct Options {
-  std::string model, output, recipe;
-  std::optional<Scheme> format, tables;
-  std::optional<Method> method;
+  std::string model, output;
+  QuantizeFlags flags;
   std::optional<ScaleRule> scale_rule;
   bool strict = false;
   float damping = 0, smoothing_strength = -1,
         spqr_outlier_threshold = -1;  // 0 and -1: the recipe's
-  std::vector<std::string> rules, redo;
-  std::string calibration;           // a file; empty: the built-in text
-  int64_t samples = 0, context = 0;  // 0: the recipe's, or as many as the method wants
+  std::vector<std::string> redo;
+  std::string calibration;  // a file; empty: the built-in text
   std::optional<RangeMethod> range;
   float percentile = 0;          // 0: the recipe's
   float outlier_threshold = -1;  // -1: the recipe's
@@ -33,8 +31,6 @@ struct Options {
   std::optional<RangeMethod> kv_range;
   float kv_percentile = 0;  // 0: the recipe's
   bool resume = false, natural_order = false;
-  std::optional<Rotation> rotation;
-  int64_t rotation_seed = -1;  // the recipe's
 };
 
 void declare(OptionList& list, Options& options) {
@@ -42,33 +38,19 @@ void declare(OptionList& list, Options& options) {
   list.required("-o,--output", "DIR", options.output,
                 "The folder to write; new, empty, or from an earlier run");
   list.parsed(
-      "--format", "SCHEME", options.format, parse_scheme,
+      "--format", "SCHEME", options.flags.format, parse_scheme,
       "REQUIRED, here or in the recipe. WEIGHTS[@ACTIVATIONS]; `farthing formats` lists them");
-  list.text(
-      "--recipe", "FILE", options.recipe,
-      "A TOML file of all of this (docs/quantization.md); flags count before it, --rule behind "
-      "its rules");
-  list.parsed("--method", "NAME", options.method, parse_method,
+  list.parsed("--method", "NAME", options.flags.method, parse_method,
               "How scales and codes are chosen: " + method_names() + "; rtn without it");
   list.parsed("--scale-rule", "RULE", options.scale_rule, parse_scale_rule,
               "How scales are chosen; the format's own rule without it");
-  list.parsed("--tables,--token-embedding-type,--output-tensor-type", "SCHEME", options.tables,
-              parse_scheme,
-              "Embedding and head too, both to this scheme; without it they stay as they are");
-  list.list(
-      "--rule,--tensor-type", "LAYERS=SCHEME[:METHOD],...", options.rules,
-      "Other schemes or methods, or keep, for the linears whose name fits a pattern; the last "
-      "that fits counts: '*.down_proj=int8_g128,lm_head=keep'");
+  declare_quantize_flags(list, options.flags);
   list.flag("--strict", options.strict,
             "A linear that the format's blocks cannot hold is an error, not stored in another");
   list.text("--calibration,--dataset", "FILE", options.calibration,
             "The text that methods which see inputs, and static activations, are calibrated with; "
             "articles "
             "of WikiText-2 without it");
-  list.integer("--num-calibration-samples", options.samples, 1, 1 << 20,
-               "How many pieces of that text are read; 128, or 8 where only activations need them");
-  list.integer("--max-seq-length", options.context, 2, 1 << 20,
-               "Tokens of such a piece; the model's context if that is less");
   list.parsed("--activation-range", "METHOD", options.range, parse_range_method,
               "The range of static activations: " + std::string(range_method_names) +
                   "; absmax without it");
@@ -94,11 +76,6 @@ void declare(OptionList& list, Options& options) {
               "smoothquant: the exponent of the inputs' range in the factors; 0.5 without it");
   list.flag("--no-act-order", options.natural_order,
             "gptq, spqr: columns in their order, not those with the largest inputs first");
-  list.parsed("--rotate", "NAMES", options.rotation, parse_rotation,
-              "Hadamard rotations before the method: r1 (the stream between blocks), r2 (values), "
-              "r3 (queries and keys), r4 (what down projections read), joined by commas");
-  list.integer("--rotate-seed", options.rotation_seed, 0, int64_t{1} << 40,
-               "Of the random signs of r1 and r2; 0 without it");
   list.list(
       "--redo", "LAYERS,...", options.redo,
       "Patterns of linears: only these are quantized, anew, and take their places in DIR, which "
@@ -109,14 +86,11 @@ void declare(OptionList& list, Options& options) {
 
 // The recipe, with what the command line says instead.
 Result<QuantizeRecipe> recipe_of(const Options& options) {
-  QuantizeRecipe out;
-  if (!options.recipe.empty()) out = TRY(read_quantize_recipe(options.recipe));
+  QuantizeRecipe out = TRY(recipe_of(options.flags));
   QuantizeOptions& to = out.options;
-  if (options.format) to.scheme = *options.format;
-  if (options.method) options.method->apply(to);
+  if (to.scheme.weights == nullptr) return fail(no_format());
   if (to.method == nullptr) to.method = find_algorithm("rtn");
   if (options.scale_rule) to.scale_rule = options.scale_rule;
-  if (options.tables) to.tables = options.tables;
   if (options.smoothing_strength >= 0)
     to.algorithm.smoothing_strength = static_cast<double>(options.smoothing_strength);
   if (options.range) to.range.method = *options.range;
@@ -131,23 +105,9 @@ Result<QuantizeRecipe> recipe_of(const Options& options) {
     to.algorithm.outlier_threshold = options.spqr_outlier_threshold;
   if (options.natural_order) to.algorithm.act_order = false;
   if (options.strict) to.strict = true;
-  const int64_t seed = options.rotation_seed >= 0 ? options.rotation_seed : to.rotation.seed;
-  if (options.rotation) to.rotation = *options.rotation;
-  to.rotation.seed = seed;
-  for (const std::string& rule : options.rules) to.rules.push_back(TRY(parse_rule(rule)));
   if (!options.calibration.empty()) out.calibration.text = options.calibration;
-  if (options.samples != 0) out.calibration.samples = options.samples;
-  if (options.context != 0) out.calibration.context = options.context;
-  if (out.calibration.samples == 0)
-    out.calibration.samples = to.scheme.weights != nullptr && needs_inputs(to)
-                                  ? StagesOptions().calibration.samples
-                                  : CalibrationOptions().samples;
-  if (to.scheme.weights != nullptr) return out;
-  return fail({.what = "no format was given",
-               .where = "--format",
-               .got = {},
-               .wanted = "one of " + format_names(),
-               .remedy = "add --format SCHEME, for example --format int4_g128"});
+  fill_samples(out);
+  return out;
 }
 
 Result<> check(const Options& options) {
@@ -348,9 +308,10 @@ Command quantize_command() {
            "that every command\n"
            "reads as MODEL. Prints the error of each linear. The folder is complete or absent. A "
            "method that sees inputs (imatrix,\n"
-           "gptq) reads a calibration text block by block; what it has done lies in DIR.work until "
-           "the folder is there, and --resume\n"
-           "goes on with it.",
+           "gptq), and a KV cache that is calibrated, read a text block by block; what is done "
+           "lies "
+           "in DIR.work until the folder is\n"
+           "there, and --resume goes on with it.",
        .example = "  farthing quantize models/stories260k -o /tmp/stories-int4 --format int4_g32\n"
                   "  farthing quantize models/stories260k -o /tmp/stories-gptq --format int4_g32 "
                   "--method gptq\n"

@@ -17,7 +17,7 @@ struct Options {
   int64_t most_tokens = 128, seed = 0;
   bool ignore_eos = false;
   std::optional<KvCodec> kv_cache_dtype;
-  std::optional<Scheme> format;
+  LoadingFormat format;
   // What llama.cpp's programs begin with.
   SamplingParameters sampling{
       .temperature = 0.8f, .top_k = 40, .top_p = 0.95f, .min_p = 0.05f, .repetition_window = 64};
@@ -42,12 +42,14 @@ void declare(OptionList& list, Options& options) {
                "Tokens that the penalty looks back; -1: all");
   list.integer("-s,--seed", options.seed, 0, INT64_MAX, "The same seed gives the same text");
   list.flag("--ignore-eos", options.ignore_eos, "Go on after the end of the text");
-  list.parsed("--format", "SCHEME", options.format, parse_scheme,
-              "Quantize to this scheme while loading");
+  declare_format(list, options.format);
   declare_kv_cache(list, options.kv_cache_dtype);
 }
 
-Result<> check(const Options& options) { return check_prompt(options.prompt); }
+Result<> check(const Options& options) {
+  TRY(check_format(options.format));
+  return check_prompt(options.prompt);
+}
 
 std::vector<int32_t> stop_tokens(const Options& options, const ModelConfig& config,
                                  const Tokenizer& tokenizer) {

@@ -52,7 +52,8 @@ class InputProbe : public Probe {
   // these count alone, and are sent every token.
   bool begin_again_with_few(int64_t tokens) {
     for (const auto& [weight, seen] : seen_)
-      if (rows_[weight] < std::min(tokens, static_cast<const LinearWeight*>(weight)->packed.k()))
+      if (reached_by_few(rows_[weight], static_cast<const LinearWeight*>(weight)->packed.k(),
+                         tokens))
         few_.insert(weight);
     for (const void* weight : few_) *seen_.at(weight) = {};
     return !few_.empty();
@@ -87,7 +88,7 @@ Result<CalibrationWindows> calibration_windows(const Checkpoint& from,
   Windows windows = TRY(Windows::of_text(TRY(from.tokenizer()), text,
                                          {.tokens = options.samples * length, .context = length},
                                          config.vocabulary_size));
-  return CalibrationWindows{std::move(text), std::move(windows)};
+  return CalibrationWindows{{{}, std::move(text.name), std::move(text.digest)}, std::move(windows)};
 }
 
 Result<std::shared_ptr<const Calibration>> calibrate(Context& context, Checkpoint& from,

@@ -2,6 +2,7 @@
 // static activation formats.
 #pragma once
 
+#include <algorithm>
 #include <filesystem>
 #include <map>
 #include <memory>
@@ -24,7 +25,7 @@ struct CalibrationOptions {
 
 // What a calibration reads.
 struct CalibrationWindows {
-  EvaluationText text;
+  EvaluationText text;  // its name and digest; a long text is not kept
   Windows windows;
 };
 Result<CalibrationWindows> calibration_windows(const Checkpoint& from,
@@ -45,6 +46,12 @@ struct Calibration {
 Result<std::shared_ptr<const Calibration>> calibrate(Context& context, Checkpoint& from,
                                                      const CalibrationOptions& options,
                                                      Progress& progress);
+
+// Whether so few of a calibration's tokens reached a linear of k inputs, an expert's, that it
+// should be sent all of them: no Gram matrix of so many rows has full rank.
+inline bool reached_by_few(int64_t rows, int64_t k, int64_t tokens) {
+  return rows < std::min(k, tokens);
+}
 
 // The scheme of a table. An embedding that is no head has no input, so nothing rounds it.
 Scheme scheme_of_table(const Scheme& scheme, const std::string& name,

@@ -2,26 +2,27 @@
 // are fixed.
 #pragma once
 
-#include "eval/calibration/calibration.h"
+#include <filesystem>
+
+#include "base/progress.h"
+#include "eval/calibration/input_range.h"
+#include "eval/windows.h"
+#include "model/model.h"
 
 namespace farthing {
 
-struct KvCalibration {
-  std::string text, text_digest;  // as in EvaluationText
-  int64_t tokens = 0;             // that were read
-  RangeOptions range = {};
-  // [layers][kv_heads], as the cache gets them: keys normed and rotated.
-  std::vector<SeenInput> keys, values;
+// amax / 127 of the chosen range of a head's keys or values; 1 where nothing but zeros was seen.
+float kv_scale(const SeenInput& seen, const RangeOptions& range);
 
-  // amax / 127 of each head's chosen range; 1 where nothing but zeros was seen.
-  KvScales scales() const;
-};
-
-// Runs the model that `weights` make, with a cache of f32, over the text. `from`: whose tokenizer
-// and configuration it has. The same for any number of threads and any instruction set. Fails where
-// a key or a value is not finite.
-Result<KvCalibration> calibrate_kv_cache(Context& context, const Checkpoint& from,
-                                         WeightSource& weights, const CalibrationOptions& options,
-                                         Progress& progress);
+// The scales [layers][kv_heads] of what the model that `weights` make puts into a cache of f32
+// while it reads the windows: keys as the cache gets them, normed and rotated. One stage is in
+// memory at a time; hidden states lie in `work`, a folder, with what is done so far (kv_work.h). A
+// call that finds another's files there goes on with them: they must be of the same model, windows
+// and range. The same for any number of threads, any instruction set, and however often it was
+// interrupted. Fails where a key or a value is not finite.
+Result<KvScales> calibrate_kv_cache(Context& context, const ModelConfig& config,
+                                    WeightSource& weights, const Windows& windows,
+                                    const RangeOptions& range, const std::filesystem::path& work,
+                                    Progress& progress);
 
 }  // namespace farthing

@@ -135,6 +135,8 @@ int64_t stage_count(const ModelConfig& config) {
   return count;
 }
 
+bool is_head(const ModelConfig& config, int64_t stage) { return stage + 1 == stage_count(config); }
+
 std::string stage_name(const ModelConfig& config, int64_t stage) {
   if (stage == 0) return "embedding";
   const StagePlace place = place_of_stage(config, stage);

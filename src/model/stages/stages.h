@@ -26,6 +26,7 @@ class ModelStage {
 // Stage 0 is the embedding, the last one the head; between them each block has one for its
 // attention and one for its mlp, or a single one where both read the same stream.
 int64_t stage_count(const ModelConfig& config);
+bool is_head(const ModelConfig& config, int64_t stage);
 struct StagePlace {
   const BlockPlan* block = nullptr;  // null: of the embedding or the head
   int64_t index = 0;

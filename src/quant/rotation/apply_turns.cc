@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "base/random.h"
+#include "base/rehearsal.h"
 #include "ops/hadamard/hadamard.h"
 
 namespace farthing {
@@ -93,11 +94,15 @@ void turn_matrix(ThreadPool* pool, const LinearTurns& turns, uint64_t seed,
                  const std::vector<double>& gains, float* values, int64_t n, int64_t k) {
   CHECK(gains.empty() || turns.inputs);
   if (turns.inputs && turns.outputs) {
-    std::vector<double> exact(values, values + n * k);
-    turn_inputs(pool, turns, seed, gains, exact.data(), n, k);
-    turn_outputs(pool, *turns.outputs, seed, exact.data(), k);
-    for (int64_t i = 0; i < n * k; ++i)
-      values[i] = static_cast<float>(exact[static_cast<size_t>(i)]);
+    const auto storage = Storage::allocate(n * k * static_cast<int64_t>(sizeof(double)));
+    if (rehearsing()) return;
+    auto* const exact = reinterpret_cast<double*>(storage->data());
+    std::copy_n(values, n * k, exact);
+    turn_inputs(pool, turns, seed, gains, exact, n, k);
+    turn_outputs(pool, *turns.outputs, seed, exact, k);
+    std::transform(exact, exact + n * k, values, [](double x) { return static_cast<float>(x); });
+  } else if (rehearsing()) {
+    return;
   } else if (turns.inputs) {
     turn_inputs(pool, turns, seed, gains, values, n, k);
   } else if (turns.outputs) {

@@ -75,4 +75,19 @@ PassStep ResumingProbe::before_linears(std::span<const LinearWeight* const> weig
   return PassStep::run;
 }
 
+Result<> write_output(Context& context, ModelStage& stage, const std::vector<LinearStep>& steps,
+                      LastStepInputs* kept, const Windows& windows, const HiddenStates& from,
+                      int64_t hidden, const std::filesystem::path& to, const EachWindow& each) {
+  if (kept == nullptr || !kept->holds(windows.count()))
+    return write_hidden(context, stage, windows, &from, hidden, to, each);
+  ResumingProbe probe(context, stage, steps, *kept);
+  Context own = context;
+  own.probe = &probe;
+  TRY(write_hidden(own, stage, windows, &from, hidden, to, [&](int64_t window) {
+    each(window);
+    kept->go_to_window(window);
+  }));
+  return kept->state();
+}
+
 }  // namespace farthing

@@ -7,7 +7,7 @@
 
 #include "autograd/probe.h"
 #include "base/scratch_file.h"
-#include "model/stages/stages.h"
+#include "eval/calibration/hidden_states.h"
 #include "model/stages/steps.h"
 
 namespace farthing {
@@ -53,5 +53,11 @@ class ResumingProbe : public Probe {
   Context& context_;
   LastStepInputs& from_;
 };
+
+// The stage's output for all windows (write_hidden), from what was kept where all windows were.
+// After a failure the file may be there.
+Result<> write_output(Context& context, ModelStage& stage, const std::vector<LinearStep>& steps,
+                      LastStepInputs* kept, const Windows& windows, const HiddenStates& from,
+                      int64_t hidden, const std::filesystem::path& to, const EachWindow& each);
 
 }  // namespace farthing

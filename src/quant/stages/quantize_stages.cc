@@ -5,15 +5,13 @@
 
 #include <map>
 
-#include "base/json_writer.h"
-#include "quant/method.h"
 #include "quant/rescaling/rescale_block.h"
 #include "quant/stages/stage_inputs.h"
+#include "quant/stages/work_identity.h"
 
 namespace farthing {
 namespace {
 
-bool is_head(const ModelConfig& config, int64_t stage) { return stage + 1 == stage_count(config); }
 bool rescales(const QuantizeOptions& options, const ModelConfig& config, int64_t stage) {
   return options.rescaling != nullptr && !is_head(config, stage);
 }
@@ -113,8 +111,8 @@ class Stages {
         quantize_stage(context_, config_, index, from_, options_, windows_, from, progress, keep));
     done_ += 1;
     if (is_read)
-      TRY(write_hidden(context_, *stage, windows_, &from, hidden_, work.hidden(index),
-                       each_window(index), {keep, steps_of_stage(config_, index)}));
+      TRY(write_output(context_, *stage, steps_of_stage(config_, index), keep, windows_, from,
+                       hidden_, work.hidden(index), each_window(index)));
     return work.finish_stage(index, result);
   }
 
@@ -138,39 +136,6 @@ class Stages {
   int64_t end_;
   double done_ = 0, total_ = 0;
 };
-
-std::string identity_of(const Checkpoint& from, const QuantizeOptions& options,
-                        const Windows& windows, const EvaluationText& text) {
-  JsonWriter json(true);
-  std::error_code ignored;
-  json.begin_object().field("model",
-                            std::filesystem::weakly_canonical(from.path(), ignored).string());
-  int64_t bytes = 0;
-  for (const StoredTensorInfo& tensor : from.tensors()) bytes += tensor.bytes;
-  json.field("bytes", bytes).field("scheme", options.scheme.name());
-  json.field("method", method_of(options).name()).field("damping", options.algorithm.damping);
-  json.field("spqr_outlier_threshold", options.algorithm.outlier_threshold);
-  json.field("smoothing_strength", options.algorithm.smoothing_strength);
-  json.field("act_order", options.algorithm.act_order);
-  json.field("rotation", options.rotation.name()).field("rotation_seed", options.rotation.seed);
-  json.field("scale_rule", options.scale_rule ? scale_rule_name(*options.scale_rule) : "default");
-  json.field("tables", options.tables ? options.tables->name() : "as they are");
-  json.field("range", range_method_name(options.range.method));
-  json.field("percentile", options.range.percentile);
-  json.field("outlier_threshold", options.range.outlier_threshold);
-  json.key("rules").begin_array();
-  for (const QuantizeRule& rule : options.rules) {
-    json.begin_object().field("layers", rule.layers).field("keep", rule.keep);
-    json.field("scheme", rule.scheme ? rule.scheme->name() : "");
-    json.field("method", rule.method != nullptr ? rule.method->name : "").end_object();
-  }
-  json.end_array().key("only").begin_array();
-  for (const std::string& pattern : options.only) json.value(pattern);
-  json.end_array();
-  json.field("calibration_digest", text.digest);
-  json.field("windows", windows.count()).field("context", windows.context()).end_object();
-  return json.take() + "\n";
-}
 
 }  // namespace
 
@@ -230,18 +195,18 @@ Result<StagesRun> quantize_stages(Context& context, Checkpoint& from, WeightSour
                                   const std::filesystem::path& work, bool resume,
                                   Progress& progress) {
   const double started = now_seconds();
-  const auto [text, windows] = TRY(calibration_windows(from, calibration));
+  const CalibrationWindows read = TRY(calibration_windows(from, calibration));
   const ModelConfig& config = from.config();
-  auto folder = TRY(WorkFolder::open(work, identity_of(from, options, windows, text), resume));
+  auto folder = TRY(WorkFolder::open(work, work_identity(from, options, read), resume));
 
   Workspace workspace;  // given back at the end
   Context own{context.pool, context.isa, workspace};
-  TRY(Stages(own, config, weights, options, windows, progress).run(folder));
+  TRY(Stages(own, config, weights, options, read.windows, progress).run(folder));
   StagesRun out{.linears = {},
                 .factors = {},
-                .text = text.name,
-                .text_digest = text.digest,
-                .tokens = windows.count() * windows.context(),
+                .text = read.text.name,
+                .text_digest = read.text.digest,
+                .tokens = read.windows.count() * read.windows.context(),
                 .seconds = now_seconds() - started};
   for (int64_t stage = 1; stage < Stages::end_of(config, options); ++stage) {
     StageResult result = TRY(folder.read_stage(stage));

@@ -1,16 +1,13 @@
 // One window in memory at a time.
 #include "quant/stages/stage_inputs.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
-#include <cstring>
 #include <map>
 #include <set>
 
-#include "base/check.h"
 #include "base/random.h"
 #include "base/rehearsal.h"
+#include "eval/calibration/calibration.h"
 
 namespace farthing {
 namespace {
@@ -124,11 +121,11 @@ class StepProbe : public Probe {
   std::set<size_t> few_;  // empty: all groups count
 };
 
-// Experts' groups with fewer tokens than inputs, so that no Gram matrix of theirs has full rank.
-std::set<size_t> reached_by_few(const std::vector<InputStatistics>& inputs, int64_t tokens) {
+// Experts' groups that are to be sent every token.
+std::set<size_t> groups_of_few(const std::vector<InputStatistics>& inputs, int64_t tokens) {
   std::set<size_t> out;
   for (size_t g = 0; g < inputs.size(); ++g)
-    if (inputs[g].tokens < std::min(inputs[g].k(), tokens)) out.insert(g);
+    if (reached_by_few(inputs[g].tokens, inputs[g].k(), tokens)) out.insert(g);
   return out;
 }
 
@@ -143,29 +140,6 @@ Error not_finite(const LinearGroup& group) {
 }
 
 }  // namespace
-
-Result<HiddenStates> HiddenStates::open(const std::filesystem::path& path, int64_t tokens,
-                                        int64_t hidden) {
-  HiddenStates out;
-  out.file_ = TRY(MappedFile::open(path));
-  const auto wanted = static_cast<size_t>(tokens * hidden) * sizeof(float);
-  if (out.file_->bytes().size() == wanted) return out;
-  return fail({.what = "a file of hidden states has the wrong size",
-               .where = path.string(),
-               .got = fmt::format("{} bytes", out.file_->bytes().size()),
-               .wanted = fmt::format("{} tokens of {} f32", tokens, hidden),
-               .remedy = "remove the folder and start again"});
-}
-
-void HiddenStates::copy_rows(Context& context, int64_t begin, View<float, 2> to) const {
-  const auto bytes = static_cast<size_t>(to.columns) * sizeof(float);
-  const std::byte* const from = file_->bytes().data() + static_cast<size_t>(begin) * bytes;
-  context.pool.run([&](Part part) {
-    const auto rows = part.range(to.rows);
-    for (int64_t r = rows.begin; r < rows.end; ++r)
-      std::memcpy(to.row(r), from + static_cast<size_t>(r) * bytes, bytes);
-  });
-}
 
 namespace {
 
@@ -218,7 +192,7 @@ Result<std::vector<InputStatistics>> see_inputs(Context& context, ModelStage& st
   read_text();
   if (what.keep != nullptr) TRY(what.keep->state());
   for (InputStatistics& input : inputs) input.routed_tokens = input.tokens;
-  if (auto few = reached_by_few(inputs, windows.count() * windows.context()); !few.empty()) {
+  if (auto few = groups_of_few(inputs, windows.count() * windows.context()); !few.empty()) {
     for (const size_t g : few) {
       const int64_t routed = inputs[g].tokens;
       inputs[g] = InputStatistics(inputs[g].k(), what.gram);
@@ -233,27 +207,6 @@ Result<std::vector<InputStatistics>> see_inputs(Context& context, ModelStage& st
     if (!inputs[g].seen.finite && !rehearsing()) return fail(not_finite(step[g]));
   }
   return inputs;
-}
-
-Result<> write_hidden(Context& context, ModelStage& stage, const Windows& windows,
-                      const HiddenStates* from, int64_t hidden, const std::filesystem::path& to,
-                      const EachWindow& each, const Resumption& resumption) {
-  auto file = TRY(AtomicFile::create(to));
-  Tensor rows(DType::f32, {windows.context(), hidden});
-  Context own = context;
-  std::optional<ResumingProbe> probe;
-  LastStepInputs* const kept = resumption.kept;
-  if (kept != nullptr && kept->holds(windows.count()))
-    own.probe = &probe.emplace(context, stage, resumption.steps, *kept);
-  for (int64_t w = 0; w < windows.count(); ++w) {
-    each(w);
-    if (from != nullptr) from->copy_rows(context, w * windows.context(), rows.view<float>());
-    if (probe) kept->go_to_window(w);
-    stage.run(own, {.tokens = windows[w], .hidden = rows.view<float>()});
-    if (probe) TRY(kept->state());
-    TRY(file.write(std::as_const(rows).span()));
-  }
-  return file.commit();
 }
 
 }  // namespace farthing

@@ -1,32 +1,14 @@
-// Running a stage over the calibration's tokens: to see what its linears get, and to give the next
-// stage its input.
+// Running a stage over the calibration's tokens, to see what its linears get.
 #pragma once
 
-#include <functional>
 #include <vector>
 
-#include "eval/windows.h"
-#include "model/stages/stages.h"
+#include "eval/calibration/hidden_states.h"
 #include "model/stages/steps.h"
 #include "quant/input_statistics.h"
 #include "quant/stages/last_step.h"
 
 namespace farthing {
-
-// The hidden states that a stage gives, f32 [tokens, hidden], mapped from a file.
-class HiddenStates {
- public:
-  static Result<HiddenStates> open(const std::filesystem::path& path, int64_t tokens,
-                                   int64_t hidden);
-  // A copy of the rows [begin, begin + to.rows).
-  void copy_rows(Context& context, int64_t begin, View<float, 2> to) const;
-
- private:
-  std::shared_ptr<const MappedFile> file_;
-};
-
-// Called before each window, with its number.
-using EachWindow = std::function<void(int64_t)>;
 
 // How much an error in each token's value counts in what a block's attention gives for the rows:
 // the squares of the weights with which later tokens read it, added over tokens, averaged over kv
@@ -52,17 +34,5 @@ Result<std::vector<InputStatistics>> see_inputs(Context& context, ModelStage& st
                                                 const LinearStep& step, SeeOptions what,
                                                 const Windows& windows, const HiddenStates& from,
                                                 int64_t hidden, const EachWindow& each);
-
-// A stage's last step and what was kept of its inputs: null, or not all windows, of none.
-struct Resumption {
-  LastStepInputs* kept = nullptr;
-  std::vector<LinearStep> steps = {};  // of the stage
-};
-
-// The stage's output for all windows, as a file that is complete or absent. The embedding reads the
-// windows, a block `from`, and the kept inputs of its last step where they are there.
-Result<> write_hidden(Context& context, ModelStage& stage, const Windows& windows,
-                      const HiddenStates* from, int64_t hidden, const std::filesystem::path& to,
-                      const EachWindow& each, const Resumption& resumption = {});
 
 }  // namespace farthing

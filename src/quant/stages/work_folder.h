@@ -5,6 +5,7 @@
 //   hidden-N.f32           what stage N gives for the calibration's tokens, f32 [tokens, hidden]
 //   stage-N.safetensors    the linears of stage N, quantized, and factors of channels; its presence
 //   says that N is done
+//   kv-*                   what a calibration of the KV cache has done (eval/calibration/kv_work.h)
 //
 // Every file is complete or absent. hidden-N is there before stage-N; hidden-(N-1) goes after it.
 #pragma once

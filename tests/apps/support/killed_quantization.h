@@ -19,20 +19,13 @@ inline std::string content(const std::filesystem::path& path) {
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
-// How often it was killed; 0 where something went wrong, which is a failure already.
-inline int kill_and_resume(int instants) {
+// How often it was killed; 0 where something went wrong, which is a failure already. `how`: beside
+// model, format and output.
+inline int kill_and_resume(int instants, const std::vector<std::string>& how) {
   ScratchFolder folder;
-  std::vector<std::string> arguments{"quantize",
-                                     stories(),
-                                     "--format",
-                                     "int4_g32",
-                                     "--method",
-                                     "gptq",
-                                     "--num-calibration-samples",
-                                     "32",
-                                     "--max-seq-length",
-                                     "128",
-                                     "-o"};
+  std::vector<std::string> arguments{"quantize", stories(), "--format", "int4_g32"};
+  arguments.insert(arguments.end(), how.begin(), how.end());
+  arguments.emplace_back("-o");
   const auto to = [&](const std::string& name, bool resume) {
     std::vector<std::string> out = arguments;
     out.push_back((folder / name).string());
