@@ -50,16 +50,22 @@ def digest(weight: torch.Tensor) -> str:
 def write(name: str, section: dict, tensors: dict[str, torch.Tensor], expected: dict[str, tuple[str, torch.Tensor]],
           dtype: torch.dtype = torch.float16, side_file: str = "") -> None:
     """`section`: quantization_config, or the whole of a file of its own. `expected`: scheme and values of each linear."""
+    config = dict(CONFIG, torch_dtype=str(dtype).removeprefix("torch."))
+    write_model(name, config, section, {**plain_tensors(dtype), **tensors}, expected, side_file)
+
+
+def write_model(name: str, config: dict, section: dict, tensors: dict[str, torch.Tensor],
+                expected: dict[str, tuple[str, torch.Tensor]], side_file: str = "") -> None:
+    """The same of any model."""
     folder = Path(__file__).parent / name
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
-    config = dict(CONFIG, torch_dtype=str(dtype).removeprefix("torch."))
     if side_file:
         (folder / side_file).write_text(json.dumps(section, indent=1) + "\n")
     else:
-        config["quantization_config"] = section
+        config = dict(config, quantization_config=section)
     (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n")
-    everything = {key: value.contiguous().clone() for key, value in {**plain_tensors(dtype), **tensors}.items()}
+    everything = {key: value.contiguous().clone() for key, value in tensors.items()}
     save_file(everything, folder / "model.safetensors", {"format": "pt"})
     lines = {f"{linear}.weight": {"scheme": scheme, "digest": digest(value)}
              for linear, (scheme, value) in expected.items()}
