@@ -1,20 +1,19 @@
-// Hugging Face directories as checkpoints: plain tensors, and the planes that `farthing quantize`
-// wrote.
+// Hugging Face directories as checkpoints: plain tensors, and linears as a dialect stores them.
 #include <fmt/format.h>
 
 #include <map>
 
-#include "formats/outliers.h"
 #include "io/huggingface.h"
 #include "io/json.h"
 #include "io/model_folder.h"
 #include "model/checkpoint.h"
+#include "model/dialects/dialect.h"
+#include "model/dialects/stored_tensors.h"
 #include "model/open_tokenizer.h"
 
 namespace farthing {
 namespace {
 
-constexpr int64_t scheme_version = 1;
 constexpr size_t companion_limit_bytes = size_t{64} << 20;
 
 class HuggingFaceCheckpoint : public Checkpoint {
@@ -25,37 +24,39 @@ class HuggingFaceCheckpoint : public Checkpoint {
     const auto json =
         TRY(JsonObject::parse(out->directory_.config_text(), (path / "config.json").string()));
     out->config_ = TRY(config_from_json(json));
-    TRY(out->read_schemes(json));
+    TRY(out->read_dialect(json));
     return out;
   }
 
-  std::string_view kind() const override { return schemes_.empty() ? "safetensors" : "farthing"; }
+  std::string_view kind() const override {
+    return dialect_ ? dialect_->dialect->name : "safetensors";
+  }
 
   std::vector<StoredTensorInfo> tensors() const override {
     std::vector<StoredTensorInfo> out;
-    std::map<std::string, std::string, std::less<>> quantized;  // first plane -> matrix
-    for (const auto& [name, scheme] : schemes_)
-      if (!scheme.weights->plain) quantized.emplace(first_plane(name, scheme), name);
     for (const auto& entry : directory_.entries()) {
-      if (const auto found = quantized.find(entry.name); found != quantized.end()) {
-        const Scheme& scheme = schemes_.at(found->second);
-        StoredTensorInfo info{found->second, std::string(scheme.weights->name), entry.shape, 0};
-        const LinearSpec& spec = linears_.at(found->second);
-        info.shape = {spec.n, spec.k};
-        for (const auto& plane : scheme.weights->planes(info.shape[0], info.shape[1], DType::f16))
-          if (const auto* e = directory_.find(plane_tensor_name(found->second, plane.name)))
-            info.bytes += e->end - e->begin;
-        out.push_back(std::move(info));
-      } else if (!is_other_plane(entry.name)) {
+      const auto users = users_.find(entry.name);
+      if (users == users_.end()) {
         out.push_back({entry.name, std::string(dtype_name(entry.dtype)), entry.shape,
                        entry.end - entry.begin});
+        continue;
+      }
+      for (const std::string& name : users->second) {
+        const StoredAs& as = stored_.at(name);
+        if (as.tensors.front() != entry.name) continue;
+        const LinearSpec& spec = linears_.at(name);
+        const bool plain = as.scheme.weights->plain.has_value();
+        out.push_back({name,
+                       std::string(plain ? dtype_name(entry.dtype) : as.scheme.weights->name),
+                       {spec.n, spec.k},
+                       bytes_of(as)});
       }
     }
     return out;
   }
 
   Result<Tensor> values(const std::string& name) const override {
-    if (schemes_.contains(name)) return TRY(stored_matrix(linears_.at(name))).weight.decode();
+    if (stored_.contains(name)) return TRY(stored_matrix(linears_.at(name))).weight.decode();
     return to_f32(TRY(float_tensor(name)));
   }
 
@@ -78,13 +79,13 @@ class HuggingFaceCheckpoint : public Checkpoint {
   }
 
   Result<KvCacheFormat> kv_cache() override {
-    KvCacheFormat out{kv_codec_};
-    if (kv_codec_info(kv_codec_).scaling != KvScaling::of_head) return out;
+    KvCacheFormat out{dialect_ ? dialect_->reader->kv_codec() : KvCodec::f32};
+    if (kv_codec_info(out.codec).scaling != KvScaling::of_head) return out;
     auto scales = std::make_shared<KvScales>();
     for (const BlockPlan& block : config_.plan.blocks) {
       const KvScaleNames names = kv_scale_names(block);
-      TRY(append_kv_scales(names.keys, scales->keys));
-      TRY(append_kv_scales(names.values, scales->values));
+      TRY(append_kv_scales(out.codec, names.keys, scales->keys));
+      TRY(append_kv_scales(out.codec, names.values, scales->values));
     }
     out.scales = std::move(scales);
     return out;
@@ -103,6 +104,7 @@ class HuggingFaceCheckpoint : public Checkpoint {
   Result<std::string> config_json() const override {
     return TRY(JsonObject::parse(directory_.config_text(), (path_ / "config.json").string()))
         .without("quantization_config")
+        .without("compression_config")
         .text();
   }
 
@@ -116,77 +118,39 @@ class HuggingFaceCheckpoint : public Checkpoint {
     path_ = std::move(path);
   }
 
-  static std::string first_plane(const std::string& name, const Scheme& scheme) {
-    return plane_tensor_name(
-        name, scheme.weights->planes(1, scheme.weights->block, DType::f16).front().name);
-  }
-
-  // Whether `name` is a plane of a quantized matrix other than its first.
-  bool is_other_plane(const std::string& name) const {
-    const auto dot = name.rfind('.');
-    return dot != std::string::npos && schemes_.contains(name.substr(0, dot));
-  }
-
-  Result<> read_schemes(const JsonObject& json) {
+  Result<> read_dialect(const JsonObject& json) {
+    dialect_ = TRY(open_dialect(directory_, json, config_));
     const TensorSpecs tensors = tensors_of(config_);
-    for (const auto* specs : {&tensors.tables, &tensors.linears})
-      for (const LinearSpec& spec : *specs) linears_.emplace(spec.name, spec);
-    for (const char* field : {"quantization_config", "compression_config"}) {
-      if (!json.has(field) || json.is_null(field)) continue;
-      const auto section = TRY(json.object(field));
-      const std::string method = TRY(section.string("quant_method", "(none)"));
-      const int64_t version = TRY(section.integer("version", scheme_version));
-      if (method != "farthing" || version != scheme_version) {
-        return fail({.what = "a quantized checkpoint of a dialect that is not read",
-                     .where = fmt::format("{}, field {}", json.where(), field),
-                     .got = fmt::format("quant_method {}, version {}", method, version),
-                     .wanted = fmt::format("quant_method farthing, version {}", scheme_version),
-                     .remedy = "use the unquantized model, or a GGUF file of it"});
-      }
-      TRY(read_rotation(section));
-      TRY(read_kv_codec(section));
-      const auto linears = TRY(section.object("linears"));
-      for (const std::string& name : linears.keys()) {
-        auto scheme = parse_scheme(TRY(linears.member_string(name)));
-        if (!scheme) {
-          scheme.error().where = fmt::format("{}, {}.linears, {}", json.where(), field, name);
-          return fail(std::move(scheme.error()));
-        }
-        if (!linears_.contains(name)) {
-          return fail(
-              {.what = "the quantization section names a linear that the model does not have",
-               .where = fmt::format("{}, field {}.linears", json.where(), field),
-               .got = name,
-               .wanted = "names of the architecture's linears",
-               .remedy = "the file is damaged: quantize the model again"});
-        }
-        schemes_.emplace(name, *scheme);
+    for (const auto* specs : {&tensors.tables, &tensors.linears}) {
+      for (const LinearSpec& spec : *specs) {
+        linears_.emplace(spec.name, spec);
+        if (!dialect_) continue;
+        const bool embedding = spec.name == config_.plan.embedding.name + ".weight";
+        auto as = TRY(dialect_->reader->find(spec, embedding));
+        if (!as) continue;
+        for (const std::string& tensor : as->tensors) users_[tensor].push_back(spec.name);
+        stored_.emplace(spec.name, std::move(*as));
       }
     }
     return {};
   }
 
-  Result<> read_kv_codec(const JsonObject& section) {
-    const std::string name = TRY(section.string("kv_cache_dtype", "f32"));
-    const auto codec = find_kv_codec(name);
-    if (!codec) {
-      return fail({.what = "the quantization section names a KV cache of an unknown type",
-                   .where = fmt::format("{}, field kv_cache_dtype", section.where()),
-                   .got = name,
-                   .wanted = "one of " + kv_codec_names(),
-                   .remedy = "correct the name, or quantize the model again"});
-    }
-    kv_codec_ = *codec;
-    return {};
+  // Of a linear's tensors; where linears share one, of its part.
+  int64_t bytes_of(const StoredAs& as) const {
+    int64_t sum = 0;
+    for (const std::string& name : as.tensors)
+      if (const auto* entry = directory_.find(name))
+        sum += (entry->end - entry->begin) / static_cast<int64_t>(users_.at(name).size());
+    return sum;
   }
 
-  Result<> append_kv_scales(const std::string& name, std::vector<float>& to) const {
+  Result<> append_kv_scales(KvCodec codec, const std::string& name, std::vector<float>& to) const {
     if (directory_.find(name) == nullptr) {
       return fail({.what = "the scales of the model's KV cache are missing",
                    .where = fmt::format("{}, tensor {}", path_.string(), name),
                    .got = "no such tensor",
                    .wanted = fmt::format("F32 [{}], as {} needs it", config_.kv_heads,
-                                         kv_codec_info(kv_codec_).name),
+                                         kv_codec_info(codec).name),
                    .remedy = "quantize the model again"});
     }
     const Tensor tensor = TRY(directory_.tensor(name));
@@ -206,13 +170,6 @@ class HuggingFaceCheckpoint : public Checkpoint {
       to.push_back(scale);
     }
     return {};
-  }
-
-  Result<> read_rotation(const JsonObject& section) {
-    if (!section.has("rotation")) return {};
-    Rotation rotation = TRY(parse_rotation(TRY(section.string("rotation"))));
-    rotation.seed = TRY(section.integer("rotation_seed", 0));
-    return rotate_plan(config_, rotation, path_.string());
   }
 
   // A tied model's one table may be stored under the head's name; and what a base model wrote has
@@ -249,12 +206,7 @@ class HuggingFaceCheckpoint : public Checkpoint {
   }
 
   Error shape_error(const std::string& name, const Shape& got, const Shape& wanted) const {
-    return {
-        .what = "a tensor has the wrong shape",
-        .where = fmt::format("{}, tensor {}", path_.string(), name),
-        .got = got.text(),
-        .wanted = wanted.text(),
-        .remedy = "config.json and the weights are of different models, or one of them is damaged"};
+    return tensor_shape_error(directory_, name, got, wanted);
   }
 
   Result<Tensor> float_tensor(const std::string& name) const {
@@ -269,104 +221,37 @@ class HuggingFaceCheckpoint : public Checkpoint {
                  .remedy = "convert the checkpoint to one of these"});
   }
 
-  // Whether its one size is free.
-  static bool is_list(const PlaneSpec& plane) { return plane.dtype == DType::i32; }
-
-  // The parameters of an activation format that has any.
-  Result<StaticInput> stored_input(const LinearSpec& linear, Activations activations) const {
-    StaticInput out;
-    for (const PlaneSpec& plane : input_planes(activations, linear.k)) {
-      const std::string name = plane_tensor_name(linear.name, plane.name);
-      if (directory_.find(name) == nullptr) {
-        return fail({.what = "a parameter of an activation format is missing",
-                     .where = fmt::format("{}, tensor {}", path_.string(), name),
-                     .got = "no such tensor",
-                     .wanted = fmt::format("{} {}, as {} needs it", dtype_name(plane.dtype),
-                                           is_list(plane) ? "[columns]" : "[1]",
-                                           activations_name(activations)),
-                     .remedy = "quantize the model again"});
-      }
-      const Tensor tensor = TRY(directory_.tensor(name));
-      const bool fits = is_list(plane) ? tensor.shape().rank() == 1 && tensor.shape()[0] <= linear.k
-                                       : tensor.shape() == plane.shape;
-      if (!fits) return fail(shape_error(name, tensor.shape(), plane.shape));
-      if (tensor.dtype() != plane.dtype) {
-        return fail({.what = "a parameter of an activation format has the wrong element type",
-                     .where = fmt::format("{}, tensor {}", path_.string(), name),
-                     .got = std::string(dtype_name(tensor.dtype())),
-                     .wanted = std::string(dtype_name(plane.dtype)),
-                     .remedy = "the file is damaged: quantize the model again"});
-      }
-      take_input_plane(tensor, plane.name, out);
-    }
-    if (is_valid(activations, out) && out.outliers.fit(linear.k)) return out;
-    const bool columns = !out.outliers.empty();
-    return fail(
-        {.what = "a parameter of an activation format is none that a calibration chooses",
-         .where = fmt::format("{}, tensor {}", path_.string(),
-                              plane_tensor_name(linear.name, input_planes(activations, 0)[0].name)),
-         .got = columns ? fmt::format("{}", fmt::join(out.outliers.list(), ", "))
-                        : fmt::format(
-                              "{}", has_outliers(activations) ? out.outlier_threshold : out.scale),
-         .wanted = columns ? fmt::format("ascending numbers of columns below {}", linear.k)
-                           : "a finite number above 0",
-         .remedy = "the file is damaged: quantize the model again"});
+  Result<StoredLinear> stored_matrix(const LinearSpec& spec) const {
+    StoredLinear out;
+    if (const auto as = stored_.find(spec.name); as != stored_.end())
+      out = TRY(dialect_->reader->read(spec, as->second));
+    if (out.weight.format == nullptr) out.weight = TRY(plain_matrix(spec));
+    return out;
   }
 
-  Result<StoredLinear> stored_matrix(const LinearSpec& spec) const {
-    const auto found = schemes_.find(spec.name);
-    StoredLinear out;
-    out.weight.n = spec.n;
-    out.weight.k = spec.k;
-    if (found != schemes_.end()) {
-      out.activations = found->second.activations;
-      out.input = TRY(stored_input(spec, out.activations));
-    }
-    if (found == schemes_.end() || found->second.weights->plain) {
-      std::string name = name_in_file(spec.name);
-      const bool stacked = directory_.find(name) == nullptr && !spec.stack.empty();
-      if (stacked) name = spec.stack;
-      Tensor tensor = TRY(float_tensor(name));
-      if (stacked) tensor = TRY(part_of(tensor, name, spec.in_stack));
-      const Shape stored = spec.transposed ? Shape{spec.k, spec.n} : Shape{spec.n, spec.k};
-      if (tensor.shape() != stored) return fail(shape_error(name, tensor.shape(), stored));
-      if (spec.transposed) tensor = transposed(tensor);
-      for (const Format& format : all_formats())
-        if (format.plain == tensor.dtype()) out.weight.format = &format;
-      out.weight.planes.push_back(std::move(tensor));
-      return out;
-    }
-    const Format& format = *found->second.weights;
-    out.weight.format = &format;
-    if (spec.k % format.block != 0)
-      return fail(shape_error(spec.name, {spec.n, spec.k}, {spec.n, format.block}));
-    const auto scales = directory_.find(plane_tensor_name(spec.name, "scales"));
-    const bool free_scales = is_scale_dtype(format.scale_dtype);
-    out.weight.scale_dtype = scales != nullptr && free_scales ? scales->dtype : format.scale_dtype;
-    for (const PlaneSpec& plane : format.planes(spec.n, spec.k, out.weight.scale_dtype)) {
-      const std::string name = plane_tensor_name(spec.name, plane.name);
-      Tensor tensor = TRY(directory_.tensor(name));
-      if (plane.counted ? tensor.shape().rank() != 1 : tensor.shape() != plane.shape)
-        return fail(shape_error(name, tensor.shape(), plane.shape));
-      const bool of_choice = plane.name == "scales" && free_scales;
-      if (tensor.dtype() != plane.dtype || (of_choice && !is_scale_dtype(tensor.dtype()))) {
-        return fail(
-            {.what = "a plane of a quantized matrix has the wrong element type",
-             .where = fmt::format("{}, tensor {}", path_.string(), name),
-             .got = std::string(dtype_name(tensor.dtype())),
-             .wanted = of_choice ? "F16, BF16 or F32" : std::string(dtype_name(plane.dtype)),
-             .remedy = "the file is damaged: quantize the model again"});
-      }
-      out.weight.planes.push_back(std::move(tensor));
-    }
-    TRY(check_outliers(out.weight, fmt::format("{}, tensor {}", path_.string(), spec.name)));
+  Result<QuantizedTensor> plain_matrix(const LinearSpec& spec) const {
+    QuantizedTensor out{nullptr, spec.n, spec.k, DType::f16, {}};
+    std::string name = name_in_file(spec.name);
+    const bool stacked = directory_.find(name) == nullptr && !spec.stack.empty();
+    if (stacked) name = spec.stack;
+    Tensor tensor = TRY(float_tensor(name));
+    if (stacked) tensor = TRY(part_of(tensor, name, spec.in_stack));
+    const Shape stored = spec.transposed ? Shape{spec.k, spec.n} : Shape{spec.n, spec.k};
+    if (tensor.shape() != stored) return fail(shape_error(name, tensor.shape(), stored));
+    if (spec.transposed) tensor = transposed(tensor);
+    for (const Format& format : all_formats())
+      if (format.plain == tensor.dtype()) out.format = &format;
+    out.planes.push_back(std::move(tensor));
     return out;
   }
 
   HuggingFaceDirectory directory_;
-  KvCodec kv_codec_ = KvCodec::f32;
-  std::map<std::string, Scheme> schemes_;
-  std::map<std::string, LinearSpec> linears_;  // tables too; by name, as a file may name thousands
+  std::optional<OpenedDialect> dialect_;
+  // By a linear's name, tables too, as a file may name thousands: what it is, and how the dialect
+  // stores it; and by the tensors of these, who is made of them.
+  std::map<std::string, LinearSpec> linears_;
+  std::map<std::string, StoredAs> stored_;
+  std::map<std::string, std::vector<std::string>, std::less<>> users_;
 };
 
 }  // namespace

@@ -476,7 +476,7 @@ TEST_F(QuantizedDirectory, OfALaterVersion) {
 }
 
 TEST_F(QuantizedDirectory, OfAnotherDialect) {
-  EXPECT_EQ(error_with_config("\"quant_method\": \"farthing\"", "\"quant_method\": \"gptq\"").what,
+  EXPECT_EQ(error_with_config("\"quant_method\": \"farthing\"", "\"quant_method\": \"hqq\"").what,
             "a quantized checkpoint of a dialect that is not read");
 }
 

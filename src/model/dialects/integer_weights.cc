@@ -1,0 +1,137 @@
+// Codes and zeros from other orders to the planes of integer formats.
+#include "model/dialects/integer_weights.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+#include <span>
+
+#include "base/check.h"
+#include "base/rehearsal.h"
+#include "formats/packing/packing.h"
+#include "model/dialects/stored_tensors.h"
+
+namespace farthing {
+namespace {
+
+constexpr int most_bits = 8;
+
+std::string format_name(const IntegerArguments& a, int bits) {
+  const std::string group = a.of_tensor    ? "tensor"
+                            : a.group == 0 ? "row"
+                                           : fmt::format("g{}", a.group);
+  return fmt::format("int{}_{}{}", bits, group, a.zero_points ? "_asym" : "");
+}
+
+// Adds the same to every code.
+void raise_codes(Tensor& codes, int by) {
+  auto* const begin = codes.as<uint8_t>();
+  for (int64_t i = 0; i < codes.shape().elements(); ++i)
+    begin[i] = static_cast<uint8_t>(begin[i] + by);
+}
+
+}  // namespace
+
+Result<const Format*> integer_format(const IntegerArguments& arguments, std::string where) {
+  for (int bits = arguments.bits; bits >= 2 && bits <= most_bits; ++bits)
+    if (const Format* format = find_format(format_name(arguments, bits))) return format;
+  std::string known;
+  for (const Format& format : all_formats())
+    if (format.grid && format.grid->zero_points == arguments.zero_points &&
+        format.grid->bits >= arguments.bits && format.gguf_type < 0)
+      known += (known.empty() ? "" : ", ") + std::string(format.name);
+  return fail(
+      {.what = "weights of a bit width and group size that no format has",
+       .where = std::move(where),
+       .got = format_name(arguments, arguments.bits),
+       .wanted = "what one of these holds: " + known,
+       .remedy = "quantize the unquantized model to one of these with `farthing quantize`"});
+}
+
+Result<Tensor> codes_of(const HuggingFaceDirectory& directory, const std::string& name,
+                        std::string_view packing, int64_t n, int64_t k, int bits) {
+  const CodePacking* order = find_packing(packing);
+  CHECK(order != nullptr);
+  auto shape = packed_shape(*order, n, k, bits);
+  if (!shape) {
+    shape.error().where =
+        fmt::format("{}, tensor {}: {}", directory.path().string(), name, shape.error().where);
+    return fail(std::move(shape.error()));
+  }
+  const Tensor packed = TRY(tensor_of(directory, name, {order->dtype}, *shape));
+  if (rehearsing()) return Tensor(DType::u8, {n, k});
+  return unpack_codes(*order, packed, n, k, bits);
+}
+
+Tensor first_bytes(const Tensor& matrix, int64_t bytes) {
+  const int64_t rows = matrix.shape()[0], row = matrix.bytes() / rows;
+  if (row == bytes) return matrix.viewed_as(DType::u8, {rows, bytes});
+  Tensor out(DType::u8, {rows, bytes});
+  if (rehearsing()) return out;
+  for (int64_t n = 0; n < rows; ++n)
+    std::memcpy(out.data() + n * bytes, matrix.data() + n * row, static_cast<size_t>(bytes));
+  return out;
+}
+
+Result<> check_group_order(const HuggingFaceDirectory& directory, const std::string& name,
+                           int64_t k, const IntegerGrid& grid) {
+  if (directory.find(name) == nullptr) return {};
+  const Tensor tensor = TRY(tensor_of(directory, name, {DType::i32}, {k}));
+  if (rehearsing()) return {};
+  const std::span groups(tensor.as<int32_t>(), static_cast<size_t>(k));
+  const bool ascending = std::is_sorted(groups.begin(), groups.end());
+  for (int64_t i = 0; i < k; ++i) {
+    const int64_t g = groups[static_cast<size_t>(i)], wanted = i / grid.group_size(k);
+    if (g == wanted) continue;
+    const bool by_activation = !ascending && g >= 0 && g < grid.groups(k);
+    return fail(
+        {.what = by_activation ? "inputs in groups by activation order (desc_act) are not read"
+                               : "the groups of inputs contradict group_size",
+         .where = fmt::format("{}, tensor {}, input {}", directory.path().string(), name, i),
+         .got = fmt::format("group {}", g),
+         .wanted = fmt::format("group {}, of {} inputs each", wanted, grid.group_size(k)),
+         .remedy = by_activation
+                       ? "use a file that was quantized with desc_act false, or `farthing "
+                         "quantize --method gptq`, which needs no such list"
+                       : "correct group_size, or fetch the files again"});
+  }
+  return {};
+}
+
+QuantizedTensor integer_weight_of_planes(const Format& format, int64_t k, Tensor codes,
+                                         Tensor scales, const Tensor& zeros) {
+  const int64_t n = codes.shape()[0];
+  QuantizedTensor out{&format, n, k, scales.dtype(), {}};
+  const auto planes = format.planes(n, k, scales.dtype());
+  CHECK(planes[0].shape == codes.shape() && planes[1].shape == scales.shape());
+  out.planes.push_back(std::move(codes));
+  out.planes.push_back(std::move(scales));
+  if (!format.grid->zero_points) return out;
+  if (rehearsing()) {
+    out.planes.emplace_back(planes[2].dtype, planes[2].shape);
+    return out;
+  }
+  // Rows of codes along k, the least significant bits first, in whole words.
+  const auto packed = pack_codes(*find_packing("compressed_tensors"), zeros, format.grid->bits);
+  CHECK(packed.has_value());
+  out.planes.push_back(first_bytes(*packed, planes[2].shape[1]));
+  return out;
+}
+
+QuantizedTensor integer_weight(const Format& format, int bits, Tensor codes, Tensor scales,
+                               const Tensor& zeros) {
+  const int64_t n = codes.shape()[0], k = codes.shape()[1];
+  QuantizedTensor packed{&format, n, k, scales.dtype(), {}};
+  const PlaneSpec plane = format.planes(n, k, scales.dtype()).front();
+  packed.planes.emplace_back(plane.dtype, plane.shape);
+  if (!rehearsing()) {
+    if (!format.grid->zero_points && format.grid->bits != bits)
+      raise_codes(codes, format.grid->middle() - (1 << (bits - 1)));
+    format.put_codes(packed, 0, n, codes.as<uint8_t>(), k);
+  }
+  return integer_weight_of_planes(format, k, std::move(packed.planes.front()), std::move(scales),
+                                  zeros);
+}
+
+}  // namespace farthing

@@ -1,0 +1,47 @@
+// Integer weights of other programs as planes of the registered formats: the same codes, scales and
+// zeros, in another order.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "formats/format.h"
+#include "io/huggingface.h"
+
+namespace farthing {
+
+// Weights as a configuration states them: value = scale * (code - zero), code unsigned, below
+// 2^bits.
+struct IntegerArguments {
+  int bits = 0;
+  int64_t group = 0;         // along k; 0: the row
+  bool of_tensor = false;    // one scale for all
+  bool zero_points = false;  // false: zero is 2^(bits-1)
+};
+
+// The format that holds such weights: of as many bits or, where there is none, of more. `where`:
+// what states them, for the error where no format does.
+Result<const Format*> integer_format(const IntegerArguments& arguments, std::string where);
+
+// The unsigned codes, u8 [n, k], of tensor `name`, which holds them in the order of `packing`: of
+// weights, or of zero points with k groups.
+Result<Tensor> codes_of(const HuggingFaceDirectory& directory, const std::string& name,
+                        std::string_view packing, int64_t n, int64_t k, int bits);
+
+// Fails where tensor `name`, the group of each input, is there and groups are not runs of inputs.
+Result<> check_group_order(const HuggingFaceDirectory& directory, const std::string& name,
+                           int64_t k, const IntegerGrid& grid);
+
+// The weight [n, k] of plain codes u8 [n, k] of so many bits, which may be fewer than the format's,
+// scales [n, groups] and, where the format has them, zeros u8 [n, groups].
+QuantizedTensor integer_weight(const Format& format, int bits, Tensor codes, Tensor scales,
+                               const Tensor& zeros = {});
+
+// The same where `codes` is the format's plane already, u8 [n, ceil(k bits / 8)].
+QuantizedTensor integer_weight_of_planes(const Format& format, int64_t k, Tensor codes,
+                                         Tensor scales, const Tensor& zeros = {});
+
+// The first `bytes` of each row of a matrix, as u8 [rows, bytes]; a view where these are all.
+Tensor first_bytes(const Tensor& matrix, int64_t bytes);
+
+}  // namespace farthing
