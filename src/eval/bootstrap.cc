@@ -130,15 +130,21 @@ std::vector<double> kl_of_windows(const ScoredWindows& scores) {
   return means;
 }
 
-Estimate paired_difference(std::span<const double> a, std::span<const double> b, int resamples) {
-  CHECK(a.size() == b.size() && !a.empty() && resamples > 0);
-  const auto windows = static_cast<int64_t>(a.size());
-  std::vector<double> differences;
-  for (size_t i = 0; i < a.size(); ++i) differences.push_back(b[i] - a[i]);
+Estimate mean_estimate(std::span<const double> values, int resamples) {
+  CHECK(!values.empty() && resamples > 0);
+  const auto count = static_cast<int64_t>(values.size());
+  const std::vector<double> all(values.begin(), values.end());
   std::vector<double> resampled;
   for (int i = 0; i < resamples; ++i)
-    resampled.push_back(mean_of(differences, draw_windows(windows, i), windows));
-  return estimate(mean_of(differences, Draw(a.size(), 1), windows), std::move(resampled));
+    resampled.push_back(mean_of(all, draw_windows(count, i), count));
+  return estimate(mean_of(all, Draw(all.size(), 1), count), std::move(resampled));
+}
+
+Estimate paired_difference(std::span<const double> a, std::span<const double> b, int resamples) {
+  CHECK(a.size() == b.size() && !a.empty() && resamples > 0);
+  std::vector<double> differences;
+  for (size_t i = 0; i < a.size(); ++i) differences.push_back(b[i] - a[i]);
+  return mean_estimate(differences, resamples);
 }
 
 }  // namespace farthing

@@ -45,6 +45,9 @@ Quality summarize(const ScoredWindows& scores, int resamples = default_resamples
 // The mean KL of each window.
 std::vector<double> kl_of_windows(const ScoredWindows& scores);
 
+// The mean of a number that each question (or window) gives, by resampling questions.
+Estimate mean_estimate(std::span<const double> values, int resamples = default_resamples);
+
 // The mean of b - a over windows that two models were both measured on: significant where 0 lies
 // outside.
 Estimate paired_difference(std::span<const double> a, std::span<const double> b,

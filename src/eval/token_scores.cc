@@ -87,7 +87,16 @@ inline double below(Top top, float logit) {
   return static_cast<double>(top.value) - static_cast<double>(logit);
 }
 
-TokenScore score(const float* logits, int64_t size, int32_t next) {
+// A row's highest logit, and the log of the sum of exponentials counted from it.
+struct Normaliser {
+  Top top;
+  double log_sum;
+  double nll(const float* logits, int32_t token) const {
+    return below(top, logits[token]) + log_sum;
+  }
+};
+
+Normaliser normaliser_of(const float* logits, int64_t size) {
   const Top top = top_of(logits, size);
   double sums[lanes] = {}, distance[chunk] = {}, exponential[chunk];
   for (int64_t i = 0; i < size; i += chunk) {
@@ -96,7 +105,11 @@ TokenScore score(const float* logits, int64_t size, int32_t next) {
     exp_of_minus(distance, count, exponential);
     add_to(sums, exponential, count);
   }
-  const double nll = below(top, logits[next]) + std::log(sum_of(sums));
+  return {top, std::log(sum_of(sums))};
+}
+
+TokenScore score(const float* logits, int64_t size, int32_t next) {
+  const double nll = normaliser_of(logits, size).nll(logits, next);
   return {.nll = nll, .baseline_nll = nll};
 }
 
@@ -125,6 +138,16 @@ TokenScore score_against(const float* b, const float* q, int64_t size, int32_t n
           .top1 = top_b.index == top_q.index};
 }
 
+tl::unexpected<Error> not_finite(std::string where) {
+  return fail(
+      {.what = "the model computes logits that are not finite",
+       .where = std::move(where),
+       .got = "NaN or infinity",
+       .wanted = "finite logits",
+       .remedy =
+           "check the weights with `farthing inspect`; a format with a wider range may help"});
+}
+
 template <class Score>
 Result<> score_rows(Context& context, View<const float, 2> logits, std::span<const int32_t> next,
                     std::span<TokenScore> out, const Score& score_row) {
@@ -139,15 +162,7 @@ Result<> score_rows(Context& context, View<const float, 2> logits, std::span<con
       if (!std::isfinite(out[at].nll) || !std::isfinite(out[at].kl)) bad_row = i;
     }
   });
-  if (bad_row >= 0) {
-    return fail(
-        {.what = "the model computes logits that are not finite",
-         .where = fmt::format("position {} of a window", bad_row.load()),
-         .got = "NaN or infinity",
-         .wanted = "finite logits",
-         .remedy =
-             "check the weights with `farthing inspect`; a format with a wider range may help"});
-  }
+  if (bad_row >= 0) return not_finite(fmt::format("position {} of a window", bad_row.load()));
   return {};
 }
 
@@ -167,6 +182,29 @@ Result<> score_tokens_against(Context& context, View<const float, 2> baseline,
   return score_rows(context, logits, next, out, [&](int64_t i, int32_t token) {
     return score_against(baseline.row(i), logits.row(i), logits.columns, token);
   });
+}
+
+Result<> score_row_tokens(Context& context, View<const float, 2> logits,
+                          std::span<const RowToken> wanted, std::span<double> nll) {
+  CHECK(wanted.size() == nll.size());
+  std::atomic<bool> bad{false};
+  context.pool.run([&](Part part) {
+    const auto range = part.range(static_cast<int64_t>(wanted.size()));
+    int64_t row = -1;
+    Normaliser normaliser{};
+    for (int64_t i = range.begin; i < range.end; ++i) {
+      const RowToken& one = wanted[static_cast<size_t>(i)];
+      CHECK(one.row >= row && one.row < logits.rows && one.token >= 0 &&
+            one.token < logits.columns);
+      if (one.row != row) normaliser = normaliser_of(logits.row(one.row), logits.columns);
+      row = one.row;
+      double& out = nll[static_cast<size_t>(i)];
+      out = normaliser.nll(logits.row(row), one.token);
+      if (!std::isfinite(out)) bad = true;
+    }
+  });
+  if (bad) return not_finite("the likelihood of an answer");
+  return {};
 }
 
 }  // namespace farthing

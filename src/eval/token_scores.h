@@ -29,4 +29,14 @@ Result<> score_tokens_against(Context& context, View<const float, 2> baseline,
                               View<const float, 2> logits, std::span<const int32_t> next,
                               std::span<TokenScore> out);
 
+// A token whose likelihood a row of logits gives.
+struct RowToken {
+  int64_t row;
+  int32_t token;
+};
+// -log p of each, nats: the bits of score_tokens' nll. `wanted` ascends by row, so that a row that
+// scores several tokens is summed once. Fails where a logit is not finite.
+Result<> score_row_tokens(Context& context, View<const float, 2> logits,
+                          std::span<const RowToken> wanted, std::span<double> nll);
+
 }  // namespace farthing

@@ -76,6 +76,24 @@ TEST(Json, InspectCountsParametersAndRanges) {
   EXPECT_GT(vanished, 0);
 }
 
+TEST(Json, TasksHoldsEachMetricItsDropAndItsFlips) {
+  const auto json = json_of({"tasks", stories(), "--tasks", "arc_easy,boolq", "--limit", "8",
+                             "--format", "int4_g32", "--against", stories()});
+  EXPECT_EQ(json["format"], "int4_g32");
+  ASSERT_EQ(json["tasks"].size(), 2u);
+  const auto& arc = json["tasks"][0];
+  EXPECT_EQ(arc["task"], "arc_easy");
+  EXPECT_EQ(arc["questions"], 8);
+  ASSERT_EQ(arc["metrics"].size(), 2u);
+  EXPECT_EQ(arc["metrics"][1]["metric"], "acc_norm");
+  for (const auto& metric : arc["metrics"]) {
+    EXPECT_LE(metric["value"]["low"], metric["value"]["high"]);
+    const double flips = metric["flips"]["lost"].get<int>() + metric["flips"]["gained"].get<int>();
+    EXPECT_EQ(metric["flips"]["share"], flips / 8);
+    EXPECT_TRUE(metric["drop"]["value"].is_number());
+  }
+}
+
 TEST(Json, PlanHoldsMemoryByItsPartsAndCards) {
   const auto json = json_of({"plan", stories(), "--format", "int4_g32", "--batch", "2"});
   EXPECT_EQ(json["context"], 512);

@@ -88,6 +88,7 @@ INSTANTIATE_TEST_SUITE_P(
         Mistake{{"quantize", "m", "-o", "d", "--format", "q4_0", "--token-embedding-type", "q8_0",
                  "--output-tensor-type", "f16"},
                 "--tables was given more than once"},
+        Mistake{{"tasks", "m", "--resume"}, "there is nothing to go on with"},
         Mistake{{"kernels", "--format", "q4_0"}, "--format needs a model"}));
 
 TEST(Usage, TheLastOfARepeatedOptionCounts) {
@@ -104,7 +105,7 @@ TEST(Usage, NearestNameAllowsForTyposOnly) {
 }
 
 TEST(Failure, MissingModelEndsWithStatus1AndNamesThePath) {
-  for (const char* command : {"inspect", "eval", "run", "compare", "kernels"}) {
+  for (const char* command : {"inspect", "eval", "run", "compare", "kernels", "tasks"}) {
     const ProgramRun run = farthing({command, "/nonexistent/model"});
     EXPECT_EQ(run.status, 1) << command;
     EXPECT_EQ(run.out, "") << command;

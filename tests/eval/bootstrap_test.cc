@@ -112,5 +112,18 @@ TEST(Bootstrap, IntervalsCoverTheTruth) {
   EXPECT_LT(kl_covered, 0.995 * sets);
 }
 
+// Of n zeros and ones with mean p the resampled means have the standard deviation sqrt(p (1 - p) /
+// n) = 0.0229, and 95 % of them lie within 1.96 of it. The ends of 2000 resamples scatter by about
+// 3 % of that distance, and are multiples of 1/400: 0.006 is more than four times both together.
+TEST(Bootstrap, TheIntervalOfAnAccuracyIsTheBinomialOne) {
+  std::vector<double> right(400, 0);
+  std::fill(right.begin(), right.begin() + 120, 1);
+  const Estimate accuracy = mean_estimate(right);
+  EXPECT_EQ(accuracy.value, 0.3);
+  const double half = 1.96 * std::sqrt(0.3 * 0.7 / 400);
+  EXPECT_NEAR(accuracy.low, 0.3 - half, 0.006);
+  EXPECT_NEAR(accuracy.high, 0.3 + half, 0.006);
+}
+
 }  // namespace
 }  // namespace farthing

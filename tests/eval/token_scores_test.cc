@@ -151,5 +151,31 @@ TEST(TokenScores, ThreadsDoNotChangeABit) {
   }
 }
 
+TEST(TokenScores, SeveralTokensOfARowAreScoredAsEachAlone) {
+  const Rows rows = random_rows(5, 1000, 4, 3);
+  const std::vector<RowToken> wanted{{0, 7}, {2, 0}, {2, 999}, {2, 5}, {4, 1}};
+  for (const int threads : {1, 2, 3}) {
+    ContextOwner context(threads, Isa::portable);
+    std::vector<double> nll(wanted.size());
+    ASSERT_TRUE(score_row_tokens(context.get(), rows.view(), wanted, nll));
+    for (size_t i = 0; i < wanted.size(); ++i) {
+      TokenScore one;
+      ASSERT_TRUE(score_tokens(context.get(),
+                               rows.view().rows_from(wanted[i].row, wanted[i].row + 1),
+                               {&wanted[i].token, 1}, {&one, 1}));
+      EXPECT_EQ(nll[i], one.nll) << threads << " threads, " << i;
+    }
+  }
+}
+
+TEST(TokenScores, ARowThatIsNotFiniteHasNoLikelihoods) {
+  ContextOwner context(2, Isa::portable);
+  Rows rows = random_rows(2, 300, 4, 1);
+  rows.values[300 + 77] = std::numeric_limits<float>::quiet_NaN();
+  std::vector<double> nll(1);
+  EXPECT_TRUE(score_row_tokens(context.get(), rows.view(), std::vector<RowToken>{{0, 3}}, nll));
+  EXPECT_FALSE(score_row_tokens(context.get(), rows.view(), std::vector<RowToken>{{1, 3}}, nll));
+}
+
 }  // namespace
 }  // namespace farthing

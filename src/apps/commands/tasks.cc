@@ -1,0 +1,116 @@
+// farthing tasks: how well a model answers questions, and what that is beside its baseline.
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "apps/command_line.h"
+#include "apps/open_model.h"
+#include "apps/output.h"
+#include "quant/quantize_options.h"
+#include "workflows/tasks/measure_tasks.h"
+
+namespace farthing {
+namespace {
+
+struct Options {
+  std::string model, against, task_data, output;
+  std::vector<std::string> tasks;
+  int64_t limit = 0, num_fewshot = -1;
+  std::optional<Scheme> format;
+  std::optional<KvCodec> kv_cache;
+  float outlier_threshold = -1;  // -1: the default
+  bool resume = false;
+};
+
+void declare(OptionList& list, Options& options) {
+  list.required("model,-m,--model", "MODEL", options.model, "The model to measure");
+  list.list("--tasks", "NAME,...", options.tasks,
+            "Of " + task_names() +
+                ", or a .jsonl file in --task-data by its name; without it those that are built "
+                "in: " +
+                fmt::format("{}", fmt::join(built_in_task_names(), ", ")));
+  list.text("--task-data", "DIR", options.task_data,
+            "The folder of the tasks' questions (docs/tasks.md); without it small excerpts that "
+            "are built in");
+  list.text("--against", "BASE", options.against,
+            "Measure the drop and the answers that turned against this model");
+  list.integer("--limit", options.limit, 0, INT64_MAX,
+               "At most so many questions of a task; 0: all");
+  list.integer("--num-fewshot", options.num_fewshot, -1, 1 << 10,
+               "The first so many rows stand as examples in front of each question, and are not "
+               "scored; -1: as the task says, mostly 0");
+  list.parsed("--format", "SCHEME", options.format, parse_scheme,
+              "Quantize to this scheme while loading");
+  declare_kv_cache(list, options.kv_cache);
+  declare_outlier_threshold(list, options.outlier_threshold);
+  list.text("-o,--output", "DIR", options.output,
+            "A folder for tasks.json and samples_TASK.jsonl, every answer; DIR.work holds what is "
+            "done so far");
+  list.flag("--resume", options.resume, "Goes on with what DIR.work holds");
+}
+
+Result<> check(const Options& options) {
+  QuantizeOptions wanted;
+  if (options.format) wanted.scheme = *options.format;
+  TRY(check_outlier_threshold(options.outlier_threshold >= 0, wanted));
+  if (!options.resume || !options.output.empty()) return {};
+  return fail({.what = "there is nothing to go on with",
+               .where = "--resume",
+               .got = "no -o",
+               .wanted = "the folder that the interrupted run was to write",
+               .remedy = "name it with -o"});
+}
+
+Result<> run(const CommonOptions& common, const Options& options) {
+  const auto owner = TRY(open_context(common));
+  Context& context = owner->get();
+  const auto checkpoint = TRY(Checkpoint::open(options.model));
+  RangeOptions range;
+  if (options.outlier_threshold >= 0) range.outlier_threshold = options.outlier_threshold;
+  const TaskModel model{.name = options.model,
+                        .checkpoint = checkpoint.get(),
+                        .format = options.format ? options.format->name() : "",
+                        .kv_cache = options.kv_cache,
+                        .load = [&] {
+                          return load_model(context, *checkpoint, options.format, PackTime::loading,
+                                            range);
+                        }};
+  std::unique_ptr<Checkpoint> base;
+  TaskModel baseline;
+  if (!options.against.empty()) {
+    base = TRY(Checkpoint::open(options.against));
+    baseline = {.name = options.against, .checkpoint = base.get(), .load = [&] {
+                  return load_model(context, *base);
+                }};
+  }
+  MeasureTasksOptions wanted{.tasks = options.tasks, .resume = options.resume};
+  if (wanted.tasks.empty()) wanted.tasks = built_in_task_names();
+  wanted.questions.limit = options.limit;
+  if (options.num_fewshot >= 0) wanted.questions.num_fewshot = options.num_fewshot;
+  if (!options.task_data.empty()) wanted.questions.data = options.task_data;
+  if (!options.output.empty()) wanted.output = options.output;
+  TasksReport report;
+  {
+    ProgressBar progress;
+    report =
+        TRY(measure_tasks(context, model, base == nullptr ? nullptr : &baseline, wanted, progress));
+  }
+  return print(common.json ? tasks_json(report) : tasks_text(report));
+}
+
+}  // namespace
+
+Command tasks_command() {
+  return make_command<Options>(
+      {.name = "tasks",
+       .summary = "answers multiple-choice questions, and measures the drop from a baseline",
+       .details =
+           "Accuracies as lm-evaluation-harness defines them: the most likely answer counts (acc), "
+           "or the most likely\n"
+           "for its length (acc_norm). Killed at any instant, a run with -o goes on with --resume.",
+       .example = "  farthing tasks models/stories260k --tasks arc_easy --limit 50\n"
+                  "  farthing tasks models/stories260k --format int4_g32 --against "
+                  "models/stories260k -o stories-tasks"},
+      declare, run, check);
+}
+
+}  // namespace farthing
