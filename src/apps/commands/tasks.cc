@@ -5,7 +5,6 @@
 #include "apps/command_line.h"
 #include "apps/open_model.h"
 #include "apps/output.h"
-#include "quant/quantize_options.h"
 #include "workflows/tasks/measure_tasks.h"
 
 namespace farthing {
@@ -15,9 +14,8 @@ struct Options {
   std::string model, against, task_data, output;
   std::vector<std::string> tasks;
   int64_t limit = 0, num_fewshot = -1;
-  std::optional<Scheme> format;
+  LoadingFormat format;
   std::optional<KvCodec> kv_cache;
-  float outlier_threshold = -1;  // -1: the default
   bool resume = false;
 };
 
@@ -38,10 +36,8 @@ void declare(OptionList& list, Options& options) {
   list.integer("--num-fewshot", options.num_fewshot, -1, 1 << 10,
                "The first so many rows stand as examples in front of each question, and are not "
                "scored; -1: as the task says, mostly 0");
-  list.parsed("--format", "SCHEME", options.format, parse_scheme,
-              "Quantize to this scheme while loading");
+  declare_format(list, options.format);
   declare_kv_cache(list, options.kv_cache);
-  declare_outlier_threshold(list, options.outlier_threshold);
   list.text("-o,--output", "DIR", options.output,
             "A folder for tasks.json and samples_TASK.jsonl, every answer; DIR.work holds what is "
             "done so far");
@@ -49,9 +45,7 @@ void declare(OptionList& list, Options& options) {
 }
 
 Result<> check(const Options& options) {
-  QuantizeOptions wanted;
-  if (options.format) wanted.scheme = *options.format;
-  TRY(check_outlier_threshold(options.outlier_threshold >= 0, wanted));
+  TRY(check_format(options.format));
   if (!options.resume || !options.output.empty()) return {};
   return fail({.what = "there is nothing to go on with",
                .where = "--resume",
@@ -64,16 +58,11 @@ Result<> run(const CommonOptions& common, const Options& options) {
   const auto owner = TRY(open_context(common));
   Context& context = owner->get();
   const auto checkpoint = TRY(Checkpoint::open(options.model));
-  RangeOptions range;
-  if (options.outlier_threshold >= 0) range.outlier_threshold = options.outlier_threshold;
   const TaskModel model{.name = options.model,
                         .checkpoint = checkpoint.get(),
-                        .format = options.format ? options.format->name() : "",
+                        .format = options.format.scheme ? options.format.scheme->name() : "",
                         .kv_cache = options.kv_cache,
-                        .load = [&] {
-                          return load_model(context, *checkpoint, options.format, PackTime::loading,
-                                            range);
-                        }};
+                        .load = [&] { return load_model(context, *checkpoint, options.format); }};
   std::unique_ptr<Checkpoint> base;
   TaskModel baseline;
   if (!options.against.empty()) {
