@@ -5,7 +5,7 @@ Usage: scripts/peers lm-eval && "$(scripts/peers --python lm-eval)" bench/peers/
 
 The harness runs its own task files (prompts, choices, metrics) in f32 on the CPU; only where the rows come from is replaced: by
 those of DIR (data/tasks without it), written back in the columns that its files expect. Nothing is fetched.
-Prints for each task how many choices agree, both accuracies, the largest difference of a log-likelihood, and questions a
+Prints for each task how many choices (or generated texts) agree, both accuracies, the largest difference of a log-likelihood, and questions a
 second of both; with --json the same as one JSON document. The processors are given to one program at a time.
 """
 import argparse
@@ -71,6 +71,20 @@ def copa(row):
             "choice1": row["choices"][0], "choice2": row["choices"][1], "label": row["gold"]}
 
 
+def truthfulqa(row):
+    """Lists of answers are between semicolons; an answer counts once."""
+    correct, wrong = (list(dict.fromkeys(a.strip() for a in row[side].split(";") if a.strip()))
+                      for side in ("Correct Answers", "Incorrect Answers"))
+    first = [row["Best Answer"].strip()]
+    return {"question": row["Question"].strip(), "correct_answers": correct, "incorrect_answers": wrong,
+            "mc1_targets": {"choices": first + wrong, "labels": [1] + [0] * len(wrong)},
+            "mc2_targets": {"choices": correct + wrong, "labels": [1] * len(correct) + [0] * len(wrong)}}
+
+
+def gsm8k(row):
+    return row
+
+
 # Task: its file in the harness, its file in the data, how a row is written back.
 TASKS = {
     "arc_easy": ("arc/arc_easy.yaml", "arc_easy.jsonl", arc),
@@ -80,14 +94,24 @@ TASKS = {
     "boolq": ("super_glue/boolq/default.yaml", "boolq.jsonl", boolq),
     "openbookqa": ("openbookqa/openbookqa.yaml", "openbook_qa.jsonl", openbookqa),
     "copa": ("super_glue/copa/default.yaml", "copa.jsonl", copa),
+    "truthfulqa_mc1": ("truthfulqa/truthfulqa_mc1.yaml", "TruthfulQA.csv", truthfulqa),
+    "truthfulqa_mc2": ("truthfulqa/truthfulqa_mc2.yaml", "TruthfulQA.csv", truthfulqa),
+    "truthfulqa_gen": ("truthfulqa/truthfulqa_gen.yaml", "TruthfulQA.csv", truthfulqa),
+    "gsm8k": ("gsm8k/gsm8k.yaml", "gsm8k.jsonl", gsm8k),
 }
 
 
-def write_tasks(names: list, data: Path, folder: Path, examples: int) -> None:
+def examples_of(name: str, asked: int) -> int:
+    """GSM8K has eight where nobody asks for another number."""
+    return asked or (8 if name == "gsm8k" else 0)
+
+
+def write_tasks(names: list, data: Path, folder: Path, examples_asked: int) -> None:
     """The harness's own task files over local rows; the first `examples` rows are the examples, the rest is scored."""
     home = Path(lm_eval.__file__).parent / "tasks"
     for name in names:
         own, file, back = TASKS[name]
+        examples = examples_of(name, examples_asked)
         rows = [back(row) for row in rows_of(data / file)]
         parts = {"examples": rows[:examples] or rows[:1], "scored": rows[examples:]}
         for part, some in parts.items():
@@ -118,11 +142,12 @@ class TimedLM(HFLM):
 
 def harness(args, name: str, folder: Path, lm: TimedLM) -> dict:
     lm.seconds = 0.0
-    out = lm_eval.simple_evaluate(model=lm, tasks=[f"local_{name}"], limit=args.limit or None, num_fewshot=args.num_fewshot,
+    out = lm_eval.simple_evaluate(model=lm, tasks=[f"local_{name}"], limit=args.limit or None, num_fewshot=examples_of(name, args.num_fewshot),
                                   task_manager=TaskManager(include_path=str(folder), include_defaults=False), bootstrap_iters=0,
                                   log_samples=True, verbosity="ERROR")
-    samples = sorted(out["samples"][f"local_{name}"], key=lambda sample: sample["doc_id"])
-    return {"samples": samples, "metrics": {key.split(",")[0]: value for key, value in out["results"][f"local_{name}"].items()
+    samples = out["samples"][f"local_{name}"]  # once for each filter
+    samples = sorted((s for s in samples if s["filter"] == samples[0]["filter"]), key=lambda sample: sample["doc_id"])
+    return {"samples": samples, "metrics": {key.removesuffix(",none"): value for key, value in out["results"][f"local_{name}"].items()
                                             if isinstance(value, float)}, "seconds": lm.seconds}
 
 
@@ -146,12 +171,15 @@ def compare(mine: dict, theirs: dict) -> dict:
     assert len(mine["samples"]) == len(theirs["samples"]) > 0, (len(mine["samples"]), len(theirs["samples"]))
     agree, largest = 0, 0.0
     for a, b in zip(mine["samples"], theirs["samples"]):
+        if "text" in a["model"]:
+            agree += a["model"]["text"] == b["resps"][0][0]
+            continue
         a, b = a["model"]["log_likelihoods"], [float(answer[0]) for answer in b["filtered_resps"]]
         assert len(a) == len(b), (a, b)
         agree += best(a) == best(b)
         largest = max(largest, *(abs(x - y) for x, y in zip(a, b)))
     count = len(mine["samples"])
-    return {"questions": count, "choices_agree": agree / count, "largest_difference": largest, "metrics": mine["metrics"],
+    return {"questions": count, "agree": agree / count, "largest_difference": largest, "metrics": mine["metrics"],
             "metrics_of_harness": {name: theirs["metrics"][name] for name in mine["metrics"]},
             "questions_per_second": count / mine["seconds"], "questions_per_second_of_harness": count / theirs["seconds"]}
 
@@ -179,11 +207,11 @@ def main() -> int:
             if args.json:
                 continue
             r = out[name]
-            print(f"{name}: {r['questions']} questions, {100 * r['choices_agree']:.2f} % of the choices agree, log-likelihoods differ by "
+            print(f"{name}: {r['questions']} questions, {100 * r['agree']:.2f} % of the answers agree, log-likelihoods differ by "
                   f"at most {r['largest_difference']:.1e}; {r['questions_per_second']:.2f} questions/s, the harness "
                   f"{r['questions_per_second_of_harness']:.2f}", flush=True)
             for metric, value in r["metrics"].items():
-                print(f"    {metric}: {100 * value:.2f}, the harness {100 * r['metrics_of_harness'][metric]:.2f}", flush=True)
+                print(f"    {metric}: {value:.4f}, the harness {r['metrics_of_harness'][metric]:.4f}", flush=True)
     if args.json:
         print(json.dumps(out, indent=1))
     return 0

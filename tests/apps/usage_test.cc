@@ -88,6 +88,7 @@ INSTANTIATE_TEST_SUITE_P(
         Mistake{{"quantize", "m", "-o", "d", "--format", "q4_0", "--token-embedding-type", "q8_0",
                  "--output-tensor-type", "f16"},
                 "--tables was given more than once"},
+        Mistake{{"eval", "m", "--free-running", "8"}, "there is no baseline that could write"},
         Mistake{{"tasks", "m", "--resume"}, "there is nothing to go on with"},
         Mistake{{"kernels", "--format", "q4_0"}, "--format needs a model"}));
 

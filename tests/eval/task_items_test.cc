@@ -99,7 +99,8 @@ TEST(Accuracy, TheMostLikelyAnswerCounts) {
 }
 
 TEST(Accuracy, OfEqualAnswersTheFirstCounts) {
-  EXPECT_EQ(judge_accuracy(three, {.log_likelihoods = {-2, -2, -2}}), std::vector<double>{0});
+  const TaskItem two{.choices = {{"q", " a", true}, {"q", " b", false}}};
+  EXPECT_EQ(judge_accuracy(two, {.log_likelihoods = {-2, -2}}), std::vector<double>{1});
 }
 
 TEST(Accuracy, NormalisedByTheAnswersLengthWithoutItsSpace) {

@@ -36,8 +36,11 @@ TEST(TaskRows, ACsvRecordOfAnotherLengthIsRefusedWithItsLine) {
 }
 
 TEST(TaskRows, QuotesThatDoNotEndAreRefused) {
-  for (const char* text : {"a,b\n\"1,2\n", "a,b\n\"1\"x,2\n"})
-    EXPECT_FALSE(rows_of_csv(text, "file")) << text;
+  for (const char* text : {"a,b\n\"1,2\n", "a,b\n\"1\"x,2\n"}) {
+    const auto rows = rows_of_csv(text, "file");
+    ASSERT_FALSE(rows) << text;
+    EXPECT_EQ(rows.error().what, "the file is not CSV") << text;
+  }
 }
 
 }  // namespace

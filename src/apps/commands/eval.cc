@@ -7,6 +7,7 @@
 #include "base/json_writer.h"
 #include "eval/evaluate.h"
 #include "io/npy.h"
+#include "workflows/free_running.h"
 
 namespace farthing {
 namespace {
@@ -16,6 +17,7 @@ struct Options {
   WindowOptions windows;
   LoadingFormat format;
   std::optional<KvCodec> kv_cache;
+  int64_t free_running = 0;  // tokens; 0: not measured
 };
 
 void declare(OptionList& list, Options& options) {
@@ -31,9 +33,22 @@ void declare(OptionList& list, Options& options) {
             "Write the logits as a .npy file [windows, context, vocabulary]");
   declare_format(list, options.format);
   declare_kv_cache(list, options.kv_cache);
+  list.integer(
+      "--free-running", options.free_running, 0, 1 << 20,
+      "With --against a model: so many tokens are written greedily by both behind the first "
+      "64 of each of at most 64 windows, and compared; 0: none");
 }
 
-Result<> check(const Options& options) { return check_format(options.format); }
+Result<> check(const Options& options) {
+  TRY(check_format(options.format));
+  if (options.free_running == 0) return {};
+  if (!options.against.empty() && !options.against.ends_with(".npy")) return {};
+  return fail({.what = "there is no baseline that could write",
+               .where = "--free-running",
+               .got = options.against.empty() ? "no --against" : "saved logits",
+               .wanted = "a model to compare with",
+               .remedy = "name it with --against"});
+}
 
 Result<> check_context(int64_t context_tokens, const ModelConfig& config) {
   if (context_tokens <= config.max_positions) return {};
@@ -76,6 +91,7 @@ struct Outcome {
   double seconds;
   KvCodec kv_cache;
   std::string note;
+  std::optional<FreeRunning> free_running;
 };
 
 // Of the first linear that needs one.
@@ -110,6 +126,15 @@ std::string json_text(const Outcome& o) {
     write_estimate(json, "kl_p99", o.quality.kl_p99);
     write_estimate(json, "top1_agreement", o.quality.top1_agreement);
   }
+  if (o.free_running) {
+    json.key("free_running").begin_object().field("texts", o.free_running->windows);
+    json.field("prompt_tokens", o.free_running->prompt).field("tokens", o.free_running->tokens);
+    write_estimate(json, "same_text", o.free_running->same_text);
+    write_estimate(json, "same_tokens", o.free_running->same_tokens);
+    write_estimate(json, "same_position", o.free_running->same_position);
+    write_estimate(json, "teacher_forced", o.free_running->teacher_forced);
+    json.end_object();
+  }
   if (!o.note.empty()) json.field("note", o.note);
   return json.field("seconds", o.seconds).end_object().take();
 }
@@ -128,6 +153,12 @@ std::string text(const Outcome& o) {
     rows.push_back(row("KL 99th percentile, nats", o.quality.kl_p99, 1, "{:.6f}"));
     rows.push_back(row("top-1 agreement, %", o.quality.top1_agreement, 100, "{:.2f}"));
   }
+  if (const auto& free = o.free_running) {
+    rows.push_back(row("free-running: same text, %", free->same_text, 100, "{:.2f}"));
+    rows.push_back(row("free-running: tokens until they part", free->same_tokens, 1, "{:.2f}"));
+    rows.push_back(row("free-running: same token, %", free->same_position, 100, "{:.2f}"));
+    rows.push_back(row("teacher-forced on the same texts, %", free->teacher_forced, 100, "{:.2f}"));
+  }
   std::string out = o.options.model;
   if (o.kv_cache != KvCodec::f32)
     out += fmt::format(", KV cache {}", kv_codec_info(o.kv_cache).name);
@@ -137,6 +168,9 @@ std::string text(const Outcome& o) {
   out += fmt::format(
       "\n{}\n{} (xxh128 {}); {:.1f} s\nfrom, to: 95 % interval, bootstrap over windows\n",
       o.windows.protocol(), o.text.name, o.text.digest, o.seconds);
+  if (o.free_running)
+    out += fmt::format("free-running: {} texts of {} tokens behind {}, greedy\n",
+                       o.free_running->windows, o.free_running->tokens, o.free_running->prompt);
   if (!o.note.empty()) out += "note: " + o.note + "\n";
   return out;
 }
@@ -175,10 +209,17 @@ Result<> run(const CommonOptions& common, const Options& options) {
     scores = TRY(evaluate(context, scorer, windows, evaluate_options, progress));
   }
   if (saved) TRY(saved->commit());
+  std::optional<FreeRunning> free;
+  if (options.free_running > 0) {
+    ProgressBar progress;
+    free =
+        TRY(free_running(context, *model, *baseline.model, windows,
+                         {.tokens = options.free_running, .kv_cache = options.kv_cache}, progress));
+  }
   const Outcome outcome{
       options,           evaluation_text,         windows,
       summarize(scores), now_seconds() - started, model->kv_codec(options.kv_cache),
-      note_of(*model)};
+      note_of(*model),   std::move(free)};
   return print(common.json ? json_text(outcome) : text(outcome));
 }
 

@@ -23,8 +23,8 @@ void declare(OptionList& list, Options& options) {
   list.required("model,-m,--model", "MODEL", options.model, "The model to measure");
   list.list("--tasks", "NAME,...", options.tasks,
             "Of " + task_names() +
-                ", or a .jsonl file in --task-data by its name; without it those that are built "
-                "in: " +
+                ", or a .jsonl file in --task-data by its name; without it the multiple choices "
+                "that are built in. Built in are excerpts of " +
                 fmt::format("{}", fmt::join(built_in_task_names(), ", ")));
   list.text("--task-data", "DIR", options.task_data,
             "The folder of the tasks' questions (docs/tasks.md); without it small excerpts that "
@@ -72,7 +72,9 @@ Result<> run(const CommonOptions& common, const Options& options) {
                 }};
   }
   MeasureTasksOptions wanted{.tasks = options.tasks, .resume = options.resume};
-  if (wanted.tasks.empty()) wanted.tasks = built_in_task_names();
+  if (wanted.tasks.empty())
+    for (const std::string& name : built_in_task_names())
+      if (!find_task(name)->generates()) wanted.tasks.push_back(name);
   wanted.questions.limit = options.limit;
   if (options.num_fewshot >= 0) wanted.questions.num_fewshot = options.num_fewshot;
   if (!options.task_data.empty()) wanted.questions.data = options.task_data;
@@ -91,11 +93,12 @@ Result<> run(const CommonOptions& common, const Options& options) {
 Command tasks_command() {
   return make_command<Options>(
       {.name = "tasks",
-       .summary = "answers multiple-choice questions, and measures the drop from a baseline",
-       .details =
-           "Accuracies as lm-evaluation-harness defines them: the most likely answer counts (acc), "
-           "or the most likely\n"
-           "for its length (acc_norm). Killed at any instant, a run with -o goes on with --resume.",
+       .summary = "answers questions of tasks, and measures the drop from a baseline",
+       .details = "Metrics as lm-evaluation-harness defines them: the most likely of several "
+                  "answers counts "
+                  "(acc, acc_norm for its\n"
+                  "length), or a generated text is compared (exact_match, BLEU, ROUGE). Killed at "
+                  "any instant, a run with -o goes on with --resume.",
        .example = "  farthing tasks models/stories260k --tasks arc_easy --limit 50\n"
                   "  farthing tasks models/stories260k --format int4_g32 --against "
                   "models/stories260k -o stories-tasks"},

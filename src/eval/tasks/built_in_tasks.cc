@@ -9,6 +9,8 @@ namespace embedded {
 extern const std::string_view tasks_arc_easy;
 extern const std::string_view tasks_arc_challenge;
 extern const std::string_view tasks_boolq;
+extern const std::string_view tasks_gsm8k;
+extern const std::string_view tasks_truthfulqa;
 
 }  // namespace embedded
 
@@ -16,7 +18,9 @@ std::span<const BuiltInTask> built_in_tasks() {
   static const std::array table = {
       BuiltInTask{"arc_easy.jsonl", embedded::tasks_arc_easy},
       BuiltInTask{"arc_challenge.jsonl", embedded::tasks_arc_challenge},
-      BuiltInTask{"boolq.jsonl", embedded::tasks_boolq}};
+      BuiltInTask{"boolq.jsonl", embedded::tasks_boolq},
+      BuiltInTask{"gsm8k.jsonl", embedded::tasks_gsm8k},
+      BuiltInTask{"TruthfulQA.csv", embedded::tasks_truthfulqa}};
   return table;
 }
 

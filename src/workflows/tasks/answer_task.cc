@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "eval/tasks/log_likelihoods.h"
+#include "workflows/tasks/generate_answers.h"
 
 namespace farthing {
 namespace {
@@ -38,10 +39,11 @@ double work_of(const TaskItem& item) {
   return static_cast<double>(out);
 }
 
-Result<> answer_items(Context& context, const AnsweringModel& model, const Task&,
+Result<> answer_items(Context& context, const AnsweringModel& model, const Task& task,
                       std::span<const TaskItem> items, const ResponseSink& sink) {
   TRY(model.model.check_batch_invariant());
   TRY(model.model.check_kv_cache(model.kv_cache));
+  if (task.generates()) return generate_answers(context, model, task.generation, items, sink);
   return score_choices(context, model, items, sink);
 }
 

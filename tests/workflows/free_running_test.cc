@@ -1,0 +1,63 @@
+// How alike two models write.
+#include "workflows/free_running.h"
+
+#include <gtest/gtest.h>
+
+#include "base/cpu.h"
+#include "model/support/models.h"
+
+namespace farthing {
+namespace {
+
+class FreeRunningTest : public ::testing::Test {
+ protected:
+  FreeRunning measure(const Model& model, const FreeRunningOptions& options) {
+    const auto from = Checkpoint::open(FARTHING_SOURCE_DIR "/models/stories260k").value();
+    const auto windows = Windows::of_text(from->tokenizer().value(), load_text({}).value(),
+                                          {.tokens = 1280, .context = 128}, 512);
+    const auto made =
+        free_running(owner_.get(), model, *baseline_, windows.value(), options, quiet_);
+    EXPECT_TRUE(made) << made.error().text();
+    return made.value_or(FreeRunning{});
+  }
+  ContextOwner owner_{2, choose_isa().value()};
+  std::unique_ptr<Model> baseline_ = testing::stories260k(owner_.get());
+  NoProgress quiet_;
+};
+
+TEST_F(FreeRunningTest, AModelWritesAsItselfAlsoTeacherForced) {
+  const FreeRunning made = measure(*baseline_, {.tokens = 20});
+  EXPECT_EQ(made.windows, 10);
+  EXPECT_EQ(made.prompt, 64);
+  for (const Estimate& all : {made.same_text, made.same_position, made.teacher_forced}) {
+    EXPECT_EQ(all.value, 1);
+    EXPECT_EQ(all.low, 1);
+  }
+  EXPECT_EQ(made.same_tokens.value, 20);
+}
+
+// Texts part, and differ from there; read along the baseline's text a model errs by itself each
+// time.
+TEST_F(FreeRunningTest, TextsPartWhereTeacherForcedAgreementStays) {
+  const auto model = testing::stories260k(owner_.get(), "int3_g32");
+  const FreeRunning made = measure(*model, {.tokens = 40});
+  EXPECT_LT(made.same_text.value, 0.8);
+  EXPECT_GE(made.same_position.value, made.same_tokens.value / 40);
+  EXPECT_GT(made.teacher_forced.value, made.same_position.value + 0.1);
+  EXPECT_LT(made.teacher_forced.value, 1);
+}
+
+// The first token is chosen behind the same prompt either way.
+TEST_F(FreeRunningTest, OneTokenIsTheSameFreeOrForced) {
+  const auto model = testing::stories260k(owner_.get(), "int2_g32");
+  const FreeRunning made = measure(*model, {.tokens = 1});
+  EXPECT_EQ(made.teacher_forced.value, made.same_text.value);
+  EXPECT_LT(made.same_text.value, 1);
+}
+
+TEST_F(FreeRunningTest, TextsEndWithTheModelsContext) {
+  EXPECT_EQ(measure(*baseline_, {.tokens = 4096, .windows = 1}).tokens, 512 - 64 + 1);
+}
+
+}  // namespace
+}  // namespace farthing
