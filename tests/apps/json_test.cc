@@ -295,8 +295,8 @@ TEST(Json, QuantizeSaysHowTheModelWasRotated) {
 
 TEST(Json, IsTestedAboveForEveryCommand) {
   const std::set<std::string_view> tested{
-      "formats", "kernels", "inspect", "quantize", "eval",          "compare",     "run",
-      "bench",   "train",   "align",   "tokenize", "bench offline", "sensitivity", "plan"};
+      "formats", "kernels", "inspect",  "quantize",      "eval",        "compare", "run",  "bench",
+      "train",   "align",   "tokenize", "bench offline", "sensitivity", "plan",    "tasks"};
   for (const Command& command : all_commands())
     EXPECT_TRUE(tested.contains(command.text.name)) << command.text.name;
 }

@@ -58,9 +58,29 @@ PackedWeight pack_weight_decoded(Context& context, const QuantizedTensor& stored
   const auto product = [&](const Format& format) {
     return product_input(Scheme{&format, input.activations});
   };
-  if (product(*stored.format) != product(f32) || has_outliers(input.activations))
+  const MatmulKernel* kernel = choose_matmul_kernel({&f32, input.activations}, context.isa);
+  if (product(*stored.format) != product(f32) || has_outliers(input.activations) ||
+      (*kernel)->packing != Packing::floats)
     return pack_weight(context, stored, input);
-  return pack_weight(context, {&f32, stored.n, stored.k, DType::f32, {stored.decode()}}, input);
+  const int64_t n = stored.n, k = stored.k;
+  PackedWeight out;
+  out.scheme = {&f32, input.activations};
+  out.input = input.parameters;
+  out.kernel = kernel;
+  out.stored = {&f32, n, k, DType::f32, {}};
+  out.packed = Tensor(DType::u8, {packed_bytes(Packing::floats, out.stored)});
+  const int64_t panel_bytes = out.packed.bytes() / panels_of(n);
+  context.pool.run([&](Part part) {  // a panel's rows at a time
+    const auto panels = part.range(panels_of(n));
+    for (int64_t panel = panels.begin; panel < panels.end; ++panel) {
+      const int64_t begin = panel * panel_outputs, count = std::min(panel_outputs, n - begin);
+      Tensor rows(DType::f32, {count, k});
+      stored.format->decode_tile(stored, {begin, begin + count, 0, k}, rows.as<float>(), k);
+      pack_panels(Packing::floats, {&f32, count, k, DType::f32, {rows}}, 0, 1,
+                  out.packed.data() + panel * panel_bytes);
+    }
+  });
+  return out;
 }
 
 void finish_packing(Context& context, PackedWeight& weight) {
