@@ -16,7 +16,7 @@ from inputs import ROOT, Refused
 # Tool to its environment (scripts/peers) and its driver.
 PEERS = {"llama.cpp": ("llama-cpp", "llama_cpp_types.py"), "gptqmodel": ("gptqmodel", "gptqmodel_gptq.py"),
          "auto-round": ("auto-round", "auto_round_tuning.py"), "llmcompressor": ("llmcompressor", "llmcompressor_gptq.py")}
-SEE_NOTHING = ("rtn", "mse")  # methods of Farthing that refuse a calibration
+SEE_NOTHING = ("rtn", "mse", "hqq")  # methods of Farthing that refuse a calibration
 DRIVERS = ROOT / "bench/peers/quality/drivers"
 
 
