@@ -1,5 +1,5 @@
-// ScratchFile: memory that need not be memory. A file without a name, which goes with the object,
-// or with the process, however that ends.
+// ScratchFile: a file without a name, for what is too much to keep in memory. It goes with the
+// object, or with the process, however that ends.
 #pragma once
 
 #include <cstddef>

@@ -43,8 +43,8 @@ PackedWeight pack_weight(Context& context, QuantizedTensor stored, const InputRo
 // them as they are stored (mapped from a file, say), which gives the same bits, one token slower.
 PackedWeight pack_weight_later(Context& context, QuantizedTensor stored,
                                const InputRounding& input);
-// The same product with the same bits for many rows: as f32, where the kernel would decode the
-// weight again for each 64 rows; in as much memory.
+// The same product with the same bits, for many rows: the weight is kept as f32 (4 n k bytes) where
+// its kernel would decode it again for each 64 rows.
 PackedWeight pack_weight_decoded(Context& context, const QuantizedTensor& stored,
                                  const InputRounding& input);
 // Nothing to do for a weight that is packed. Not while another thread multiplies with it.
