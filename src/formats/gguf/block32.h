@@ -68,7 +68,8 @@ struct Block32 {
     }
   }
 
-  static void put_codes(uint8_t* block, const int* codes) {
+  template <class Code>
+  static void put_codes(uint8_t* block, const Code* codes) {
     uint8_t* stored = block + header_bytes;
     if constexpr (bits == 8) {
       for (int i = 0; i < 32; ++i) stored[i] = static_cast<uint8_t>(codes[i] - middle);
@@ -76,7 +77,7 @@ struct Block32 {
       uint8_t* nibbles = stored + (bits == 5 ? 4 : 0);
       if constexpr (bits == 5) {
         uint32_t fifth = 0;
-        for (int i = 0; i < 32; ++i) fifth |= static_cast<uint32_t>(codes[i] >> 4) << i;
+        for (int i = 0; i < 32; ++i) fifth |= static_cast<uint32_t>(codes[i]) >> 4 << i;
         std::memcpy(stored, &fifth, 4);
       }
       for (int i = 0; i < 16; ++i)
@@ -209,11 +210,7 @@ struct Block32 {
     return e;
   }
   static void element_codes(const uint8_t* block, uint8_t* to) { codes(block, to); }
-  static void put_element_codes(uint8_t* block, const uint8_t* codes) {
-    int whole[size];
-    for (int i = 0; i < size; ++i) whole[i] = codes[i];
-    put_codes(block, whole);
-  }
+  static void put_element_codes(uint8_t* block, const uint8_t* codes) { put_codes(block, codes); }
   static ElementScale element_scale(const uint8_t* block, int) {
     return {half_at(block), half_at(block + 2)};
   }
