@@ -8,6 +8,7 @@
 #include <cstring>
 #include <system_error>
 
+#include "base/check.h"
 #include "base/rehearsal.h"
 
 namespace farthing {
@@ -77,6 +78,27 @@ Result<std::unique_ptr<Checkpoint>> Checkpoint::open(const std::filesystem::path
        .remedy = "check the path"});
 }
 
+Result<> Checkpoint::each_plain_tensor(const UseTensor& use) {
+  const TensorSpecs specs = tensors_of(config_);
+  for (const LinearSpec& spec : specs.tables) {
+    const QuantizedTensor weight = TRY(table(spec)).weight;
+    if (weight.format->plain) TRY(use(spec.name, weight.planes[0]));
+  }
+  for (const LinearSpec& spec : specs.linears) {
+    const QuantizedTensor weight = TRY(linear(spec)).weight;
+    if (!weight.format->plain) continue;
+    const Tensor matrix = spec.transposed ? transposed(weight.planes[0]) : weight.planes[0];
+    const Shape of_stack{1, matrix.shape()[0], matrix.shape()[1]};
+    TRY(spec.stack.empty() ? use(spec.name, matrix) : use(spec.stack, matrix.reshaped(of_stack)));
+  }
+  for (const VectorSpec& spec : specs.vectors) {
+    const Tensor values = TRY(vector(spec));
+    TRY(spec.stack.empty() ? use(spec.name, values)
+                           : use(spec.stack, values.reshaped({1, spec.size})));
+  }
+  return {};
+}
+
 Error Checkpoint::not_finite(int64_t count, const std::string& name) const {
   return {.what = "the checkpoint holds weights that are not finite numbers",
           .where = fmt::format("{}, tensor {}", path_.string(), name),
@@ -97,14 +119,31 @@ Result<> Checkpoint::check_finite(const Tensor& f32, const std::string& name) co
   return fail(not_finite(count, name));
 }
 
+namespace {
+
+// Square by square, as both sides of one lie in the nearest cache.
+template <class Element>
+void transpose(const Element* from, int64_t k, int64_t n, Element* to) {
+  constexpr int64_t side = 32;
+  for (int64_t row0 = 0; row0 < n; row0 += side)
+    for (int64_t column0 = 0; column0 < k; column0 += side)
+      for (int64_t row = row0; row < std::min(n, row0 + side); ++row)
+        for (int64_t column = column0; column < std::min(k, column0 + side); ++column)
+          to[row * k + column] = from[column * n + row];
+}
+
+}  // namespace
+
 Tensor transposed(const Tensor& matrix) {
   const int64_t k = matrix.shape()[0], n = matrix.shape()[1], size = dtype_bytes(matrix.dtype());
   Tensor out(matrix.dtype(), {n, k});
   if (rehearsing()) return out;
-  for (int64_t row = 0; row < n; ++row)
-    for (int64_t column = 0; column < k; ++column)
-      std::memcpy(out.data() + (row * k + column) * size, matrix.data() + (column * n + row) * size,
-                  static_cast<size_t>(size));
+  const auto as = [&]<class Element>(Element) {
+    transpose(reinterpret_cast<const Element*>(matrix.data()), k, n,
+              reinterpret_cast<Element*>(out.data()));
+  };
+  CHECK(size == 1 || size == 2 || size == 4);
+  size == 1 ? as(uint8_t{}) : size == 2 ? as(uint16_t{}) : as(uint32_t{});
   return out;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -35,6 +36,11 @@ class Checkpoint : public WeightSource {
   // The chat template, or empty where the model has none.
   virtual Result<std::string> chat_template() const = 0;
 
+  // Calls `use` with each tensor of a Hugging Face directory of this model that is no part of a
+  // quantized linear, by its name there: plain matrices as they are and vectors as f32, or, where
+  // the file is such a directory, what it holds.
+  using UseTensor = std::function<Result<>(const std::string& name, const Tensor& tensor)>;
+  virtual Result<> each_plain_tensor(const UseTensor& use);
   // What a Hugging Face directory of this model holds beside the weights: config.json's text
   // without quantization.
   virtual Result<std::string> config_json() const = 0;

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <map>
+#include <set>
 
 #include "io/huggingface.h"
 #include "io/json.h"
@@ -99,6 +100,23 @@ class HuggingFaceCheckpoint : public Checkpoint {
     std::error_code code;
     if (std::filesystem::exists(file, code)) return read_text_file(file, companion_limit_bytes);
     return TRY(tokenizer_config_of_folder(path_)).chat_template.value_or("");
+  }
+
+  Result<> each_plain_tensor(const UseTensor& use) override {
+    std::set<std::string> of_cache;  // scales that no other program knows
+    if (dialect_ && dialect_->reader->kv_codec() != KvCodec::f32)
+      for (const BlockPlan& block : config_.plan.blocks) {
+        const KvScaleNames names = kv_scale_names(block);
+        of_cache.insert({names.keys, names.values});
+      }
+    for (const auto& entry : directory_.entries()) {
+      const auto users = users_.find(entry.name);
+      const bool quantized =
+          users != users_.end() && !stored_.at(users->second.front()).scheme.weights->plain;
+      if (!quantized && !of_cache.contains(entry.name))
+        TRY(use(entry.name, TRY(directory_.tensor(entry.name))));
+    }
+    return {};
   }
 
   Result<std::string> config_json() const override {

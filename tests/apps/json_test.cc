@@ -293,10 +293,25 @@ TEST(Json, QuantizeSaysHowTheModelWasRotated) {
   EXPECT_EQ(json["rotation_seed"], 7);
 }
 
+TEST(Json, ConvertHoldsTheSchemesOfEveryLinear) {
+  ScratchFolder folder;
+  const std::string from = FARTHING_SOURCE_DIR "/tests/model/data/dialects/gptq_int4_g32",
+                    to = (folder / "out").string();
+  const auto json = json_of({"convert", from, to, "--to", "awq", "--verify"});
+  EXPECT_EQ(json["from"], "gptq");
+  EXPECT_EQ(json["to"], "awq");
+  EXPECT_EQ(json["verified"], true);
+  ASSERT_EQ(json["linears"].size(), 7u);
+  EXPECT_EQ(json["linears"][0]["from"], "int4_g32");
+  EXPECT_EQ(json["linears"][0]["to"], "int4_g32_asym");
+  EXPECT_EQ(json["bytes"], json_of({"inspect", to})["bytes"]);
+}
+
 TEST(Json, IsTestedAboveForEveryCommand) {
-  const std::set<std::string_view> tested{
-      "formats", "kernels", "inspect",  "quantize",      "eval",        "compare", "run",  "bench",
-      "train",   "align",   "tokenize", "bench offline", "sensitivity", "plan",    "tasks"};
+  const std::set<std::string_view> tested{"formats",     "kernels", "inspect",  "quantize",
+                                          "eval",        "compare", "run",      "bench",
+                                          "train",       "align",   "tokenize", "bench offline",
+                                          "sensitivity", "plan",    "tasks",    "convert"};
   for (const Command& command : all_commands())
     EXPECT_TRUE(tested.contains(command.text.name)) << command.text.name;
 }

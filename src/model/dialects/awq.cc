@@ -13,6 +13,7 @@
 
 #include "base/rehearsal.h"
 #include "model/checkpoint.h"
+#include "model/dialects/awq_gemv_groups.h"
 #include "model/dialects/dialect.h"
 #include "model/dialects/integer_weights.h"
 #include "model/dialects/stored_tensors.h"
@@ -21,7 +22,6 @@ namespace farthing {
 namespace {
 
 constexpr int bits = 4;
-constexpr int64_t codes_of_word = 32 / bits;
 
 // The first `columns` of each row.
 Tensor first_columns(const Tensor& matrix, int64_t columns) {
@@ -56,7 +56,7 @@ class AwqReader : public DialectReader {
   Result<StoredLinear> read(const LinearSpec& spec, const StoredAs& as) const override {
     const std::string module = module_of(spec.name);
     const int64_t n = spec.n, k = spec.k, groups = as.scheme.weights->grid->groups(k);
-    const int64_t padded = gemv_ ? padded_groups(groups) : groups;
+    const int64_t padded = gemv_ ? awq_gemv_groups(groups, group_) : groups;
     Tensor codes = TRY(codes_of(directory_, module + ".qweight",
                                 gemv_ ? "compressed_tensors" : "awq", n, k, bits));
     Tensor zeros = TRY(codes_of(directory_, module + ".qzeros",
@@ -106,12 +106,6 @@ class AwqReader : public DialectReader {
     }
     gemv_ = version == "gemv";
     return {};
-  }
-
-  int64_t padded_groups(int64_t groups) const {
-    const int64_t words = (groups + codes_of_word - 1) / codes_of_word;
-    const int64_t multiple = group_ == 64 ? 2 : group_ == 32 ? 4 : 1;
-    return (words + multiple - 1) / multiple * multiple * codes_of_word;
   }
 
   const HuggingFaceDirectory& directory_;

@@ -9,6 +9,7 @@
 #include <algorithm>
 
 #include "base/rehearsal.h"
+#include "formats/packing/packing.h"
 #include "model/checkpoint.h"
 #include "model/dialects/dialect.h"
 #include "model/dialects/integer_weights.h"
@@ -99,7 +100,6 @@ class GptqReader : public DialectReader {
     const Arguments arguments = TRY(arguments_of(module));
     const int bits = static_cast<int>(arguments.bits);
     const int64_t n = spec.n, k = spec.k, groups = as.scheme.weights->grid->groups(k);
-    Tensor codes = TRY(codes_of(directory_, module + ".qweight", version_->codes, n, k, bits));
     const Tensor scales = TRY(tensor_of(directory_, module + ".scales",
                                         {DType::f16, DType::bf16, DType::f32}, {groups, n}));
     const bool has_zeros = directory_.find(module + ".qzeros") != nullptr || !arguments.symmetric;
@@ -107,8 +107,18 @@ class GptqReader : public DialectReader {
     if (has_zeros)
       zeros = TRY(codes_of(directory_, module + ".qzeros", version_->zeros, n, groups, bits));
     if (arguments.symmetric && has_zeros) TRY(check_middle(module, zeros, bits));
-    return StoredLinear{integer_weight(*as.scheme.weights, bits, std::move(codes),
-                                       transposed(scales), std::move(zeros))};
+    const std::string name = module + ".qweight";
+    if (as.scheme.weights->grid->bits == bits && version_->codes == "gptq") {
+      // A column of words is a row of the plane.
+      const Shape words = TRY(packed_shape(*find_packing("gptq"), n, k, bits));
+      const Tensor packed = TRY(tensor_of(directory_, name, {DType::i32}, words));
+      return StoredLinear{integer_weight_of_planes(
+          *as.scheme.weights, k, first_bytes(transposed(packed), (k * bits + 7) / 8),
+          transposed(scales), zeros)};
+    }
+    return StoredLinear{integer_weight(*as.scheme.weights, bits,
+                                       TRY(codes_of(directory_, name, version_->codes, n, k, bits)),
+                                       transposed(scales), zeros)};
   }
 
  private:

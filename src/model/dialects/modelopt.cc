@@ -15,6 +15,7 @@
 #include <map>
 
 #include "model/dialects/dialect.h"
+#include "model/dialects/modelopt_algorithms.h"
 #include "model/dialects/module_patterns.h"
 #include "model/dialects/small_float_weights.h"
 #include "model/dialects/stored_tensors.h"
@@ -22,24 +23,12 @@
 namespace farthing {
 namespace {
 
-struct Algorithm {
-  std::string_view name, weights;
-  Activations activations;
-};
-constexpr Algorithm algorithms[] = {
-    {"FP8", "fp8_e4m3_tensor", Activations::fp8_e4m3_static},
-    {"FP8_PER_CHANNEL_PER_TOKEN", "fp8_e4m3_row", Activations::fp8_e4m3_token},
-    {"FP8_PB_WO", "fp8_e4m3_block128", Activations::f32},
-    {"NVFP4", "nvfp4", Activations::nvfp4},
-    {"W4A16_NVFP4", "nvfp4", Activations::f32},
-    {"MXFP8", "mxfp8", Activations::mxfp8},
-};
-
-Result<const Algorithm*> algorithm_named(const std::string& name, const std::string& where) {
-  for (const Algorithm& algorithm : algorithms)
+Result<const ModelOptAlgorithm*> algorithm_named(const std::string& name,
+                                                 const std::string& where) {
+  for (const ModelOptAlgorithm& algorithm : modelopt_algorithms)
     if (algorithm.name == name) return &algorithm;
   std::string known;
-  for (const Algorithm& algorithm : algorithms)
+  for (const ModelOptAlgorithm& algorithm : modelopt_algorithms)
     known += (known.empty() ? "" : ", ") + std::string(algorithm.name);
   return fail({.what = "a ModelOpt checkpoint of an algorithm that is not read",
                .where = where + ", field quant_algo",
@@ -71,7 +60,7 @@ class ModelOptReader : public DialectReader {
         return fail(left_out_error(where_, fmt::format("excluded by \"{}\"", pattern), module,
                                    module + ".weight_scale"));
     const auto own = of_module_.find(module);
-    const Algorithm* algorithm = own == of_module_.end() ? of_all_ : own->second;
+    const ModelOptAlgorithm* algorithm = own == of_module_.end() ? of_all_ : own->second;
     if (algorithm == nullptr) {
       return fail({.what = "a quantized module of which the configuration says nothing",
                    .where = where_ + ", field quantized_layers",
@@ -125,8 +114,8 @@ class ModelOptReader : public DialectReader {
   const HuggingFaceDirectory& directory_;
   std::string where_;
   std::vector<std::string> excluded_;
-  const Algorithm* of_all_ = nullptr;
-  std::map<std::string, const Algorithm*> of_module_;  // of mixed precision
+  const ModelOptAlgorithm* of_all_ = nullptr;
+  std::map<std::string, const ModelOptAlgorithm*> of_module_;  // of mixed precision
 };
 
 }  // namespace

@@ -1,0 +1,212 @@
+// Converting: a rehearsal that learns the tensors of the output, then one linear after the other.
+#include "model/dialects/writers/convert.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+
+#include "base/json_writer.h"
+#include "base/rehearsal.h"
+#include "formats/recode.h"
+#include "io/json.h"
+#include "io/safetensors/safetensors.h"
+#include "model/checkpoint_writer.h"
+#include "model/dialects/stored_tensors.h"
+
+namespace farthing {
+namespace {
+
+class Converter {
+ public:
+  Converter(Checkpoint& from, const DialectTarget& target, const ConvertOptions& options,
+            ThreadPool& pool, Progress& progress)
+      : from_(from), target_(target), options_(options), pool_(pool), progress_(progress) {}
+
+  Result<Conversion> run(const std::filesystem::path& to) {
+    TRY(check_model());
+    auto config = TRY(JsonObject::parse(TRY(from_.config_json()), "config.json"));
+    const std::string dtype =
+        TRY(config.string("torch_dtype", TRY(config.string("dtype", "float32"))));
+    writer_ = target_.create({dtype, options_.allow_rounding});
+    TRY(rehearse());
+    if (out_.linears.empty()) return fail(nothing_quantized());
+    const std::string section = TRY(writer_->section(written_));
+    auto directory = TRY(AtomicDirectory::create(to, checkpoint_manifest_name));
+    TRY(write_tensors(directory.path() / "model.safetensors"));
+    config = TRY(config.with("quantization_config", section));
+    TRY(write_text_file(directory.path() / "config.json", config.text() + "\n"));
+    for (const auto& [name, text] : TRY(writer_->side_files(written_)))
+      TRY(write_text_file(directory.path() / name, text));
+    TRY(from_.write_companions(directory.path()));
+    TRY(write_text_file(directory.path() / checkpoint_manifest_name, manifest()));
+    TRY(directory.commit());
+    return std::move(out_);
+  }
+
+ private:
+  // What no other dialect can say of a model.
+  Result<> check_model() {
+    const Rotation& rotation = from_.config().plan.rotation;
+    if (!rotation.r3 && !rotation.r4) return {};
+    return fail({.what = "the model turns activations while it runs, which no other dialect states",
+                 .where = from_.path().string(),
+                 .got = "rotated by " + rotation.name(),
+                 .wanted = "at most r1,r2, which lie in the weights",
+                 .remedy = "quantize with --rotate r1,r2"});
+  }
+
+  Error nothing_quantized() const {
+    return {.what = "there is nothing to convert",
+            .where = from_.path().string(),
+            .got = "plain weights alone",
+            .wanted = "a quantized model",
+            .remedy =
+                "quantize it first: `farthing quantize MODEL --format int4_g128 --method gptq "
+                "-o DIR`"};
+  }
+
+  template <class Use>
+  Result<> each_linear(const Use& use) {
+    const TensorSpecs specs = tensors_of(from_.config());
+    const double total = static_cast<double>(specs.tables.size() + specs.linears.size());
+    double done = 0;
+    for (const LinearSpec& spec : specs.tables) {
+      if (!rehearsing()) progress_.update(done++, total, spec.name);
+      TRY(use(spec, TRY(from_.table(spec)), true));
+    }
+    for (const LinearSpec& spec : specs.linears) {
+      if (!rehearsing()) progress_.update(done++, total, spec.name);
+      TRY(use(spec, TRY(from_.linear(spec)), false));
+    }
+    if (!rehearsing()) progress_.update(total, total, "writing");
+    return {};
+  }
+
+  Result<> rehearse() {
+    const Rehearsal rehearsal;
+    TRY(each_linear([&](const LinearSpec& spec, StoredLinear linear, bool table) -> Result<> {
+      const Scheme scheme{linear.weight.format, linear.activations};
+      const bool embedding = table && spec.name == from_.config().plan.embedding.name + ".weight";
+      if (scheme.weights->plain) {
+        written_.push_back({module_of(spec.name), scheme, embedding});
+        return {};
+      }
+      auto wanted = target_scheme(scheme, embedding);
+      if (!wanted) {
+        wanted.error().where = fmt::format("{}, tensor {}", from_.path().string(), spec.name);
+        return fail(std::move(wanted.error()));
+      }
+      written_.push_back({module_of(spec.name), *wanted, embedding});
+      out_.linears.push_back({spec.name, scheme, *wanted});
+      for (const NamedTensor& part : TRY(parts(spec, std::move(linear), *wanted)))
+        declare(part.name, part.tensor, part.counted);
+      return {};
+    }));
+    return from_.each_plain_tensor([&](const std::string& name, const Tensor& tensor) -> Result<> {
+      declare(name, tensor, false);
+      return {};
+    });
+  }
+
+  Result<Scheme> target_scheme(const Scheme& scheme, bool embedding) const {
+    const Scheme out = TRY(writer_->scheme_for(scheme));
+    if (embedding && !target_.embeddings) {
+      return fail({.what = fmt::format("{} has no quantized embeddings", target_.name),
+                   .got = scheme.name(),
+                   .wanted = "a plain embedding",
+                   .remedy = "convert to compressed-tensors, or quantize without the embedding"});
+    }
+    if (out.activations == scheme.activations || options_.weight_only ||
+        scheme.activations == scheme.weights->default_activations)
+      return out;
+    return fail({.what = fmt::format("{} does not state this rounding of inputs", target_.name),
+                 .got = std::string(activations_name(scheme.activations)),
+                 .wanted = std::string(activations_name(out.activations)),
+                 .remedy =
+                     "convert to compressed-tensors, which states most, or leave the rounding "
+                     "out with --weight-only"});
+  }
+
+  Result<std::vector<NamedTensor>> parts(const LinearSpec& spec, StoredLinear linear,
+                                         const Scheme& wanted) const {
+    if (linear.weight.format != wanted.weights) {
+      auto recoded = recode(linear.weight, *wanted.weights, pool_);
+      if (!recoded) {
+        recoded.error().where = fmt::format("{}, tensor {}: {}", from_.path().string(), spec.name,
+                                            recoded.error().where);
+        return fail(std::move(recoded.error()));
+      }
+      linear.weight = std::move(*recoded);
+    }
+    linear.activations = wanted.activations;
+    auto out = writer_->tensors(spec, linear);
+    if (!out) {
+      out.error().where =
+          fmt::format("{}, tensor {}: {}", from_.path().string(), spec.name, out.error().where);
+      return fail(std::move(out.error()));
+    }
+    return out;
+  }
+
+  void declare(const std::string& name, const Tensor& tensor, bool counted) {
+    out_.bytes += tensor.bytes();
+    const auto known = places_.find(name);
+    if (known == places_.end()) {
+      places_.emplace(name, declared_.size());
+      declared_.push_back({name, tensor.dtype(), tensor.shape(), counted});
+      return;
+    }
+    // The next part of a stack.
+    Shape& shape = declared_[known->second].shape;
+    std::vector<int64_t> sizes;
+    for (int i = 0; i < shape.rank(); ++i) sizes.push_back(shape[i]);
+    sizes[0] += tensor.shape()[0];
+    shape = Shape(sizes);
+  }
+
+  Result<> write_tensors(const std::filesystem::path& to) {
+    auto file = TRY(SafetensorsWriter::create(to, declared_, {{"format", "pt"}}));
+    size_t at = 0;
+    TRY(each_linear([&](const LinearSpec& spec, StoredLinear linear, bool) -> Result<> {
+      if (linear.weight.format->plain) return {};
+      const Scheme& wanted = out_.linears[at++].to;
+      for (const NamedTensor& part : TRY(parts(spec, std::move(linear), wanted)))
+        TRY(file.write(part.name, part.tensor.span()));
+      return {};
+    }));
+    TRY(from_.each_plain_tensor([&](const std::string& name, const Tensor& tensor) {
+      return file.write(name, tensor.span());
+    }));
+    return file.commit();
+  }
+
+  std::string manifest() const {
+    JsonWriter json(true);
+    json.begin_object().field("kind", "conversion").field("dialect", target_.name);
+    json.field("from", from_.path().filename().string()).field("from_dialect", from_.kind());
+    return json.end_object().take() + "\n";
+  }
+
+  Checkpoint& from_;
+  const DialectTarget& target_;
+  const ConvertOptions& options_;
+  ThreadPool& pool_;
+  Progress& progress_;
+  std::unique_ptr<DialectWriter> writer_;
+  std::vector<WrittenLinear> written_;
+  std::vector<SafetensorsWriter::Declaration> declared_;
+  std::map<std::string, size_t, std::less<>> places_;
+  Conversion out_;
+};
+
+}  // namespace
+
+Result<Conversion> convert_checkpoint(Checkpoint& from, const DialectTarget& target,
+                                      const std::filesystem::path& to,
+                                      const ConvertOptions& options, ThreadPool& pool,
+                                      Progress& progress) {
+  return Converter(from, target, options, pool, progress).run(to);
+}
+
+}  // namespace farthing

@@ -1,0 +1,45 @@
+// Writing a model as another program's quantized Hugging Face directory: the same codes, scales and
+// zero points in another order, without a rounding.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "model/checkpoint.h"
+#include "model/dialects/writers/writer.h"
+
+namespace farthing {
+
+struct Conversion {
+  // Of each linear and table that is quantized.
+  struct Linear {
+    std::string name;
+    Scheme from, to;
+  };
+  std::vector<Linear> linears;
+  int64_t bytes = 0;  // of all tensors
+};
+
+struct ConvertOptions {
+  // Rounding of inputs that the dialect cannot state is left out, whatever it is; else only where
+  // it is the one that the weights' format has by default in this program.
+  bool weight_only = false;
+  bool allow_rounding = false;  // as in WriterOptions
+};
+
+// Every tensor that is not part of a quantized linear goes along as it is. The directory is
+// complete or absent; one linear is in memory at a time. Fails, and names the linear, where the
+// dialect cannot hold exactly what it is.
+Result<Conversion> convert_checkpoint(Checkpoint& from, const DialectTarget& target,
+                                      const std::filesystem::path& to,
+                                      const ConvertOptions& options, ThreadPool& pool,
+                                      Progress& progress);
+
+// Fails, and names the first that differs, where a value of any tensor of the model is another in
+// both, or a static scale of inputs that both state. A zero may have another sign.
+// With `rounded_scales` values may differ by three units in the last place.
+Result<> check_same_weights(Checkpoint& one, Checkpoint& other, bool rounded_scales,
+                            Progress& progress);
+
+}  // namespace farthing

@@ -1,0 +1,188 @@
+// gptq, gptq_v2, gptq_p, auto-round: the tensors of dialects/gptq.cc in the three versions, and
+// those of the first under AutoRound's name, without the groups of inputs.
+//
+// What is not quantized, or with other arguments than most, is in `dynamic` (of AutoRound: in
+// extra_config), each module by a pattern of its own.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/json_writer.h"
+#include "base/rehearsal.h"
+#include "model/checkpoint.h"
+#include "model/dialects/stored_tensors.h"
+#include "model/dialects/writers/integer_tensors.h"
+#include "model/dialects/writers/writer.h"
+#include "model/dialects/writers/written_linears.h"
+
+namespace farthing {
+namespace {
+
+struct Version {
+  std::string_view target, checkpoint_format, codes, zeros;
+  std::initializer_list<int> bits;
+};
+constexpr Version versions[] = {
+    {"gptq", "gptq", "gptq", "gptq_v1_zeros", {2, 3, 4, 8}},
+    {"gptq_v2", "gptq_v2", "gptq", "gptq_v2_zeros", {2, 3, 4, 8}},
+    {"gptq_p", "gptq_p", "gptq_planar", "gptq_planar_zeros", {2, 3, 4, 5, 6, 8}},
+};
+
+// A module's name as a regular expression that nothing else matches.
+std::string pattern_of(const std::string& module) {
+  std::string out = "^";
+  for (const char letter : module) out += letter == '.' ? "\\." : std::string(1, letter);
+  return out + "$";
+}
+
+void write_arguments(JsonWriter& json, const Format& format) {
+  const IntegerGrid& grid = *format.grid;
+  json.field("bits", grid.bits).field("group_size", grid.group == 0 ? -1 : grid.group);
+  json.field("sym", !grid.zero_points);
+}
+
+class GptqWriter : public DialectWriter {
+ public:
+  explicit GptqWriter(const Version& version) : version_(version) {}
+
+  Result<Scheme> scheme_for(const Scheme& scheme) const override {
+    const Format* layout = integer_layout(*scheme.weights);
+    if (layout != nullptr && layout->scale_block.rows == 1 &&
+        std::ranges::find(version_.bits, layout->grid->bits) != version_.bits.end())
+      return Scheme{layout, Activations::f32};
+    return fail(not_held(version_.target, scheme,
+                         fmt::format("integers of {} bits with a scale for each group or row",
+                                     fmt::join(version_.bits, ", ")),
+                         "int4_g128"));
+  }
+
+  Result<std::vector<NamedTensor>> tensors(const LinearSpec& spec,
+                                           const StoredLinear& linear) const override {
+    const QuantizedTensor& weight = linear.weight;
+    const std::string module = module_of(spec.name);
+    std::vector<NamedTensor> out{{module + ".qweight", TRY(packed_codes(weight, version_.codes))},
+                                 {module + ".qzeros", TRY(packed_zeros(weight, version_.zeros))},
+                                 {module + ".scales", transposed(scales_of(weight))}};
+    if (with_groups()) out.push_back({module + ".g_idx", groups_of_inputs(weight)});
+    return out;
+  }
+
+  Result<std::string> section(std::span<const WrittenLinear> linears) const override {
+    const Format& most = *most_frequent(linears).weights;
+    JsonWriter json;
+    json.begin_object().field("quant_method", "gptq");
+    write_arguments(json, most);
+    json.field("desc_act", false).field("checkpoint_format", version_.checkpoint_format);
+    json.field("pack_dtype", "int32").field("lm_head", quantizes_head(linears));
+    json.key("dynamic").begin_object();
+    for (const WrittenLinear& linear : linears) {
+      const Format& format = *linear.scheme.weights;
+      if (&format == &most || linear.embedding) continue;
+      json.key((format.plain ? "-:" : "+:") + pattern_of(linear.module)).begin_object();
+      if (!format.plain) write_arguments(json, format);
+      json.end_object();
+    }
+    json.end_object();
+    return json.end_object().take();
+  }
+
+  Result<std::vector<std::pair<std::string, std::string>>> side_files(
+      std::span<const WrittenLinear> linears) const override {
+    return std::vector<std::pair<std::string, std::string>>{
+        {"quantize_config.json", TRY(section(linears)) + "\n"}};
+  }
+
+ private:
+  virtual bool with_groups() const { return true; }
+
+  static Tensor groups_of_inputs(const QuantizedTensor& weight) {
+    Tensor out(DType::i32, {weight.k});
+    if (rehearsing()) return out;
+    const int64_t size = weight.format->grid->group_size(weight.k);
+    for (int64_t i = 0; i < weight.k; ++i) out.as<int32_t>()[i] = static_cast<int32_t>(i / size);
+    return out;
+  }
+
+  static bool quantizes_head(std::span<const WrittenLinear> linears) {
+    return std::ranges::any_of(linears, [](const WrittenLinear& linear) {
+      return linear.module == "lm_head" && !linear.scheme.weights->plain;
+    });
+  }
+
+  const Version& version_;
+};
+
+class AutoRoundWriter : public GptqWriter {
+ public:
+  AutoRoundWriter() : GptqWriter(versions[0]) {}
+
+  Result<std::string> section(std::span<const WrittenLinear> linears) const override {
+    const Format& most = *most_frequent(linears).weights;
+    JsonWriter json;
+    json.begin_object().field("quant_method", "auto-round");
+    write_arguments(json, most);
+    json.field("data_type", "int").field("packing_format", "auto_round:auto_gptq");
+    json.key("extra_config").begin_object();
+    for (const WrittenLinear& linear : linears) {
+      const Format& format = *linear.scheme.weights;
+      if (&format == &most || linear.embedding) continue;
+      json.key(linear.module).begin_object();
+      if (format.plain) {
+        json.field("bits", 16);
+      } else {
+        write_arguments(json, format);
+      }
+      json.end_object();
+    }
+    json.end_object();
+    return json.end_object().take();
+  }
+
+  Result<std::vector<std::pair<std::string, std::string>>> side_files(
+      std::span<const WrittenLinear>) const override {
+    return std::vector<std::pair<std::string, std::string>>{};
+  }
+
+ private:
+  bool with_groups() const override { return false; }
+};
+
+}  // namespace
+
+DialectTarget gptq_target() {
+  return {.name = "gptq",
+          .holds = "integers of 2, 3, 4, 8 bits; a zero point of 0 has no place",
+          .readers = "vLLM, transformers, GPTQModel",
+          .create = [](const WriterOptions&) -> std::unique_ptr<DialectWriter> {
+            return std::make_unique<GptqWriter>(versions[0]);
+          }};
+}
+
+DialectTarget gptq_v2_target() {
+  return {.name = "gptq_v2",
+          .holds = "integers of 2, 3, 4, 8 bits",
+          .readers = "transformers, GPTQModel",
+          .create = [](const WriterOptions&) -> std::unique_ptr<DialectWriter> {
+            return std::make_unique<GptqWriter>(versions[1]);
+          }};
+}
+
+DialectTarget gptq_p_target() {
+  return {.name = "gptq_p",
+          .holds = "integers of 2 to 6 and 8 bits",
+          .readers = "GPTQModel",
+          .create = [](const WriterOptions&) -> std::unique_ptr<DialectWriter> {
+            return std::make_unique<GptqWriter>(versions[2]);
+          }};
+}
+
+DialectTarget auto_round_target() {
+  return {.name = "auto-round",
+          .holds = "integers of 2, 3, 4, 8 bits; a zero point of 0 has no place",
+          .readers = "AutoRound, vLLM, transformers",
+          .create = [](const WriterOptions&) -> std::unique_ptr<DialectWriter> {
+            return std::make_unique<AutoRoundWriter>();
+          }};
+}
+
+}  // namespace farthing

@@ -1,0 +1,53 @@
+// Counting the schemes of a model's linears.
+#include "model/dialects/writers/written_linears.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/check.h"
+
+namespace farthing {
+namespace {
+
+bool is_quantized(const WrittenLinear& linear) { return !linear.scheme.weights->plain; }
+
+}  // namespace
+
+Scheme most_frequent(std::span<const WrittenLinear> linears) {
+  std::vector<std::pair<Scheme, int64_t>> counts;
+  for (const WrittenLinear& linear : linears) {
+    if (!is_quantized(linear)) continue;
+    const auto found = std::ranges::find(counts, linear.scheme, &std::pair<Scheme, int64_t>::first);
+    if (found == counts.end()) {
+      counts.emplace_back(linear.scheme, 1);
+    } else {
+      ++found->second;
+    }
+  }
+  CHECK(!counts.empty());
+  return std::ranges::max_element(counts, {}, &std::pair<Scheme, int64_t>::second)->first;
+}
+
+Result<Scheme> only_scheme(std::string_view target, std::span<const WrittenLinear> linears) {
+  const Scheme most = most_frequent(linears);
+  for (const WrittenLinear& linear : linears) {
+    if (!is_quantized(linear) || linear.scheme == most) continue;
+    return fail({.what = fmt::format("{} states one scheme for all linears", target),
+                 .where = "module " + linear.module,
+                 .got = linear.scheme.name(),
+                 .wanted = fmt::format("{}, as most have", most.name()),
+                 .remedy = "convert to compressed-tensors, which states a scheme for each linear, "
+                           "or quantize without rules"});
+  }
+  return most;
+}
+
+std::vector<std::string> plain_modules(std::span<const WrittenLinear> linears) {
+  std::vector<std::string> out;
+  for (const WrittenLinear& linear : linears)
+    if (!is_quantized(linear) && !linear.embedding) out.push_back(linear.module);
+  return out;
+}
+
+}  // namespace farthing

@@ -1,0 +1,289 @@
+// Converting: what each dialect takes of each fixture, that it is the same values, and that a
+// directory of the dialect itself comes out with the bytes that it had.
+#include "model/dialects/writers/convert.h"
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstring>
+#include <filesystem>
+#include <map>
+#include <set>
+
+#include "base/support/scratch_folder.h"
+#include "io/huggingface.h"
+#include "model/rotation.h"
+#include "model/support/models.h"
+
+namespace farthing {
+namespace {
+
+namespace fs = std::filesystem;
+
+const fs::path fixtures_folder = FARTHING_SOURCE_DIR "/tests/model/data/dialects";
+
+class Convert : public ::testing::Test {
+ protected:
+  Result<Conversion> convert(const fs::path& from, const std::string& to,
+                             ConvertOptions options = {}) {
+    const auto checkpoint = Checkpoint::open(from);
+    if (!checkpoint) return fail(checkpoint.error());
+    return convert_checkpoint(**checkpoint, *find_dialect_target(to), out(), options,
+                              owner_.get().pool, progress_);
+  }
+  Result<> same_as(const fs::path& from, bool rounded = false) {
+    return check_same_weights(*Checkpoint::open(from).value(), *Checkpoint::open(out()).value(),
+                              rounded, progress_);
+  }
+  fs::path out() const { return folder_ / "out"; }
+
+  // stories260k in this program's own files: its attention in a scheme, as the MLP's 172 rows fill
+  // no whole words.
+  fs::path stories(const std::string& scheme, const std::string& rotation = "",
+                   const std::string& tables = "") {
+    const fs::path to = folder_ / "stories";
+    fs::remove_all(to);
+    QuantizeOptions options;
+    options.scheme = parse_scheme(scheme).value();
+    options.method = find_algorithm("rtn");
+    options.rules = {{.layers = "*.mlp.*", .keep = true}};
+    if (!rotation.empty()) options.rotation = parse_rotation(rotation).value();
+    if (!tables.empty()) options.tables = parse_scheme(tables).value();
+    const auto checkpoint = Checkpoint::open(FARTHING_SOURCE_DIR "/models/stories260k").value();
+    const auto done = quantize_checkpoint(owner_.get(), *checkpoint, options, to, progress_, {});
+    EXPECT_TRUE(done) << done.error().text();
+    return to;
+  }
+  Error error(const fs::path& from, const std::string& to, ConvertOptions options = {}) {
+    const auto conversion = convert(from, to, options);
+    EXPECT_FALSE(conversion) << "it was converted";
+    EXPECT_FALSE(fs::exists(out()));
+    return conversion ? Error{} : conversion.error();
+  }
+  static bool contains(const std::string& text, const std::string& part) {
+    return text.find(part) != std::string::npos;
+  }
+
+  ScratchFolder folder_;
+  ContextOwner owner_{2, Isa::portable};
+  NoProgress progress_;
+};
+
+std::vector<std::string> targets() {
+  std::vector<std::string> out;
+  for (const DialectTarget& target : all_dialect_targets()) out.emplace_back(target.name);
+  std::ranges::sort(out);
+  return out;
+}
+
+// Every fixture and every dialect that takes it; no other does.
+TEST_F(Convert, GivesTheSameValuesOrSaysWhyNot) {
+  const std::string integers = "auto-round compressed-tensors gptq gptq_p gptq_v2",
+                    four_bits = "auto-round awq awq-gemv compressed-tensors gptq gptq_p gptq_v2",
+                    own = "compressed-tensors";
+  const std::map<std::string, std::string> taken = {
+      {"auto_round_asym", integers},
+      {"auto_round_gptq", integers},
+      {"auto_round_gptq_asym", integers},
+      {"awq_gemm_g32", four_bits},
+      {"awq_gemm_row", four_bits},
+      {"awq_gemv_g32", four_bits},
+      {"bitsandbytes_fp4", "bitsandbytes"},
+      {"bitsandbytes_int8", "auto-round bitsandbytes compressed-tensors gptq gptq_p gptq_v2"},
+      {"bitsandbytes_int8_no_outliers", "bitsandbytes compressed-tensors"},
+      {"bitsandbytes_nf4", "bitsandbytes"},
+      {"bitsandbytes_nf4_nested", "bitsandbytes"},
+      {"compressed_tensors_fp8_block", "compressed-tensors fp8"},
+      {"compressed_tensors_fp8_dynamic", "compressed-tensors modelopt"},
+      {"compressed_tensors_fp8_static", "compressed-tensors fp8 modelopt"},
+      {"compressed_tensors_mixed", own},
+      {"compressed_tensors_mxfp4", own},
+      {"compressed_tensors_mxfp8a16", own},
+      {"compressed_tensors_nvfp4", "compressed-tensors modelopt"},
+      {"compressed_tensors_nvfp4a16", "compressed-tensors modelopt"},
+      {"compressed_tensors_w3a16_channel_asym", integers},
+      {"compressed_tensors_w3a16_g32_legacy", integers},
+      {"compressed_tensors_w4a16_g32", four_bits},
+      {"compressed_tensors_w4a16_g32_asym", four_bits},
+      {"compressed_tensors_w4a8", own},
+      {"compressed_tensors_w5a16_channel",
+       "auto-round bitsandbytes compressed-tensors gptq gptq_p gptq_v2"},
+      {"compressed_tensors_w7a16_g32_asym", integers},
+      {"compressed_tensors_w8a8", "bitsandbytes compressed-tensors"},
+      {"compressed_tensors_w8a8_static_asym", own},
+      {"fp8_block", "compressed-tensors fp8"},
+      {"fp8_block_ue8m0", "compressed-tensors fp8"},
+      {"fp8_static", "compressed-tensors fp8 modelopt"},
+      {"gptq_dynamic", integers},
+      {"gptq_int2_g16_v2", integers},
+      {"gptq_int3_g32_asym_v1", integers},
+      {"gptq_int4_g32", four_bits},
+      {"gptq_int4_g32_asym_v1", four_bits},
+      {"gptq_int4_row_asym_v2", four_bits},
+      {"gptq_int5_g32_planar", "compressed-tensors gptq_p"},
+      {"modelopt_fp8", "compressed-tensors fp8 modelopt"},
+      {"modelopt_fp8_blocks", "compressed-tensors modelopt"},
+      {"modelopt_fp8_channel", "compressed-tensors modelopt"},
+      {"modelopt_mixed", "compressed-tensors modelopt"},
+      {"modelopt_nvfp4", "modelopt"},  // its scale of inputs is no f32's reciprocal
+      {"mxfp4_gpt_oss", "compressed-tensors mxfp4"},
+  };
+  for (const auto& [fixture, names] : taken) {
+    std::string got;
+    for (const std::string& name : targets()) {
+      const auto conversion = convert(fixtures_folder / fixture, name);
+      if (!conversion) {
+        EXPECT_FALSE(conversion.error().where.empty()) << conversion.error().text();
+        EXPECT_FALSE(conversion.error().remedy.empty()) << conversion.error().text();
+        EXPECT_FALSE(fs::exists(out())) << "a refused conversion leaves a folder";
+        continue;
+      }
+      got += (got.empty() ? "" : " ") + name;
+      const auto same = same_as(fixtures_folder / fixture);
+      EXPECT_TRUE(same) << fixture << " to " << name << ": " << same.error().text();
+      fs::remove_all(out());
+    }
+    EXPECT_EQ(got, names) << fixture;
+  }
+}
+
+TEST_F(Convert, IntoItsOwnDialectKeepsEveryByte) {
+  const std::map<std::string, std::string> own = {{"auto_round_gptq", "auto-round"},
+                                                  {"auto_round_gptq_asym", "auto-round"},
+                                                  {"awq_gemm_g32", "awq"},
+                                                  {"awq_gemm_row", "awq"},
+                                                  {"awq_gemv_g32", "awq-gemv"},
+                                                  {"bitsandbytes_fp4", "bitsandbytes"},
+                                                  {"bitsandbytes_int8", "bitsandbytes"},
+                                                  {"bitsandbytes_int8_no_outliers", "bitsandbytes"},
+                                                  {"bitsandbytes_nf4", "bitsandbytes"},
+                                                  {"bitsandbytes_nf4_nested", "bitsandbytes"},
+                                                  {"fp8_block", "fp8"},
+                                                  {"fp8_static", "fp8"},
+                                                  {"gptq_dynamic", "gptq_v2"},
+                                                  {"gptq_int2_g16_v2", "gptq_v2"},
+                                                  {"gptq_int3_g32_asym_v1", "gptq"},
+                                                  {"gptq_int4_g32", "gptq"},
+                                                  {"gptq_int4_g32_asym_v1", "gptq"},
+                                                  {"gptq_int4_row_asym_v2", "gptq_v2"},
+                                                  {"gptq_int5_g32_planar", "gptq_p"},
+                                                  {"modelopt_fp8", "modelopt"},
+                                                  {"modelopt_fp8_blocks", "modelopt"},
+                                                  {"modelopt_fp8_channel", "modelopt"},
+                                                  {"modelopt_mixed", "modelopt"},
+                                                  {"modelopt_nvfp4", "modelopt"},
+                                                  {"mxfp4_gpt_oss", "mxfp4"}};
+  // Held by the next wider format, or in an older order.
+  const std::set<std::string> other_bytes = {"compressed_tensors_w3a16_g32_legacy",
+                                             "compressed_tensors_w5a16_channel",
+                                             "compressed_tensors_w7a16_g32_asym"};
+  size_t compared = 0;
+  for (const auto& entry : fs::directory_iterator(fixtures_folder)) {
+    const std::string fixture = entry.path().filename();
+    const bool packed = fixture.starts_with("compressed_tensors");
+    if (!entry.is_directory() || other_bytes.contains(fixture)) continue;
+    if (!packed && !own.contains(fixture)) continue;
+    ASSERT_TRUE(convert(entry.path(), packed ? "compressed-tensors" : own.at(fixture))) << fixture;
+    const auto before = HuggingFaceDirectory::open(entry.path()).value(),
+               after = HuggingFaceDirectory::open(out()).value();
+    EXPECT_EQ(before.entries().size(), after.entries().size()) << fixture;
+    for (const auto& tensor : before.entries()) {
+      ASSERT_NE(after.find(tensor.name), nullptr) << fixture << ", " << tensor.name;
+      const Tensor a = before.tensor(tensor.name).value(), b = after.tensor(tensor.name).value();
+      EXPECT_EQ(a.dtype(), b.dtype()) << fixture << ", " << tensor.name;
+      ASSERT_EQ(a.bytes(), b.bytes()) << fixture << ", " << tensor.name;
+      EXPECT_EQ(std::memcmp(a.data(), b.data(), static_cast<size_t>(a.bytes())), 0)
+          << fixture << ", " << tensor.name;
+    }
+    compared += own.contains(fixture);
+    fs::remove_all(out());
+  }
+  EXPECT_EQ(compared, own.size());
+}
+
+TEST_F(Convert, LeavesOutTheRoundingThatIsThisProgramsOwn) {
+  const fs::path from = stories("int4_g32");
+  ASSERT_TRUE(convert(from, "gptq"));
+  EXPECT_TRUE(same_as(from));
+  const auto written = Checkpoint::open(out()).value();
+  EXPECT_EQ(written->linear(tensors_of(written->config()).linears[0])->activations,
+            Activations::f32);
+}
+
+TEST_F(Convert, RefusesToLeaveOutAnotherRoundingUnlessAsked) {
+  const fs::path from = stories("int8_row@int8_token");
+  const Error refused = error(from, "gptq");
+  EXPECT_TRUE(contains(refused.what, "does not state")) << refused.text();
+  EXPECT_TRUE(contains(refused.where, "tensor model.layers.0")) << refused.text();
+  EXPECT_EQ(refused.got, "int8_token");
+  EXPECT_TRUE(contains(refused.remedy, "--weight-only"));
+  EXPECT_TRUE(convert(from, "gptq", {.weight_only = true}));
+}
+
+TEST_F(Convert, NamesTheCommandThatBringsAModelIntoTheDialect) {
+  const Error refused = error(stories("nf4"), "gptq");
+  EXPECT_EQ(refused.got, "nf4@f32");
+  EXPECT_TRUE(contains(refused.wanted, "integers of 2, 3, 4, 8 bits")) << refused.text();
+  EXPECT_TRUE(contains(refused.remedy, "farthing quantize MODEL --format int4_g128"))
+      << refused.text();
+}
+
+TEST_F(Convert, AZeroPointOfZeroHasNoPlaceInTheFirstVersionOfGptq) {
+  // Weights of one sign, all positive, have the lowest code as their zero.
+  const Error refused = error(stories("int2_g16_asym"), "gptq");
+  EXPECT_TRUE(contains(refused.what, "zero point of 0")) << refused.text();
+  EXPECT_TRUE(contains(refused.where, "tensor model.layers.")) << refused.text();
+  EXPECT_TRUE(contains(refused.remedy, "gptq_v2")) << refused.text();
+  EXPECT_TRUE(convert(folder_ / "stories", "gptq_v2"));
+  EXPECT_TRUE(same_as(folder_ / "stories"));
+}
+
+TEST_F(Convert, AScaleWithoutAReciprocalIsRefusedUnlessRoundingIsAllowed) {
+  const fs::path from = fixtures_folder / "modelopt_nvfp4";
+  const Error refused = error(from, "compressed-tensors");
+  EXPECT_TRUE(contains(refused.where, ".input_global_scale")) << refused.text();
+  EXPECT_TRUE(contains(refused.remedy, "--allow-rounding"));
+  ASSERT_TRUE(convert(from, "compressed-tensors", {.allow_rounding = true}));
+  EXPECT_FALSE(same_as(from));
+  EXPECT_TRUE(same_as(from, true));
+}
+
+TEST_F(Convert, TurningWhileTheModelRunsIsRefused) {
+  const Error refused = error(stories("int4_row@int8_token", "r4"), "compressed-tensors");
+  EXPECT_EQ(refused.got, "rotated by r4");
+}
+
+TEST_F(Convert, PlainWeightsAreRefused) {
+  EXPECT_TRUE(contains(error(FARTHING_SOURCE_DIR "/models/stories260k", "gptq").what, "nothing"));
+}
+
+TEST_F(Convert, AQuantizedEmbeddingIsRefusedWhereTheDialectHasNone) {
+  const fs::path from = stories("int4_g32", "", "int8_row");
+  const Error refused = error(from, "gptq");
+  EXPECT_TRUE(contains(refused.where, "embed_tokens")) << refused.text();
+  ASSERT_TRUE(convert(from, "compressed-tensors"));
+  EXPECT_TRUE(same_as(from));
+}
+
+// What --verify would find.
+TEST_F(Convert, AnotherValueIsFoundByItsTensor) {
+  const fs::path from = fixtures_folder / "gptq_int4_g32";
+  ASSERT_TRUE(convert(from, "gptq"));
+  const auto file = SafetensorsFile::open(out() / "model.safetensors").value();
+  std::vector<std::pair<std::string, Tensor>> tensors;
+  const std::string changed = "model.layers.0.mlp.down_proj.scales";
+  for (const auto& entry : file.entries()) {
+    Tensor tensor(entry.dtype, entry.shape);
+    std::memcpy(tensor.data(), file.tensor(entry).data(), static_cast<size_t>(tensor.bytes()));
+    if (entry.name == changed) tensor.as<uint16_t>()[0] ^= 1;
+    tensors.emplace_back(entry.name, std::move(tensor));
+  }
+  ASSERT_TRUE(write_safetensors(out() / "model.safetensors", tensors));
+  const auto same = same_as(from);
+  ASSERT_FALSE(same);
+  EXPECT_TRUE(contains(same.error().where, "mlp.down_proj.weight")) << same.error().text();
+}
+
+}  // namespace
+}  // namespace farthing
