@@ -55,7 +55,7 @@ class Writer {
     std::vector<SafetensorsWriter::Declaration> out;
     const auto add = [&](const LinearSpec& spec, const CheckpointWriting::Linear& linear) {
       const Format& format = *linear.scheme.weights;
-      auto planes = format.planes(spec.n, spec.k, format.scale_dtype);
+      auto planes = format.planes(spec.n, spec.k, linear.scale_dtype.value_or(format.scale_dtype));
       for (const PlaneSpec& plane : input_planes(linear.scheme.activations, linear.outliers))
         planes.push_back(plane);
       if (spec.transposed && format.plain) planes.front().shape = {spec.k, spec.n};

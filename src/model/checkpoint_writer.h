@@ -20,11 +20,12 @@ struct CheckpointWriting {
   std::string method;    // "rtn", "qat"
   Scheme scheme;         // of most linears
   std::optional<ScaleRule> scale_rule;
-  // The scheme in which the source will give a linear, or a table (embedding, head), and how many
-  // outlier columns its input has.
+  // The scheme in which the source will give a linear, or a table (embedding, head), how many
+  // outlier columns its input has, and the type of its scales where it is not the format's.
   struct Linear {
     Scheme scheme;
     int64_t outliers = 0;
+    std::optional<DType> scale_dtype = {};
   };
   std::function<Result<Linear>(const LinearSpec&, bool is_table)> linear_of;
   // The text of the manifest, once all weights are written.

@@ -202,6 +202,22 @@ TEST_F(Convert, IntoItsOwnDialectKeepsEveryByte) {
   EXPECT_EQ(compared, own.size());
 }
 
+TEST_F(Convert, ThisProgramsOwnFilesHoldEveryFixture) {
+  for (const auto& entry : fs::directory_iterator(fixtures_folder)) {
+    if (!entry.is_directory()) continue;
+    const auto from = Checkpoint::open(entry.path()).value();
+    const auto conversion = convert_to_own(*from, out(), progress_);
+    ASSERT_TRUE(conversion) << entry.path() << conversion.error().text();
+    const auto same = same_as(entry.path());
+    EXPECT_TRUE(same) << entry.path() << same.error().text();
+    const auto written = Checkpoint::open(out()).value();
+    for (const Conversion::Linear& linear : conversion->linears)
+      for (const LinearSpec& spec : tensors_of(written->config()).linears)
+        if (spec.name == linear.name)
+          EXPECT_EQ(written->linear(spec)->activations, linear.from.activations) << spec.name;
+  }
+}
+
 TEST_F(Convert, LeavesOutTheRoundingThatIsThisProgramsOwn) {
   const fs::path from = stories("int4_g32");
   ASSERT_TRUE(convert(from, "gptq"));

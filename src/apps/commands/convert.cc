@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <map>
+#include <optional>
 
 #include "apps/command_line.h"
 #include "apps/open_model.h"
@@ -13,18 +14,32 @@
 namespace farthing {
 namespace {
 
+constexpr std::string_view own_name = "farthing";
+
+// What is written: another program's dialect or, where that is null, this program's own.
+struct Target {
+  const DialectTarget* dialect = nullptr;
+  std::string_view name() const { return dialect != nullptr ? dialect->name : own_name; }
+  std::string_view readers() const {
+    return dialect != nullptr ? dialect->readers : "every command of this program";
+  }
+};
+
 struct Options {
   std::string model, output;
-  const DialectTarget* target = nullptr;
+  std::optional<Target> target;
   bool weight_only = false, allow_rounding = false, verify = false;
 };
 
-Result<const DialectTarget*> parse_target(const std::string& name) {
-  if (const DialectTarget* target = find_dialect_target(name)) return target;
+std::string target_names() { return dialect_target_names() + ", " + std::string(own_name); }
+
+Result<Target> parse_target(const std::string& name) {
+  if (name == own_name) return Target{};
+  if (const DialectTarget* dialect = find_dialect_target(name)) return Target{dialect};
   return fail({.what = "there is no such dialect to write",
                .where = "--to",
                .got = name,
-               .wanted = "one of " + dialect_target_names(),
+               .wanted = "one of " + target_names(),
                .remedy = "see `farthing convert --help`"});
 }
 
@@ -33,7 +48,7 @@ void declare(OptionList& list, Options& options) {
   list.required("output,-o,--output", "OUT", options.output,
                 "The folder to write; new, empty, or from an earlier run");
   list.parsed("--to", "DIALECT", options.target, parse_target,
-              "REQUIRED. What to write: " + dialect_target_names());
+              "REQUIRED. What to write: " + target_names());
   list.flag("--weight-only", options.weight_only,
             "Leave out a rounding of inputs that the dialect cannot state");
   list.flag(
@@ -43,11 +58,11 @@ void declare(OptionList& list, Options& options) {
 }
 
 Result<> check(const Options& options) {
-  if (options.target != nullptr) return {};
+  if (options.target) return {};
   return fail({.what = "there is nothing to convert to",
                .where = "--to",
                .got = "no dialect",
-               .wanted = "one of " + dialect_target_names(),
+               .wanted = "one of " + target_names(),
                .remedy = "add --to DIALECT"});
 }
 
@@ -69,7 +84,7 @@ std::map<std::pair<std::string, std::string>, int64_t> counts_of(const Conversio
 std::string json_text(const Outcome& outcome) {
   JsonWriter json(true);
   json.begin_object().field("model", outcome.options.model).field("output", outcome.options.output);
-  json.field("from", outcome.from_dialect).field("to", outcome.options.target->name);
+  json.field("from", outcome.from_dialect).field("to", outcome.options.target->name());
   json.field("verified", outcome.options.verify).field("seconds", outcome.seconds);
   json.field("bytes", outcome.conversion.bytes).key("linears").begin_array();
   for (const Conversion::Linear& linear : outcome.conversion.linears)
@@ -92,16 +107,23 @@ std::string text(const Outcome& outcome) {
     left_out = left_out || linear.from.activations != linear.to.activations;
   if (left_out)
     out += fmt::format("{} states no rounding of inputs: what reads it decides on that\n",
-                       outcome.options.target->name);
+                       outcome.options.target->name());
   if (outcome.options.verify)
     out += outcome.options.allow_rounding
                ? "verified: no value is off by more than three units in the last place\n"
                : "verified: every value is the same\n";
   out += fmt::format("{}: {} -> {}, {} in {:.1f} s; read by {}\n", outcome.options.output,
-                     outcome.from_dialect, outcome.options.target->name,
+                     outcome.from_dialect, outcome.options.target->name(),
                      size_text(static_cast<double>(outcome.conversion.bytes)), outcome.seconds,
-                     outcome.options.target->readers);
+                     outcome.options.target->readers());
   return out;
+}
+
+Result<Conversion> convert_model(Checkpoint& from, const Options& options, ThreadPool& pool,
+                                 Progress& progress) {
+  if (options.target->dialect == nullptr) return convert_to_own(from, options.output, progress);
+  return convert_checkpoint(from, *options.target->dialect, options.output,
+                            {options.weight_only, options.allow_rounding}, pool, progress);
 }
 
 Result<> run(const CommonOptions& common, const Options& options) {
@@ -113,9 +135,7 @@ Result<> run(const CommonOptions& common, const Options& options) {
   double seconds = 0;
   {
     ProgressBar progress;
-    conversion = TRY(convert_checkpoint(*checkpoint, *options.target, options.output,
-                                        {options.weight_only, options.allow_rounding},
-                                        owner->get().pool, progress));
+    conversion = TRY(convert_model(*checkpoint, options, owner->get().pool, progress));
     seconds = now_seconds() - started;
     if (options.verify) {
       const auto written = TRY(Checkpoint::open(options.output));

@@ -30,7 +30,7 @@ class Converter {
         TRY(config.string("torch_dtype", TRY(config.string("dtype", "float32"))));
     writer_ = target_.create({dtype, options_.allow_rounding});
     TRY(rehearse());
-    if (out_.linears.empty()) return fail(nothing_quantized());
+    if (out_.linears.empty()) return fail(nothing_to_convert(from_));
     const std::string section = TRY(writer_->section(written_));
     auto directory = TRY(AtomicDirectory::create(to, checkpoint_manifest_name));
     TRY(write_tensors(directory.path() / "model.safetensors"));
@@ -39,7 +39,8 @@ class Converter {
     for (const auto& [name, text] : TRY(writer_->side_files(written_)))
       TRY(write_text_file(directory.path() / name, text));
     TRY(from_.write_companions(directory.path()));
-    TRY(write_text_file(directory.path() / checkpoint_manifest_name, manifest()));
+    TRY(write_text_file(directory.path() / checkpoint_manifest_name,
+                        conversion_manifest(from_, target_.name)));
     TRY(directory.commit());
     return std::move(out_);
   }
@@ -54,16 +55,6 @@ class Converter {
                  .got = "rotated by " + rotation.name(),
                  .wanted = "at most r1,r2, which lie in the weights",
                  .remedy = "quantize with --rotate r1,r2"});
-  }
-
-  Error nothing_quantized() const {
-    return {.what = "there is nothing to convert",
-            .where = from_.path().string(),
-            .got = "plain weights alone",
-            .wanted = "a quantized model",
-            .remedy =
-                "quantize it first: `farthing quantize MODEL --format int4_g128 --method gptq "
-                "-o DIR`"};
   }
 
   template <class Use>
@@ -181,13 +172,6 @@ class Converter {
     return file.commit();
   }
 
-  std::string manifest() const {
-    JsonWriter json(true);
-    json.begin_object().field("kind", "conversion").field("dialect", target_.name);
-    json.field("from", from_.path().filename().string()).field("from_dialect", from_.kind());
-    return json.end_object().take() + "\n";
-  }
-
   Checkpoint& from_;
   const DialectTarget& target_;
   const ConvertOptions& options_;
@@ -201,6 +185,23 @@ class Converter {
 };
 
 }  // namespace
+
+Error nothing_to_convert(const Checkpoint& from) {
+  return {.what = "there is nothing to convert",
+          .where = from.path().string(),
+          .got = "plain weights alone",
+          .wanted = "a quantized model",
+          .remedy =
+              "quantize it first: `farthing quantize MODEL --format int4_g128 --method gptq "
+              "-o DIR`"};
+}
+
+std::string conversion_manifest(const Checkpoint& from, std::string_view dialect) {
+  JsonWriter json(true);
+  json.begin_object().field("kind", "conversion").field("dialect", dialect);
+  json.field("from", from.path().filename().string()).field("from_dialect", from.kind());
+  return json.end_object().take() + "\n";
+}
 
 Result<Conversion> convert_checkpoint(Checkpoint& from, const DialectTarget& target,
                                       const std::filesystem::path& to,

@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "model/checkpoint.h"
@@ -35,6 +36,15 @@ Result<Conversion> convert_checkpoint(Checkpoint& from, const DialectTarget& tar
                                       const std::filesystem::path& to,
                                       const ConvertOptions& options, ThreadPool& pool,
                                       Progress& progress);
+
+// The same as a directory of this program's own, which holds every scheme as it is.
+Result<Conversion> convert_to_own(Checkpoint& from, const std::filesystem::path& to,
+                                  Progress& progress);
+
+// What is said of a model without a quantized linear.
+Error nothing_to_convert(const Checkpoint& from);
+// The text of the file that marks a directory as written here.
+std::string conversion_manifest(const Checkpoint& from, std::string_view dialect);
 
 // Fails, and names the first that differs, where a value of any tensor of the model is another in
 // both, or a static scale of inputs that both state. A zero may have another sign.
