@@ -24,7 +24,7 @@ struct Conversion {
 
 struct ConvertOptions {
   // Rounding of inputs that the dialect cannot state is left out, whatever it is; else only where
-  // it is the one that the weights' format has by default in this program.
+  // it is the one that the weights' format has by default, as GGUF's blocks do.
   bool weight_only = false;
   bool allow_rounding = false;  // as in WriterOptions
 };
