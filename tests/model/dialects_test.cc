@@ -299,6 +299,21 @@ TEST_F(DamagedDialect, WithGroupsOfAnotherSize) {
   EXPECT_TRUE(contains(error.where, ".g_idx, input 32")) << error.text();
 }
 
+TEST_F(DamagedDialect, WithAGroupThatThereIsNot) {
+  for (const auto& [fixture, tensor, groups] :
+       {std::tuple{"gptq_int4_g32_act_order", ".g_idx", 5},
+        {"compressed_tensors_w4a16_g32_act_order", ".weight_g_idx", 5}}) {
+    Tensor of_inputs(DType::i32, {160});
+    for (int i = 0; i < 160; ++i) of_inputs.as<int32_t>()[i] = (i + 32) / 32 % groups;
+    of_inputs.as<int32_t>()[33] = groups;
+    const Error error = error_with_tensor(fixture, down + tensor, of_inputs);
+    EXPECT_EQ(error.what, "the groups of inputs contradict group_size");
+    EXPECT_TRUE(error.where.ends_with(down + tensor + ", input 33")) << error.text();
+    EXPECT_EQ(error.got, "group 5");
+    EXPECT_EQ(error.wanted, "0..4, of 32 inputs each");
+  }
+}
+
 TEST_F(DamagedDialect, WithAWeightOfAnotherShape) {
   Tensor shape(DType::i64, {2});
   shape.as<int64_t>()[0] = 32;

@@ -1,8 +1,9 @@
 // gptq: what AutoGPTQ and GPTQModel write. A linear P is P.qweight I32 [k b / 32, n], P.qzeros I32
 // [groups, n b / 32], P.scales [groups, n] and P.g_idx I32 [k], the group of each input.
 //
-// Value:  scales[g][n] * (code - zero), g = g_idx[k]. Version 1 (checkpoint_format gptq, or none
-//         given) stores zero - 1.
+// Value:  scales[g][n] * (code - zero), g = g_idx[k]: k / group_size or, where columns were
+//         quantized in the order of their activations, any. Version 1 (checkpoint_format gptq, or
+//         none given) stores zero - 1.
 // Source: GPTQModel, gptqmodel/nn_modules/qlinear/__init__.py and gptqmodel/quantization/config.py.
 #include <fmt/format.h>
 
@@ -86,11 +87,14 @@ class GptqReader : public DialectReader {
     if (directory_.find(module + ".qweight") == nullptr) return std::nullopt;
     const Arguments arguments = TRY(arguments_of(module));
     StoredAs out;
-    out.scheme.weights =
-        TRY(integer_format(arguments.integers(), fmt::format("{}, module {}", where_, module)));
+    const std::string where = fmt::format("{}, module {}", where_, module);
+    IntegerArguments integers = arguments.integers();
+    out.scheme.weights = TRY(integer_format(integers, where));
     for (const char* part : {".qweight", ".qzeros", ".scales", ".g_idx"})
       out.tensors.push_back(module + part);
-    TRY(check_group_order(directory_, module + ".g_idx", spec.k, *out.scheme.weights->grid));
+    integers.act_order =
+        TRY(is_act_order(directory_, module + ".g_idx", spec.k, *out.scheme.weights->grid));
+    if (integers.act_order) out.scheme.weights = TRY(integer_format(integers, where));
     return out;
   }
 
@@ -98,7 +102,8 @@ class GptqReader : public DialectReader {
     const std::string module = module_of(spec.name);
     const Arguments arguments = TRY(arguments_of(module));
     const int bits = static_cast<int>(arguments.bits);
-    const int64_t n = spec.n, k = spec.k, groups = as.scheme.weights->grid->groups(k);
+    const Format& runs = format_in_runs(*as.scheme.weights);
+    const int64_t n = spec.n, k = spec.k, groups = runs.grid->groups(k);
     Tensor codes = TRY(codes_of(directory_, module + ".qweight", version_->codes, n, k, bits));
     const Tensor scales = TRY(tensor_of(directory_, module + ".scales",
                                         {DType::f16, DType::bf16, DType::f32}, {groups, n}));
@@ -107,8 +112,11 @@ class GptqReader : public DialectReader {
     if (has_zeros)
       zeros = TRY(codes_of(directory_, module + ".qzeros", version_->zeros, n, groups, bits));
     if (arguments.symmetric && has_zeros) TRY(check_middle(module, zeros, bits));
-    return StoredLinear{integer_weight(*as.scheme.weights, bits, std::move(codes),
-                                       transposed(scales), std::move(zeros))};
+    if (arguments.symmetric && runs.grid->zero_points) zeros = middle_zeros(n, groups, bits);
+    QuantizedTensor weight =
+        integer_weight(runs, bits, std::move(codes), transposed(scales), std::move(zeros));
+    return StoredLinear{TRY(
+        with_input_groups(directory_, module + ".g_idx", *as.scheme.weights, std::move(weight)))};
   }
 
  private:
