@@ -81,6 +81,8 @@ struct Format {
   int gguf_type = -1;      // the ggml type with this very layout
   int outliers =
       -1;  // the first of the planes of outliers (formats/outliers.h); -1: there are none
+  // The plane of each input's group (formats/input_groups.h); -1: groups are runs of inputs.
+  int input_groups = -1;
 
   std::vector<PlaneSpec> (*planes)(int64_t n, int64_t k, DType scale_dtype);
   // Fills the planes that depend on the whole matrix (a tensor's one scale, second-level scales)

@@ -3,6 +3,7 @@
 
 #include <array>
 
+#include "formats/act_order.h"
 #include "formats/bitsandbytes/bnb4.h"
 #include "formats/float_plane.h"
 #include "formats/float_zero.h"

@@ -524,6 +524,16 @@ TEST_F(QuantizedDirectory, WithAScaleThatIsNotFinite) {
   EXPECT_NE(error.where.find(linear_), std::string::npos);
 }
 
+TEST_F(StaticDirectory, WithAGroupOfInputsThatThereIsNot) {
+  quantize("int4_g32_act_order");
+  Tensor groups(DType::i32, {32});
+  EXPECT_TRUE(Checkpoint::open(folder_ / "q").value()->linear({linear_, 64, 32}));
+  groups.as<int32_t>()[9] = 1;
+  const Error error = error_with_tensor(linear_ + ".groups", groups);
+  EXPECT_EQ(error.what, "an input lies in a group that there is not");
+  EXPECT_TRUE(error.where.ends_with(linear_ + ".groups, input 9")) << error.text();
+}
+
 // Planes whose length depends on the weights.
 class OutlierDirectory : public StaticDirectory {
  protected:

@@ -29,6 +29,7 @@
 namespace farthing {
 namespace {
 
+using compressed_tensors::Arguments;
 using compressed_tensors::Group;
 using compressed_tensors::Storage;
 
@@ -70,16 +71,19 @@ class CompressedTensorsReader : public DialectReader {
                              ".input_scale", ".input_zero_point", ".input_global_scale"})
       if (directory_.find(module + part) != nullptr) out.tensors.push_back(module + part);
     if (out.tensors.empty()) out.tensors.push_back(spec.name);
-    if (out.scheme.weights->grid)
-      TRY(check_group_order(directory_, module + ".weight_g_idx", spec.k,
-                            *out.scheme.weights->grid));
+    if (out.scheme.weights->grid &&
+        TRY(is_act_order(directory_, module + ".weight_g_idx", spec.k, *out.scheme.weights->grid)))
+      out.scheme.weights = TRY(compressed_tensors::act_order_format(*group->weights));
     return out;
   }
 
   Result<StoredLinear> read(const LinearSpec& spec, const StoredAs& as) const override {
     const std::string module = module_of(spec.name);
     StoredLinear out;
-    out.weight = TRY(weight(spec, module, groups_[as.group], *as.scheme.weights));
+    const Format& format = *as.scheme.weights;
+    out.weight = TRY(
+        with_input_groups(directory_, module + ".weight_g_idx", format,
+                          TRY(weight(spec, module, groups_[as.group], format_in_runs(format)))));
     out.activations = as.scheme.activations;
     out.input = TRY(input(module, out.activations));
     return out;
@@ -108,9 +112,9 @@ class CompressedTensorsReader : public DialectReader {
         elements{module + ".weight", module + ".weight_scale"};
     switch (*TRY(compressed_tensors::storage_of(group))) {
       case Storage::packed:
-        return packed_weight(spec, module, static_cast<int>(group.weights->bits), format);
+        return packed_weight(spec, module, *group.weights, format);
       case Storage::integers:
-        return byte_weight(spec, module, static_cast<int>(group.weights->bits), format);
+        return byte_weight(spec, module, *group.weights, format);
       case Storage::scaled_floats:
         return scaled_float_weight(directory_, format, elements, n, k);
       case Storage::nvfp4:
@@ -159,17 +163,22 @@ class CompressedTensorsReader : public DialectReader {
                            "is damaged"});
   }
 
-  Result<QuantizedTensor> packed_weight(const LinearSpec& spec, const std::string& module, int bits,
-                                        const Format& format) const {
+  // Symmetric weights have a format with zeros where their groups are no runs of inputs.
+  Result<QuantizedTensor> packed_weight(const LinearSpec& spec, const std::string& module,
+                                        const Arguments& arguments, const Format& format) const {
+    const int bits = static_cast<int>(arguments.bits);
     const int64_t n = spec.n, k = spec.k, groups = format.grid->groups(k);
     TRY(check_shape(module + ".weight_shape", n, k));
     const std::string name = module + ".weight_packed", of_zeros = module + ".weight_zero_point";
     const std::string packing = packing_of(name, 1, "compressed_tensors", k, bits);
     Tensor zeros;
-    if (format.grid->zero_points)
+    if (!arguments.symmetric) {
       zeros = TRY(codes_of(directory_, of_zeros,
                            packing_of(of_zeros, 0, "compressed_tensors_zeros", n, bits), n, groups,
                            bits));
+    } else if (format.grid->zero_points) {
+      zeros = middle_zeros(n, groups, bits);
+    }
     Tensor of_groups = TRY(scales(module, format, n, k));
     if (format.grid->bits == bits && packing == "compressed_tensors") {
       // The plane itself, but for what pads its rows.
@@ -182,33 +191,18 @@ class CompressedTensorsReader : public DialectReader {
                           std::move(of_groups), zeros);
   }
 
-  // Signed codes, a byte each, as unsigned ones.
-  Result<Tensor> raised(const std::string& name, const Shape& shape, int bits) const {
-    const Tensor from = TRY(loose_tensor_of(directory_, name, {DType::i8}, shape));
-    Tensor out(DType::u8, shape);
-    if (rehearsing()) return out;
-    const int middle = 1 << (bits - 1);
-    for (int64_t i = 0; i < shape.elements(); ++i) {
-      const int code = from.as<int8_t>()[i] + middle;
-      if (code < 0 || code >= 2 * middle) {
-        return fail({.what = "a code does not fit into its bits",
-                     .where = fmt::format("{}, tensor {}", directory_.path().string(), name),
-                     .got = std::to_string(code - middle),
-                     .wanted = fmt::format("{}..{}, as num_bits is {}", -middle, middle - 1, bits),
-                     .remedy = "the file is damaged, or num_bits is wrong"});
-      }
-      out.as<uint8_t>()[i] = static_cast<uint8_t>(code);
-    }
-    return out;
-  }
-
-  Result<QuantizedTensor> byte_weight(const LinearSpec& spec, const std::string& module, int bits,
-                                      const Format& format) const {
-    const int64_t n = spec.n, k = spec.k;
+  Result<QuantizedTensor> byte_weight(const LinearSpec& spec, const std::string& module,
+                                      const Arguments& arguments, const Format& format) const {
+    const int bits = static_cast<int>(arguments.bits);
+    const int64_t n = spec.n, k = spec.k, groups = format.grid->groups(k);
     Tensor zeros;
-    if (format.grid->zero_points)
-      zeros = TRY(raised(module + ".weight_zero_point", {n, format.grid->groups(k)}, bits));
-    return integer_weight(format, bits, TRY(raised(module + ".weight", {n, k}, bits)),
+    if (!arguments.symmetric) {
+      zeros = TRY(byte_codes(directory_, module + ".weight_zero_point", true, {n, groups}, bits));
+    } else if (format.grid->zero_points) {
+      zeros = middle_zeros(n, groups, bits);
+    }
+    return integer_weight(format, bits,
+                          TRY(byte_codes(directory_, module + ".weight", true, {n, k}, bits)),
                           TRY(scales(module, format, n, k)), zeros);
   }
 

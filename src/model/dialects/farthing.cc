@@ -4,6 +4,7 @@
 
 #include <map>
 
+#include "formats/input_groups.h"
 #include "formats/outliers.h"
 #include "model/checkpoint.h"
 #include "model/dialects/dialect.h"
@@ -171,7 +172,9 @@ class FarthingReader : public DialectReader {
       }
       out.planes.push_back(std::move(tensor));
     }
-    TRY(check_outliers(out, fmt::format("{}, tensor {}", directory_.path().string(), spec.name)));
+    const std::string where = fmt::format("{}, tensor {}", directory_.path().string(), spec.name);
+    TRY(check_outliers(out, where));
+    TRY(check_input_groups(out, where));
     return out;
   }
 

@@ -1,8 +1,9 @@
 // gptq: what AutoGPTQ and GPTQModel write. A linear P is P.qweight I32 [k b / 32, n], P.qzeros I32
 // [groups, n b / 32], P.scales [groups, n] and P.g_idx I32 [k], the group of each input.
 //
-// Value:  scales[g][n] * (code - zero), g = g_idx[k]. Version 1 (checkpoint_format gptq, or none
-//         given) stores zero - 1.
+// Value:  scales[g][n] * (code - zero), g = g_idx[k]: k / group_size or, where columns were
+//         quantized in the order of their activations, any. Version 1 (checkpoint_format gptq, or
+//         none given) stores zero - 1.
 // Source: GPTQModel, gptqmodel/nn_modules/qlinear/__init__.py and gptqmodel/quantization/config.py.
 #include <fmt/format.h>
 
@@ -17,6 +18,9 @@
 #include "model/dialects/stored_tensors.h"
 
 namespace farthing {
+
+Dialect marlin_dialect();
+
 namespace {
 
 struct Version {
@@ -77,6 +81,9 @@ class GptqReader : public DialectReader {
   explicit GptqReader(const DialectSource& source) : directory_(source.directory) {}
 
   static Result<std::unique_ptr<DialectReader>> open(const DialectSource& source) {
+    const bool marlin = TRY(source.section.boolean("is_marlin_format", false)) ||
+                        TRY(source.section.string("checkpoint_format", "")) == "marlin";
+    if (marlin) return marlin_dialect().open(source);
     auto out = std::make_unique<GptqReader>(source);
     TRY(out->read_section(source.section));
     return out;
@@ -87,11 +94,14 @@ class GptqReader : public DialectReader {
     if (directory_.find(module + ".qweight") == nullptr) return std::nullopt;
     const Arguments arguments = TRY(arguments_of(module));
     StoredAs out;
-    out.scheme.weights =
-        TRY(integer_format(arguments.integers(), fmt::format("{}, module {}", where_, module)));
+    const std::string where = fmt::format("{}, module {}", where_, module);
+    IntegerArguments integers = arguments.integers();
+    out.scheme.weights = TRY(integer_format(integers, where));
     for (const char* part : {".qweight", ".qzeros", ".scales", ".g_idx"})
       out.tensors.push_back(module + part);
-    TRY(check_group_order(directory_, module + ".g_idx", spec.k, *out.scheme.weights->grid));
+    integers.act_order =
+        TRY(is_act_order(directory_, module + ".g_idx", spec.k, *out.scheme.weights->grid));
+    if (integers.act_order) out.scheme.weights = TRY(integer_format(integers, where));
     return out;
   }
 
@@ -99,7 +109,8 @@ class GptqReader : public DialectReader {
     const std::string module = module_of(spec.name);
     const Arguments arguments = TRY(arguments_of(module));
     const int bits = static_cast<int>(arguments.bits);
-    const int64_t n = spec.n, k = spec.k, groups = as.scheme.weights->grid->groups(k);
+    const Format& runs = format_in_runs(*as.scheme.weights);
+    const int64_t n = spec.n, k = spec.k, groups = runs.grid->groups(k);
     const Tensor scales = TRY(tensor_of(directory_, module + ".scales",
                                         {DType::f16, DType::bf16, DType::f32}, {groups, n}));
     const bool has_zeros = directory_.find(module + ".qzeros") != nullptr || !arguments.symmetric;
@@ -107,21 +118,28 @@ class GptqReader : public DialectReader {
     if (has_zeros)
       zeros = TRY(codes_of(directory_, module + ".qzeros", version_->zeros, n, groups, bits));
     if (arguments.symmetric && has_zeros) TRY(check_middle(module, zeros, bits));
-    const std::string name = module + ".qweight";
-    if (as.scheme.weights->grid->bits == bits && version_->codes == "gptq") {
-      // A column of words is a row of the plane.
-      const Shape words = TRY(packed_shape(*find_packing("gptq"), n, k, bits));
-      const Tensor packed = TRY(tensor_of(directory_, name, {DType::i32}, words));
-      return StoredLinear{integer_weight_of_planes(
-          *as.scheme.weights, k, first_bytes(transposed(packed), (k * bits + 7) / 8),
-          transposed(scales), zeros)};
-    }
-    return StoredLinear{integer_weight(*as.scheme.weights, bits,
-                                       TRY(codes_of(directory_, name, version_->codes, n, k, bits)),
-                                       transposed(scales), zeros)};
+    if (arguments.symmetric && runs.grid->zero_points) zeros = middle_zeros(n, groups, bits);
+    QuantizedTensor weight = TRY(codes_under(module + ".qweight", runs, bits, n, k,
+                                             transposed(scales), zeros));
+    return StoredLinear{TRY(
+        with_input_groups(directory_, module + ".g_idx", *as.scheme.weights, std::move(weight)))};
   }
 
  private:
+  Result<QuantizedTensor> codes_under(const std::string& name, const Format& format, int bits,
+                                      int64_t n, int64_t k, Tensor scales,
+                                      const Tensor& zeros) const {
+    if (format.grid->bits != bits || version_->codes != "gptq")
+      return integer_weight(format, bits,
+                            TRY(codes_of(directory_, name, version_->codes, n, k, bits)),
+                            std::move(scales), zeros);
+    // A column of words is a row of the plane.
+    const Shape words = TRY(packed_shape(*find_packing("gptq"), n, k, bits));
+    const Tensor packed = TRY(tensor_of(directory_, name, {DType::i32}, words));
+    return integer_weight_of_planes(format, k, first_bytes(transposed(packed), (k * bits + 7) / 8),
+                                    std::move(scales), zeros);
+  }
+
   Result<> read_section(const JsonObject& section) {
     where_ = section.where();
     base_ = TRY(read_arguments(section, nullptr));
@@ -131,7 +149,7 @@ class GptqReader : public DialectReader {
       return fail({.what = "a GPTQ checkpoint of a format that is not read",
                    .where = where_ + ", field checkpoint_format",
                    .got = form,
-                   .wanted = "gptq, gptq_v2 or gptq_p",
+                   .wanted = "gptq, gptq_v2, gptq_p or marlin",
                    .remedy = "let the program that wrote it write one of these"});
     }
     version_ = found;

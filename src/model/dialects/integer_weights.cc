@@ -9,6 +9,7 @@
 
 #include "base/check.h"
 #include "base/rehearsal.h"
+#include "formats/input_groups.h"
 #include "formats/packing/packing.h"
 #include "model/dialects/stored_tensors.h"
 
@@ -16,12 +17,16 @@ namespace farthing {
 namespace {
 
 constexpr int most_bits = 8;
+constexpr std::string_view act_order = "_act_order";
 
 std::string format_name(const IntegerArguments& a, int bits) {
   const std::string group = a.of_tensor    ? "tensor"
                             : a.group == 0 ? "row"
                                            : fmt::format("g{}", a.group);
-  return fmt::format("int{}_{}{}", bits, group, a.zero_points ? "_asym" : "");
+  return fmt::format("int{}_{}{}", bits, group,
+                     a.act_order     ? act_order
+                     : a.zero_points ? "_asym"
+                                     : "");
 }
 
 // Adds the same to every code.
@@ -38,8 +43,9 @@ Result<const Format*> integer_format(const IntegerArguments& arguments, std::str
     if (const Format* format = find_format(format_name(arguments, bits))) return format;
   std::string known;
   for (const Format& format : all_formats())
-    if (format.grid && format.grid->zero_points == arguments.zero_points &&
-        format.grid->bits >= arguments.bits && format.gguf_type < 0)
+    if (arguments.act_order ? has_input_groups(format)
+                            : format.grid && format.grid->zero_points == arguments.zero_points &&
+                                  format.grid->bits >= arguments.bits && format.gguf_type < 0)
       known += (known.empty() ? "" : ", ") + std::string(format.name);
   return fail(
       {.what = "weights of a bit width and group size that no format has",
@@ -64,6 +70,28 @@ Result<Tensor> codes_of(const HuggingFaceDirectory& directory, const std::string
   return unpack_codes(*order, packed, n, k, bits);
 }
 
+Result<Tensor> byte_codes(const HuggingFaceDirectory& directory, const std::string& name,
+                          bool is_signed, const Shape& shape, int bits) {
+  const Tensor from =
+      TRY(loose_tensor_of(directory, name, {is_signed ? DType::i8 : DType::u8}, shape));
+  if (!is_signed && bits == most_bits) return from;
+  Tensor out(DType::u8, shape);
+  if (rehearsing()) return out;
+  const int middle = is_signed ? 1 << (bits - 1) : 0, highest = (1 << bits) - 1;
+  for (int64_t i = 0; i < shape.elements(); ++i) {
+    const int code = middle + (is_signed ? from.as<int8_t>()[i] : from.as<uint8_t>()[i]);
+    if (code < 0 || code > highest) {
+      return fail({.what = "a code does not fit into its bits",
+                   .where = fmt::format("{}, tensor {}", directory.path().string(), name),
+                   .got = std::to_string(code - middle),
+                   .wanted = fmt::format("{}..{}, of {} bits", -middle, highest - middle, bits),
+                   .remedy = "the file is damaged, or its configuration names other bits"});
+    }
+    out.as<uint8_t>()[i] = static_cast<uint8_t>(code);
+  }
+  return out;
+}
+
 Tensor first_bytes(const Tensor& matrix, int64_t bytes) {
   const int64_t rows = matrix.shape()[0], row = matrix.bytes() / rows;
   if (row == bytes) return matrix.viewed_as(DType::u8, {rows, bytes});
@@ -74,29 +102,55 @@ Tensor first_bytes(const Tensor& matrix, int64_t bytes) {
   return out;
 }
 
-Result<> check_group_order(const HuggingFaceDirectory& directory, const std::string& name,
-                           int64_t k, const IntegerGrid& grid) {
-  if (directory.find(name) == nullptr) return {};
+Result<bool> is_act_order(const HuggingFaceDirectory& directory, const std::string& name, int64_t k,
+                          const IntegerGrid& grid) {
+  if (directory.find(name) == nullptr) return false;
   const Tensor tensor = TRY(tensor_of(directory, name, {DType::i32}, {k}));
-  if (rehearsing()) return {};
+  if (rehearsing()) return false;
   const std::span groups(tensor.as<int32_t>(), static_cast<size_t>(k));
-  const bool ascending = std::is_sorted(groups.begin(), groups.end());
+  if (std::ranges::all_of(groups, [](int32_t g) { return g == -1; })) return false;
+  const bool ascending = std::ranges::is_sorted(groups);
   for (int64_t i = 0; i < k; ++i) {
     const int64_t g = groups[static_cast<size_t>(i)], wanted = i / grid.group_size(k);
-    if (g == wanted) continue;
-    const bool by_activation = !ascending && g >= 0 && g < grid.groups(k);
+    if (ascending ? g == wanted : g >= 0 && g < grid.groups(k)) continue;
     return fail(
-        {.what = by_activation ? "inputs in groups by activation order (desc_act) are not read"
-                               : "the groups of inputs contradict group_size",
+        {.what = "the groups of inputs contradict group_size",
          .where = fmt::format("{}, tensor {}, input {}", directory.path().string(), name, i),
          .got = fmt::format("group {}", g),
-         .wanted = fmt::format("group {}, of {} inputs each", wanted, grid.group_size(k)),
-         .remedy = by_activation
-                       ? "use a file that was quantized with desc_act false, or `farthing "
-                         "quantize --method gptq`, which needs no such list"
-                       : "correct group_size, or fetch the files again"});
+         .wanted =
+             ascending
+                 ? fmt::format("group {}, of {} inputs each", wanted, grid.group_size(k))
+                 : fmt::format("0..{}, of {} inputs each", grid.groups(k) - 1, grid.group_size(k)),
+         .remedy = "correct group_size, or fetch the files again"});
   }
-  return {};
+  return !ascending;
+}
+
+const Format& format_in_runs(const Format& format) {
+  if (!has_input_groups(format)) return format;
+  std::string name(format.name);
+  const Format* runs =
+      find_format(name.replace(name.size() - act_order.size(), act_order.size(), "_asym"));
+  CHECK(runs != nullptr);
+  return *runs;
+}
+
+Tensor middle_zeros(int64_t n, int64_t groups, int bits) {
+  Tensor out(DType::u8, {n, groups});
+  if (!rehearsing())
+    std::memset(out.data(), 1 << (bits - 1), static_cast<size_t>(out.shape().elements()));
+  return out;
+}
+
+Result<QuantizedTensor> with_input_groups(const HuggingFaceDirectory& directory,
+                                          const std::string& name, const Format& format,
+                                          QuantizedTensor weight) {
+  if (!has_input_groups(format)) return weight;
+  weight.format = &format;
+  weight.planes.push_back(TRY(tensor_of(directory, name, {DType::i32}, {weight.k})));
+  if (!rehearsing())
+    TRY(check_input_groups(weight, fmt::format("{}, tensor {}", directory.path().string(), name)));
+  return weight;
 }
 
 QuantizedTensor integer_weight_of_planes(const Format& format, int64_t k, Tensor codes,

@@ -17,6 +17,7 @@ struct IntegerArguments {
   int64_t group = 0;         // along k; 0: the row
   bool of_tensor = false;    // one scale for all
   bool zero_points = false;  // false: zero is 2^(bits-1)
+  bool act_order = false;    // groups are no runs of inputs; zeros are stored then
 };
 
 // The format that holds such weights: of as many bits or, where there is none, of more. `where`:
@@ -28,9 +29,29 @@ Result<const Format*> integer_format(const IntegerArguments& arguments, std::str
 Result<Tensor> codes_of(const HuggingFaceDirectory& directory, const std::string& name,
                         std::string_view packing, int64_t n, int64_t k, int bits);
 
-// Fails where tensor `name`, the group of each input, is there and groups are not runs of inputs.
-Result<> check_group_order(const HuggingFaceDirectory& directory, const std::string& name,
-                           int64_t k, const IntegerGrid& grid);
+// The unsigned codes, u8 of `shape`, of tensor `name`, which holds them a byte each: I8, from
+// -2^(bits-1), or U8. Fails where one does not fit into the bits.
+Result<Tensor> byte_codes(const HuggingFaceDirectory& directory, const std::string& name,
+                          bool is_signed, const Shape& shape, int bits);
+
+// Whether the groups of inputs that tensor `name` states, I32 [k], are other than runs of inputs.
+// Without the tensor, or where it says -1 (of inputs in no order), they are runs. Fails where they
+// contradict the groups' size.
+Result<bool> is_act_order(const HuggingFaceDirectory& directory, const std::string& name, int64_t k,
+                          const IntegerGrid& grid);
+
+// The format of the same codes, scales and zeros whose groups are runs of inputs: itself where they
+// are.
+const Format& format_in_runs(const Format& format);
+
+// The zeros of symmetric codes, u8 [n, groups].
+Tensor middle_zeros(int64_t n, int64_t groups, int bits);
+
+// `weight`, of format_in_runs(format), in `format`, with the groups that tensor `name` states where
+// it stores them.
+Result<QuantizedTensor> with_input_groups(const HuggingFaceDirectory& directory,
+                                          const std::string& name, const Format& format,
+                                          QuantizedTensor weight);
 
 // The weight [n, k] of plain codes u8 [n, k] of so many bits, which may be fewer than the format's,
 // scales [n, groups] and, where the format has them, zeros u8 [n, groups].

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "base/check.h"
 #include "model/dialects/integer_weights.h"
 
 namespace farthing::compressed_tensors {
@@ -217,6 +218,13 @@ Result<Scheme> scheme_of(const Group& group, Storage storage) {
                        a.floats ? "a scale for the tensor, each channel, groups of 128, or blocks "
                                   "of 128 x 128"
                                 : "a scale for the tensor, each channel, or groups"));
+}
+
+Result<const Format*> act_order_format(const Arguments& weights) {
+  auto integers = integers_of(weights);
+  CHECK(integers.has_value());  // what scheme_of found a grid for
+  integers->act_order = true;
+  return integer_format(*integers, weights.where);
 }
 
 }  // namespace farthing::compressed_tensors

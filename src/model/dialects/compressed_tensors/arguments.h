@@ -45,4 +45,7 @@ Result<std::optional<Storage>> storage_of(const Group& group);
 // The scheme, which the storage fits. Fails where no registered one is the same function.
 Result<Scheme> scheme_of(const Group& group, Storage storage);
 
+// The format of integers in groups that are no runs of inputs.
+Result<const Format*> act_order_format(const Arguments& weights);
+
 }  // namespace farthing::compressed_tensors

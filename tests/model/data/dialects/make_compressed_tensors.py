@@ -3,12 +3,14 @@
 Usage: python make_compressed_tensors.py, with the environment formats of scripts/peers.
 The package decodes in the type of its scales; expected.json has its decoding with the same scales as f32. NVFP4's is the formula
 of its readers, with the inverse of the global scale, and the script checks that the package's is the same to its precision.
-Words of before version 0.17 are packed here, code by code.
+Words of before version 0.17 are packed here, code by code. actorder "group" was of older versions: inputs are brought in the order of
+their groups, compressed, and the codes put back, as those versions did.
 """
 import math
 
 import torch
 from compressed_tensors.compressors import BaseCompressor
+from compressed_tensors.compressors.pack_quantized.helpers import pack_to_int32, unpack_from_int32
 from compressed_tensors.quantization import QuantizationArgs, QuantizationConfig, QuantizationScheme
 from compressed_tensors.quantization.utils import calculate_qparams
 
@@ -86,9 +88,26 @@ def compressed(weight: torch.Tensor, scheme: QuantizationScheme, dtype: torch.dt
     return packed, values
 
 
+def by_activation(weight: torch.Tensor, scheme: QuantizationScheme, dtype: torch.dtype) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
+    """The same of inputs in groups of any order."""
+    n, k = weight.shape
+    inputs = torch.randperm(k, generator=torch.Generator().manual_seed(5))
+    places = torch.argsort(inputs)
+    packed, values = compressed(weight[:, inputs], scheme, dtype, False)
+    bits = scheme.weights.num_bits
+    if "weight_packed" in packed:
+        codes = unpack_from_int32(packed["weight_packed"], bits, torch.Size((n, k)))
+        packed["weight_packed"] = pack_to_int32(codes[:, places].contiguous(), bits)
+    else:
+        packed["weight"] = packed["weight"][:, places].contiguous()
+    packed["weight_g_idx"] = (places // scheme.weights.group_size).to(torch.int32)
+    return packed, values[:, places].contiguous()
+
+
 def fixture(name: str, groups: dict[str, tuple[QuantizationScheme, str]], ignore: list[str] | None = None,
-            dtype: torch.dtype = torch.bfloat16, legacy: bool = False, extra: dict | None = None) -> None:
-    """`groups`: scheme, the scheme that it is read as, and its linears by `targets`; `extra`: tensors of each linear."""
+            dtype: torch.dtype = torch.bfloat16, legacy: bool = False, extra: dict | None = None, actorder: str = "") -> None:
+    """`groups`: scheme, the scheme that it is read as, and its linears by `targets`; `extra`: tensors of each linear; `actorder`:
+    what linears of several groups are read as, which have them in any order."""
     formats = {scheme.format for scheme, _ in groups.values()}
     config = QuantizationConfig(config_groups={key: scheme for key, (scheme, _) in groups.items()},
                                 format=formats.pop() if len(formats) == 1 else "mixed-precision",
@@ -103,7 +122,15 @@ def fixture(name: str, groups: dict[str, tuple[QuantizationScheme, str]], ignore
         key = next(key for key, (scheme, _) in groups.items()
                    if scheme.targets == ["Linear"] or ("mlp" in scheme.targets[0]) == ("mlp" in linear))
         scheme, read_as = groups[key]
-        parts, values = compressed(weight, scheme, dtype, legacy)
+        if actorder:
+            section["config_groups"][key]["weights"]["actorder"] = "group"
+        if actorder and weight.shape[1] > scheme.weights.group_size:
+            parts, values = by_activation(weight, scheme, dtype)
+            read_as = actorder
+        else:
+            parts, values = compressed(weight, scheme, dtype, legacy)
+            if actorder:  # as it is before it is known
+                parts["weight_g_idx"] = torch.full((weight.shape[1],), -1, dtype=torch.int32)
         tensors |= {f"{linear}.{part}": tensor for part, tensor in {**parts, **(extra or {})}.items()}
         expected[linear] = (read_as, values)
     tiny_llama.write("compressed_tensors_" + name, section, tensors, expected, dtype)
@@ -123,6 +150,11 @@ def main() -> None:
 
     single("w4a16_g32", "int4_g32@f32", int_weights(4, 32), packed)
     single("w4a16_g32_asym", "int4_g32_asym@f32", int_weights(4, 32, False), packed, dtype=torch.float16)
+    single("w4a16_g32_act_order", "int4_g32@f32", int_weights(4, 32), packed, actorder="int4_g32_act_order@f32")
+    single("w3a16_g32_asym_act_order", "int3_g32_asym@f32", int_weights(3, 32, False), packed,
+           actorder="int3_g32_act_order@f32")
+    single("w4a8_act_order", "int4_g32@int8_token", int_weights(4, 32), integers, token,
+           actorder="int4_g32_act_order@int8_token")
     single("w3a16_channel_asym", "int3_row_asym@f32", int_weights(3, None, False), packed)
     single("w3a16_g32_legacy", "int3_g32_asym@f32", int_weights(3, 32, False), packed, legacy=True)
     single("w5a16_channel", "int8_row@f32", int_weights(5, None), packed)

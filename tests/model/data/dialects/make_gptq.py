@@ -76,6 +76,17 @@ def fixture(name: str, bits: int, group: int, symmetric: bool, form: FORMAT, sch
     tiny_llama.write(name, section, tensors, expected, side_file=side_file)
 
 
+def by_activation(name: str, bits: int, symmetric: bool, form: FORMAT) -> None:
+    """The 160 inputs of down projections in five groups of any order; the one group of the others has none."""
+    inputs = torch.randperm(160, generator=torch.Generator().manual_seed(5))
+    groups = torch.empty(160, dtype=torch.int32)
+    groups[inputs] = torch.arange(160, dtype=torch.int32) // 32
+    is_down = lambda linear: linear.endswith("down_proj")
+    fixture(name, bits, 32, symmetric, form, f"int{bits}_g32{'' if symmetric else '_asym'}",
+            overrides=lambda linear: (bits, 32, symmetric, f"int{bits}_g32_act_order") if is_down(linear) else None,
+            order=lambda linear, k: groups if is_down(linear) else None)
+
+
 def main() -> None:
     fixture("gptq_int4_g32", 4, 32, True, FORMAT.GPTQ, "int4_g32")
     fixture("gptq_int4_g32_asym_v1", 4, 32, False, FORMAT.GPTQ, "int4_g32_asym", side_file="quantize_config.json")
@@ -83,6 +94,10 @@ def main() -> None:
     fixture("gptq_int3_g32_asym_v1", 3, 32, False, FORMAT.GPTQ, "int3_g32_asym")
     fixture("gptq_int2_g16_v2", 2, 16, True, FORMAT.GPTQ_V2, "int2_g16")
     fixture("gptq_int5_g32_planar", 5, 32, False, FORMAT.GPTQ_P, "int5_g32_asym")
+    by_activation("gptq_int4_g32_act_order", 4, True, FORMAT.GPTQ)
+    by_activation("gptq_int3_g32_asym_act_order", 3, False, FORMAT.GPTQ)
+    by_activation("gptq_int2_g32_act_order_v2", 2, True, FORMAT.GPTQ_V2)
+    by_activation("gptq_int8_g32_asym_act_order_v2", 8, False, FORMAT.GPTQ_V2)
     fixture("gptq_dynamic", 4, 32, False, FORMAT.GPTQ_V2, "int4_g32_asym",
             {"+:.*\\.down_proj": {"bits": 8, "group_size": 32, "sym": True}, "-:.*\\.v_proj": {}},
             lambda linear: (8, 32, True, "int8_g32") if linear.endswith("down_proj")
