@@ -9,6 +9,7 @@
 #include "model/checkpoint.h"
 #include "model/gguf/latent.h"
 #include "model/gguf/names.h"
+#include "model/gguf/row_order.h"
 #include "model/gguf/vocabulary.h"
 #include "text/tokenizer_json.h"
 
@@ -177,8 +178,7 @@ class GgufCheckpoint : public Checkpoint {
   }
 
   // The `rows` of a tensor, each taken from where `source` says.
-  template <class Source>
-  static Tensor reordered(const Tensor& from, int64_t rows, const Source& source) {
+  static Tensor reordered(const Tensor& from, int64_t rows, const GgufRowOrder& source) {
     Tensor to(from.dtype(), from.shape());
     const int64_t row = from.bytes() / rows;
     for (int64_t n = 0; n < rows; ++n)
@@ -195,21 +195,8 @@ class GgufCheckpoint : public Checkpoint {
 
   // A weight [rows, k] or a bias [rows] with its rows as Hugging Face orders them.
   Tensor rows_in_order(const Tensor& from, const std::string& name, int64_t rows) const {
-    const GgufNaming& naming = architecture_of(config_).gguf;
-    const int64_t dim = config_.head_dim;
-    const auto is = [&](std::string_view part) { return name.find(part) != std::string::npos; };
-    if (naming.interleaved_rope && (is("q_proj.") || is("k_proj.")))
-      return reordered(from, rows, [&](int64_t row) {
-        const int64_t j = row % dim;
-        return row - j + (j < dim / 2 ? 2 * j : 2 * (j - dim / 2) + 1);
-      });
-    if (naming.qkv_in_blocks && is("query_key_value."))
-      return reordered(from, rows,
-                       [&](int64_t row) {  // ours (head, part, j), theirs (part, head, j)
-                         const int64_t head = row / (3 * dim), part = row / dim % 3;
-                         return (part * config_.heads + head) * dim + row % dim;
-                       });
-    return from;
+    const GgufRowOrder order = gguf_row_order(architecture_of(config_).gguf, config_, name);
+    return order ? reordered(from, rows, order) : from;
   }
 
   GgufFile file_;

@@ -66,6 +66,13 @@ Result<Tokenizer> tokenizer_of_folder(const fs::path& folder) {
                .remedy = "copy the files from the model's page"});
 }
 
+bool folder_has_tokenizer(const fs::path& folder) {
+  std::error_code code;
+  for (const char* name : {"tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt"})
+    if (fs::exists(folder / name, code)) return true;
+  return false;
+}
+
 Result<Tokenizer> open_tokenizer(const fs::path& path) {
   std::error_code code;
   if (fs::is_directory(path, code)) return tokenizer_of_folder(path);

@@ -17,6 +17,9 @@ Result<Tokenizer> open_tokenizer(const std::filesystem::path& path);
 // vocab.txt, in this order. Links that leave the folder are not followed (io/model_folder.h).
 Result<Tokenizer> tokenizer_of_folder(const std::filesystem::path& folder);
 
+// Whether any of these files is there.
+bool folder_has_tokenizer(const std::filesystem::path& folder);
+
 // tokenizer_config.json; what it lacks from special_tokens_map.json and added_tokens.json. Empty
 // where none of them is there.
 Result<TokenizerConfig> tokenizer_config_of_folder(const std::filesystem::path& folder);

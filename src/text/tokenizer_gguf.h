@@ -29,6 +29,16 @@ struct GgufVocabulary {
   std::optional<std::int32_t> cls, separator;  // bert
 };
 
+// The vocabulary that gives this tokenizer, of a byte-level BPE or SentencePiece's. Tokens that are
+// missing are named [PADn]; a normal form NFC, and how added tokens treat what stands beside them,
+// have no place in it. Fails where another step has none, and where no pre-tokenizer that GGUF
+// files name has the same patterns.
+Result<GgufVocabulary> gguf_vocabulary_of(const Tokenizer& tokenizer, std::string_view where);
+
+// Tokens that nothing yields, until there are `count`: a file names as many as the embedding has
+// rows.
+void add_unused_tokens(std::size_t count, GgufVocabulary& vocabulary);
+
 // Fails on a model or pre-tokenizer that is not known (the error lists those that are) and on lists
 // that do not fit together.
 Result<Tokenizer> tokenizer_from_gguf(const GgufVocabulary& vocabulary,

@@ -175,7 +175,8 @@ Result<GgufFile> GgufFile::open(const std::filesystem::path& path) {
   return parse(Storage::map(TRY(MappedFile::open(path))), path.string());
 }
 
-Result<GgufFile> GgufFile::parse(std::shared_ptr<Storage> storage, std::string where) {
+Result<GgufFile> GgufFile::parse(std::shared_ptr<Storage> storage, std::string where,
+                                 int64_t file_bytes) {
   constexpr size_t least_entry_bytes = 8 + 4 + 4 + 8;
   const auto bytes = all_bytes(*storage);
   ByteReader reader(bytes);
@@ -206,7 +207,8 @@ Result<GgufFile> GgufFile::parse(std::shared_ptr<Storage> storage, std::string w
   const int64_t alignment = TRY(read_alignment(file.metadata_, where));
   const auto described = static_cast<int64_t>(used + entries.position());
   const int64_t data_begin = (described + alignment - 1) / alignment * alignment;
-  TRY(place_tensors(file.tensors_, where, data_begin, alignment, storage->bytes()));
+  TRY(place_tensors(file.tensors_, where, data_begin, alignment,
+                    std::max(file_bytes, storage->bytes())));
   file.storage_ = std::move(storage);
   file.where_ = std::move(where);
   return file;

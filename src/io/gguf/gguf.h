@@ -30,8 +30,10 @@ class GgufFile {
   };
 
   static Result<GgufFile> open(const std::filesystem::path& path);
-  // `where` names the bytes in errors.
-  static Result<GgufFile> parse(std::shared_ptr<Storage> storage, std::string where);
+  // `where` names the bytes in errors. Of a file of `file_bytes` the storage may be the beginning
+  // alone: tensors beyond it must not be asked for.
+  static Result<GgufFile> parse(std::shared_ptr<Storage> storage, std::string where,
+                                int64_t file_bytes = 0);
 
   int version() const { return version_; }
   const GgufMetadata& metadata() const { return metadata_; }
@@ -68,6 +70,13 @@ class GgufWriter {
     const GgufTensorType* type;
     Shape shape;  // outermost first; the innermost size is a multiple of the block size
   };
+
+  // All before the first tensor's bytes, and the bytes of the whole file.
+  struct Head {
+    std::string bytes;
+    int64_t file_bytes;
+  };
+  static Head head_of(const GgufMetadataBuilder& metadata, const std::vector<Declaration>& tensors);
 
   static Result<GgufWriter> create(const std::filesystem::path& target,
                                    const GgufMetadataBuilder& metadata,

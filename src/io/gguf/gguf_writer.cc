@@ -71,10 +71,8 @@ GgufMetadataBuilder& GgufMetadataBuilder::set(std::string_view key,
   return array(key, GgufValueType::i32, integers);
 }
 
-Result<GgufWriter> GgufWriter::create(const std::filesystem::path& target,
-                                      const GgufMetadataBuilder& metadata,
-                                      const std::vector<Declaration>& tensors) {
-  GgufWriter writer(TRY(AtomicFile::create(target)));
+GgufWriter::Head GgufWriter::head_of(const GgufMetadataBuilder& metadata,
+                                     const std::vector<Declaration>& tensors) {
   std::string head = "GGUF";
   append(head, uint32_t{3});
   append(head, static_cast<uint64_t>(tensors.size()));
@@ -88,18 +86,26 @@ Result<GgufWriter> GgufWriter::create(const std::filesystem::path& target,
       append(head, static_cast<uint64_t>(tensor.shape[i]));
     append(head, tensor.type->id);
     append(head, static_cast<uint64_t>(at));
+    at = aligned(at + stored_bytes(*tensor.type, tensor.shape));
+  }
+  head.resize(static_cast<size_t>(aligned(static_cast<int64_t>(head.size()))), '\0');
+  const auto data_begin = static_cast<int64_t>(head.size());
+  return {std::move(head), data_begin + at};
+}
+
+Result<GgufWriter> GgufWriter::create(const std::filesystem::path& target,
+                                      const GgufMetadataBuilder& metadata,
+                                      const std::vector<Declaration>& tensors) {
+  GgufWriter writer(TRY(AtomicFile::create(target)));
+  const Head head = head_of(metadata, tensors);
+  TRY(writer.file_.write(head.bytes));
+  auto at = static_cast<int64_t>(head.bytes.size());
+  for (const Declaration& tensor : tensors) {
     const int64_t end = at + stored_bytes(*tensor.type, tensor.shape);
     CHECK(writer.windows_.emplace(tensor.name, Window{at, end}).second);
     at = aligned(end);
   }
-  head.resize(static_cast<size_t>(aligned(static_cast<int64_t>(head.size()))), '\0');
-  TRY(writer.file_.write(head));
-  const auto data_begin = static_cast<int64_t>(head.size());
-  for (auto& [_, window] : writer.windows_) {
-    window.next += data_begin;
-    window.end += data_begin;
-  }
-  writer.file_bytes_ = data_begin + at;
+  writer.file_bytes_ = head.file_bytes;
   return writer;
 }
 

@@ -55,4 +55,26 @@ Result<GgufVocabulary> gguf_vocabulary(const GgufMetadata& metadata, std::string
   return out;
 }
 
+void set_gguf_vocabulary(const GgufVocabulary& vocabulary, GgufMetadataBuilder& metadata) {
+  const auto name = [](std::string_view key) { return fmt::format("tokenizer.ggml.{}", key); };
+  const auto id = [&](std::string_view key, const std::optional<int32_t>& token) {
+    if (token) metadata.set(name(key), static_cast<uint32_t>(*token));
+  };
+  const auto flag = [&](std::string_view key, const std::optional<bool>& value) {
+    if (value) metadata.set(name(key), *value);
+  };
+  metadata.set(name("model"), vocabulary.model);
+  if (!vocabulary.pre.empty()) metadata.set(name("pre"), vocabulary.pre);
+  metadata.set(name("tokens"), vocabulary.tokens);
+  if (!vocabulary.scores.empty()) metadata.set(name("scores"), vocabulary.scores);
+  if (!vocabulary.types.empty()) metadata.set(name("token_type"), vocabulary.types);
+  if (!vocabulary.merges.empty()) metadata.set(name("merges"), vocabulary.merges);
+  id("bos_token_id", vocabulary.bos);
+  id("eos_token_id", vocabulary.eos);
+  id("unknown_token_id", vocabulary.unknown);
+  flag("add_bos_token", vocabulary.add_bos);
+  flag("add_eos_token", vocabulary.add_eos);
+  flag("add_space_prefix", vocabulary.add_space_prefix);
+}
+
 }  // namespace farthing

@@ -13,4 +13,7 @@ namespace farthing {
 // `where` names the file in errors.
 Result<GgufVocabulary> gguf_vocabulary(const GgufMetadata& metadata, std::string_view where);
 
+// Sets those keys.
+void set_gguf_vocabulary(const GgufVocabulary& vocabulary, GgufMetadataBuilder& metadata);
+
 }  // namespace farthing

@@ -32,5 +32,9 @@ struct PreTokenizerRecipe {
 };
 // Fails on a name that is not known, with those that are.
 Result<const PreTokenizerRecipe*> gguf_pre_tokenizer(std::string_view name, std::string_view where);
+// The first name of the recipe that splits by these patterns, the last step's among them; empty
+// where there is none.
+std::string gguf_pre_tokenizer_name(const std::vector<std::string>& patterns, bool ignore_merges);
+std::string known_gguf_pre_tokenizers();
 
 }  // namespace farthing::tokenizer

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "text/gguf/kinds.h"
+#include "text/unicode/utf8.h"
 
 namespace farthing::tokenizer {
 namespace {
@@ -93,7 +94,27 @@ const std::vector<PreTokenizerRecipe>& recipes() {
   return *list;
 }
 
-std::string known_pre_tokenizers() {
+// A pattern whose characters beyond ASCII are written by their numbers, as those above.
+std::string with_numbers(std::string_view pattern) {
+  std::string out;
+  while (!pattern.empty()) {
+    const std::size_t bytes = utf8_character_bytes(pattern[0]);
+    if (bytes == 1) {
+      out += pattern[0];
+    } else {
+      unsigned character = static_cast<unsigned char>(pattern[0]) & (0xFFu >> (bytes + 1));
+      for (std::size_t i = 1; i < bytes; ++i)
+        character = character << 6 | (static_cast<unsigned char>(pattern[i]) & 0x3Fu);
+      out += fmt::format("\\x{{{:X}}}", character);
+    }
+    pattern.remove_prefix(bytes);
+  }
+  return out;
+}
+
+}  // namespace
+
+std::string known_gguf_pre_tokenizers() {
   std::vector<std::string_view> names;
   for (const PreTokenizerRecipe& recipe : recipes()) {
     for (const std::string_view name : recipe.names) {
@@ -103,7 +124,17 @@ std::string known_pre_tokenizers() {
   return fmt::format("{}", fmt::join(names, ", "));
 }
 
-}  // namespace
+std::string gguf_pre_tokenizer_name(const std::vector<std::string>& patterns, bool ignore_merges) {
+  for (const PreTokenizerRecipe& recipe : recipes()) {
+    std::vector<std::string> own = recipe.patterns;
+    if (recipe.gpt2_pattern_last) own.emplace_back(kGpt2Pattern);
+    if (recipe.ignore_merges == ignore_merges &&
+        std::equal(own.begin(), own.end(), patterns.begin(), patterns.end(),
+                   [](const std::string& a, const std::string& b) { return a == with_numbers(b); }))
+      return std::string(recipe.names.front());
+  }
+  return {};
+}
 
 Result<const PreTokenizerRecipe*> gguf_pre_tokenizer(std::string_view name,
                                                      std::string_view where) {
@@ -114,7 +145,7 @@ Result<const PreTokenizerRecipe*> gguf_pre_tokenizer(std::string_view name,
   return fail({.what = "the GGUF file names a pre-tokenizer that is not known",
                .where = fmt::format("{}, tokenizer.ggml.pre", where),
                .got = fmt::format("\"{}\"", name),
-               .wanted = fmt::format("one of {}", known_pre_tokenizers()),
+               .wanted = fmt::format("one of {}", known_gguf_pre_tokenizers()),
                .remedy =
                    "convert from the Hugging Face directory of the model, whose tokenizer.json "
                    "describes its pre-tokenizer"});
