@@ -25,7 +25,7 @@ farthing::Result<> run(const char* path) {
     request.prompt = tokenizer.encode(prompt, {.add_special_tokens = true});
     request.sampling = {.temperature = 0.8f, .top_p = 0.95f, .seed = 1};
     request.most_tokens = 40;
-    if (const auto eos = tokenizer.eos_id()) request.stop_tokens = {*eos};
+    request.stop_tokens = stop_tokens_of(model->config(), tokenizer);
     request.stream = decoders.size();
     const RequestId id = TRY(engine->submit(std::move(request)));
     decoders.emplace(id, StreamDecoder(tokenizer, true));

@@ -1,17 +1,25 @@
-"""The choices, accuracies and speed of `farthing tasks` beside lm-evaluation-harness with transformers, question by question.
+"""The choices, texts, metrics and speed of `farthing tasks` beside lm-evaluation-harness with transformers, question by question.
 
 Usage: scripts/peers lm-eval && "$(scripts/peers --python lm-eval)" bench/peers/lm_eval_tasks.py MODEL [--task-data DIR]
            [--tasks arc_easy,...] [--limit N] [--num-fewshot N] [--farthing build/release/farthing] [--batch-size 16]
+           [--kept FOLDER] [--pairs N] [--json]
 
 The harness runs its own task files (prompts, choices, metrics) in f32 on the CPU; only where the rows come from is replaced: by
-those of DIR (data/tasks without it), written back in the columns that its files expect. Nothing is fetched.
-Prints for each task how many choices (or generated texts) agree, both accuracies, the largest difference of a log-likelihood, and questions a
-second of both; with --json the same as one JSON document. The processors are given to one program at a time.
+those of DIR (data/tasks without it), written back in the columns that its files expect. Nothing is fetched. It generates texts one at a
+time: in a batch, what it writes behind a tokenizer's EOS depends on the others.
+Prints for each task how many choices (or generated texts) agree, both metrics, the largest difference of a log-likelihood and of an
+item's metric, and the texts that differ; with --json the same as one JSON document. With --kept the harness's answers are kept in
+FOLDER, and read again from there where model, rows and options are the same.
+--pairs: both answer N times in turn; prints each time's questions a second of wall clock and of processor time (user and system of all
+threads; ours includes starting and loading). The processors are given to one program at a time.
 """
 import argparse
 import csv
+import hashlib
 import json
 import os
+import resource
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -23,6 +31,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.pop(0)  # this folder, whose llama_cpp.py is not the package
 
 import lm_eval  # noqa: E402
+import transformers  # noqa: E402
 import yaml  # noqa: E402
 from lm_eval.models.huggingface import HFLM  # noqa: E402
 from lm_eval.tasks import TaskManager  # noqa: E402
@@ -124,31 +133,78 @@ def write_tasks(names: list, data: Path, folder: Path, examples_asked: int) -> N
 
 
 class TimedLM(HFLM):
-    """Counts the seconds of scoring and generating, tokenizing included."""
-    seconds = 0.0
+    """Counts the seconds of scoring and generating, tokenizing included: of the clock, and of processors."""
+    seconds = cpu_seconds = 0.0
 
-    def loglikelihood(self, *arguments, **named):
-        began = time.monotonic()
-        out = super().loglikelihood(*arguments, **named)
+    def timed(self, answer, *arguments, **named):
+        began, cpu_began = time.monotonic(), time.process_time()
+        out = answer(*arguments, **named)
         self.seconds += time.monotonic() - began
+        self.cpu_seconds += time.process_time() - cpu_began
         return out
 
+    def loglikelihood(self, *arguments, **named):
+        return self.timed(super().loglikelihood, *arguments, **named)
+
     def generate_until(self, *arguments, **named):
-        began = time.monotonic()
-        out = super().generate_until(*arguments, **named)
-        self.seconds += time.monotonic() - began
+        batch_size, self.batch_size_per_gpu = self.batch_size_per_gpu, 1
+        out = self.timed(super().generate_until, *arguments, **named)
+        self.batch_size_per_gpu = batch_size
         return out
 
 
 def harness(args, name: str, folder: Path, lm: TimedLM) -> dict:
-    lm.seconds = 0.0
+    lm.seconds = lm.cpu_seconds = 0.0
     out = lm_eval.simple_evaluate(model=lm, tasks=[f"local_{name}"], limit=args.limit or None, num_fewshot=examples_of(name, args.num_fewshot),
                                   task_manager=TaskManager(include_path=str(folder), include_defaults=False), bootstrap_iters=0,
                                   log_samples=True, verbosity="ERROR")
-    samples = out["samples"][f"local_{name}"]  # once for each filter
-    samples = sorted((s for s in samples if s["filter"] == samples[0]["filter"]), key=lambda sample: sample["doc_id"])
-    return {"samples": samples, "metrics": {key.removesuffix(",none"): value for key, value in out["results"][f"local_{name}"].items()
-                                            if isinstance(value, float)}, "seconds": lm.seconds}
+    items = {}
+    for sample in out["samples"][f"local_{name}"]:  # once for each filter
+        item = items.setdefault(sample["doc_id"], {"metrics": {}})
+        answers = [answer[0] for answer in sample["resps"]]
+        if isinstance(answers[0], str):
+            item["text"] = answers[0]
+        else:
+            item["log_likelihoods"] = [float(answer[0]) for answer in answers]
+        behind = "" if sample["filter"] == "none" else "," + sample["filter"]
+        item["metrics"].update({metric + behind: float(sample[metric]) for metric in sample["metrics"]})
+    return {"items": [items[i] for i in sorted(items)],
+            "metrics": {key.removesuffix(",none"): value for key, value in out["results"][f"local_{name}"].items() if isinstance(value, float)},
+            "seconds": lm.seconds, "cpu_seconds": lm.cpu_seconds}
+
+
+def digest_of_model(model: Path) -> str:
+    digest = hashlib.sha256()
+    for file in sorted(f for f in model.iterdir() if f.suffix in (".json", ".safetensors")):
+        digest.update(file.name.encode() + hashlib.sha256(file.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+class Harness:
+    """The harness's answers, computed or kept; its model is loaded when it is asked first."""
+
+    def __init__(self, args, folder: Path):
+        self.args, self.folder, self.lm = args, folder, None
+
+    def compute(self, name: str) -> dict:
+        if self.lm is None:
+            self.lm = TimedLM(pretrained=self.args.model, device="cpu", dtype="float32", batch_size=self.args.batch_size)
+        return harness(self.args, name, self.folder, self.lm)
+
+    def answers(self, name: str) -> dict:
+        args = self.args
+        if not args.kept:
+            return self.compute(name)
+        rows = [hashlib.sha256(file.read_bytes()).hexdigest() for file in sorted(self.folder.glob(f"{name}-*.jsonl"))]
+        asked = [digest_of_model(Path(args.model)), rows, args.limit, examples_of(name, args.num_fewshot), args.batch_size,
+                 lm_eval.__version__, transformers.__version__]
+        file = Path(args.kept) / f"{name}-{hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:16]}.json"
+        if not file.exists():
+            file.parent.mkdir(parents=True, exist_ok=True)
+            partial = file.with_suffix(".partial")
+            partial.write_text(json.dumps(self.compute(name)), "utf-8")
+            partial.rename(file)
+        return json.loads(file.read_text("utf-8"))
 
 
 def ours(args, name: str, folder: Path) -> dict:
@@ -157,10 +213,13 @@ def ours(args, name: str, folder: Path) -> dict:
                str(out), "--json"]
     if args.num_fewshot:
         command += ["--num-fewshot", str(args.num_fewshot)]
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(command, check=True, capture_output=True, text=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
     result, = json.loads(done.stdout)["tasks"]
-    return {"samples": [json.loads(line) for line in (out / f"samples_{name}.jsonl").read_text("utf-8").splitlines()],
-            "metrics": {m["metric"]: m["value"]["value"] for m in result["metrics"]}, "seconds": result["seconds"]}
+    items = [json.loads(line)["model"] for line in (out / f"samples_{name}.jsonl").read_text("utf-8").splitlines()]
+    return {"items": items, "metrics": {m["metric"]: m["value"]["value"] for m in result["metrics"]}, "seconds": result["seconds"],
+            "cpu_seconds": after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime}
 
 
 def best(values: list) -> int:
@@ -168,20 +227,54 @@ def best(values: list) -> int:
 
 
 def compare(mine: dict, theirs: dict) -> dict:
-    assert len(mine["samples"]) == len(theirs["samples"]) > 0, (len(mine["samples"]), len(theirs["samples"]))
-    agree, largest = 0, 0.0
-    for a, b in zip(mine["samples"], theirs["samples"]):
-        if "text" in a["model"]:
-            agree += a["model"]["text"] == b["resps"][0][0]
-            continue
-        a, b = a["model"]["log_likelihoods"], [float(answer[0]) for answer in b["filtered_resps"]]
-        assert len(a) == len(b), (a, b)
-        agree += best(a) == best(b)
-        largest = max(largest, *(abs(x - y) for x, y in zip(a, b)))
-    count = len(mine["samples"])
-    return {"questions": count, "agree": agree / count, "largest_difference": largest, "metrics": mine["metrics"],
+    count = len(mine["items"])
+    assert count == len(theirs["items"]) > 0, (count, len(theirs["items"]))
+    agree, largest, of_metric, texts = 0, 0.0, 0.0, []
+    for i, (a, b) in enumerate(zip(mine["items"], theirs["items"])):
+        of_metric = max([of_metric, *(abs(a[metric] - b["metrics"][metric]) for metric in mine["metrics"])])
+        if "text" in a:
+            same = a["text"] == b["text"]
+            if not same:
+                texts.append({"question": i, "text": a["text"], "harness": b["text"]})
+        else:
+            x, y = a["log_likelihoods"], b["log_likelihoods"]
+            assert len(x) == len(y), (x, y)
+            same = best(x) == best(y)
+            largest = max(largest, *(abs(p - q) for p, q in zip(x, y)))
+        agree += same
+    return {"questions": count, "agree": agree / count, "largest_difference": largest, "largest_metric_difference": of_metric,
+            "texts_that_differ": texts, "metrics": mine["metrics"],
             "metrics_of_harness": {name: theirs["metrics"][name] for name in mine["metrics"]},
             "questions_per_second": count / mine["seconds"], "questions_per_second_of_harness": count / theirs["seconds"]}
+
+
+def print_comparison(name: str, r: dict) -> None:
+    print(f"{name}: {r['questions']} questions, {100 * r['agree']:.2f} % of the answers agree; log-likelihoods differ by at most "
+          f"{r['largest_difference']:.1e}, an item's metrics by {r['largest_metric_difference']:.1e}", flush=True)
+    for metric, value in r["metrics"].items():
+        print(f"    {metric}: {value:.6f}, the harness {r['metrics_of_harness'][metric]:.6f}", flush=True)
+    for text in r["texts_that_differ"]:
+        print(f"    question {text['question']}: {text['text']!r}\n        the harness: {text['harness']!r}", flush=True)
+
+
+def run_pairs(args, name: str, folder: Path, peer: Harness) -> list:
+    """Questions a second of each pair: clock and processors, ours and the harness's."""
+    pairs = []
+    for i in range(args.pairs):
+        both = {}
+        for who in (("ours", "harness"), ("harness", "ours"))[i % 2]:
+            both[who] = ours(args, name, folder) if who == "ours" else peer.compute(name)
+        count = len(both["ours"]["items"])
+        pairs.append({of: {who: count / run[of] for who, run in both.items()} for of in ("seconds", "cpu_seconds")})
+        if not args.json:
+            clock, cpu = pairs[-1]["seconds"], pairs[-1]["cpu_seconds"]
+            print(f"    {name}, pair {i + 1}: {clock['ours']:.2f} and {clock['harness']:.2f} questions a second "
+                  f"({clock['ours'] / clock['harness']:.2f} times); of processor time {cpu['ours']:.2f} and {cpu['harness']:.2f} "
+                  f"({cpu['ours'] / cpu['harness']:.2f} times)", flush=True)
+    if pairs and not args.json:
+        of_clock, of_cpu = (statistics.median(p[of]["ours"] / p[of]["harness"] for p in pairs) for of in ("seconds", "cpu_seconds"))
+        print(f"    {name}: medians {of_clock:.2f} times, of processor time {of_cpu:.2f} times", flush=True)
+    return pairs
 
 
 def main() -> int:
@@ -193,6 +286,8 @@ def main() -> int:
     parser.add_argument("--num-fewshot", type=int, default=0)
     parser.add_argument("--batch-size", type=int, default=16)
     parser.add_argument("--farthing", default=str(ROOT / "build/release/farthing"))
+    parser.add_argument("--kept", help="a folder for the harness's answers")
+    parser.add_argument("--pairs", type=int, default=0)
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
     data = Path(args.task_data)
@@ -201,17 +296,14 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         write_tasks(names, data, folder, args.num_fewshot)
-        lm = TimedLM(pretrained=args.model, device="cpu", dtype="float32", batch_size=args.batch_size)
+        peer = Harness(args, folder)
         for name in names:
-            out[name] = compare(ours(args, name, folder), harness(args, name, folder, lm))
-            if args.json:
+            if args.pairs:
+                out[name] = run_pairs(args, name, folder, peer)
                 continue
-            r = out[name]
-            print(f"{name}: {r['questions']} questions, {100 * r['agree']:.2f} % of the answers agree, log-likelihoods differ by "
-                  f"at most {r['largest_difference']:.1e}; {r['questions_per_second']:.2f} questions/s, the harness "
-                  f"{r['questions_per_second_of_harness']:.2f}", flush=True)
-            for metric, value in r["metrics"].items():
-                print(f"    {metric}: {value:.4f}, the harness {r['metrics_of_harness'][metric]:.4f}", flush=True)
+            out[name] = compare(ours(args, name, folder), peer.answers(name))
+            if not args.json:
+                print_comparison(name, out[name])
     if args.json:
         print(json.dumps(out, indent=1))
     return 0

@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace farthing {
 
 std::string_view finish_name(Finish finish) {
@@ -17,6 +19,13 @@ std::string_view finish_name(Finish finish) {
       return "caller";
   }
   return "?";
+}
+
+std::vector<int32_t> stop_tokens_of(const ModelConfig& config, const Tokenizer& tokenizer) {
+  std::vector<int32_t> out = config.stop_tokens;
+  const auto eos = tokenizer.eos_id();
+  if (eos && std::find(out.begin(), out.end(), *eos) == out.end()) out.push_back(*eos);
+  return out;
 }
 
 Result<> check_prompt(std::span<const int32_t> prompt, const ModelConfig& config) {

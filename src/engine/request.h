@@ -8,6 +8,7 @@
 
 #include "engine/sampling.h"
 #include "model/config.h"
+#include "text/tokenizer.h"
 
 namespace farthing {
 
@@ -22,6 +23,9 @@ struct Request {
 
 enum class Finish { stop_token, most_tokens, context_full, caller };
 std::string_view finish_name(Finish finish);  // "stop_token", ...
+
+// What ends a text: the model's stop tokens, and the tokenizer's EOS.
+std::vector<int32_t> stop_tokens_of(const ModelConfig& config, const Tokenizer& tokenizer);
 
 // Fails on an empty prompt, on more tokens than the context has positions, and on ids outside the
 // vocabulary.

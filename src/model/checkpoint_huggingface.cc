@@ -10,6 +10,7 @@
 #include "model/checkpoint.h"
 #include "model/dialects/dialect.h"
 #include "model/dialects/stored_tensors.h"
+#include "model/generation_config.h"
 #include "model/open_tokenizer.h"
 
 namespace farthing {
@@ -25,6 +26,7 @@ class HuggingFaceCheckpoint : public Checkpoint {
     const auto json =
         TRY(JsonObject::parse(out->directory_.config_text(), (path / "config.json").string()));
     out->config_ = TRY(config_from_json(json));
+    out->config_.stop_tokens = TRY(stop_tokens_of_folder(path, out->config_));
     TRY(out->read_dialect(json));
     return out;
   }

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/result.h"
 #include "model/plan.h"
@@ -17,6 +18,7 @@ struct ModelConfig {
   int64_t vocabulary_size = 0;
   int64_t max_positions = 0;
   std::optional<int32_t> bos_token, eos_token;
+  std::vector<int32_t> stop_tokens;  // each ends a text that is generated; eos_token is the first
   DecoderPlan plan;
 
   bool tied_embeddings() const { return plan.head.name.empty(); }
@@ -25,7 +27,7 @@ struct ModelConfig {
 class JsonObject;
 class GgufFile;
 
-// From a Hugging Face config.json; `where` names the file in errors.
+// From a Hugging Face config.json, whose place its errors name.
 Result<ModelConfig> config_from_json(const JsonObject& json);
 // The config.json that a GGUF file's metadata amount to.
 Result<std::string> config_json_from_gguf(const GgufFile& file);

@@ -89,6 +89,7 @@ Result<std::unique_ptr<Checkpoint>> fresh_checkpoint(const Checkpoint& from,
   TRY(set("max_position_embeddings", std::to_string(sizes.max_positions)));
   TRY(set("tie_word_embeddings", sizes.tied_embeddings ? "true" : "false"));
   ModelConfig config = TRY(config_from_json(json));
+  config.stop_tokens = from.config().stop_tokens;
   return std::unique_ptr<Checkpoint>(
       new FreshCheckpoint(from, json.text(), std::move(config), seed));
 }

@@ -31,9 +31,7 @@ Result<std::vector<ServedText>> serve(Context& context, const Model& model,
                                       std::vector<std::vector<int32_t>> prompts) {
   const auto engine =
       TRY(Engine::create(context, model, {.kv_cache_dtype = recipe.precision.kv_cache}));
-  std::vector<int32_t> stop_tokens;
-  if (model.config().eos_token) stop_tokens.push_back(*model.config().eos_token);
-  if (const auto eos = tokenizer.eos_id()) stop_tokens.push_back(*eos);
+  const std::vector<int32_t> stop_tokens = stop_tokens_of(model.config(), tokenizer);
   std::vector<ServedText> out;
   std::vector<RequestId> ids;
   std::vector<StreamDecoder> decoders;

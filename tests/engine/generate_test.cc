@@ -60,6 +60,16 @@ TEST(Generate, EndsBeforeAStopToken) {
   EXPECT_EQ(made->finish, Finish::stop_token);
 }
 
+TEST(StopTokens, AreTheModelsAndTheTokenizersEosEachOnce) {
+  const auto from = Checkpoint::open(FARTHING_SOURCE_DIR "/models/stories260k").value();
+  const Tokenizer tokenizer = from->tokenizer().value();
+  ASSERT_EQ(tokenizer.eos_id(), 2);
+  EXPECT_EQ(stop_tokens_of(from->config(), tokenizer), (Ids{1, 2}));
+  ModelConfig config = from->config();
+  config.stop_tokens = {7};
+  EXPECT_EQ(stop_tokens_of(config, tokenizer), (Ids{7, 2}));
+}
+
 TEST(Generate, EndsWhenTheContextIsFull) {
   // Six positions hold the prompt of 2 and four tokens; a fifth is made from the last position and
   // not fed back.

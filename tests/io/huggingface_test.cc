@@ -249,9 +249,11 @@ TEST_F(HuggingFace, CompanionFilesAreCopiedAndWeightsAreNot) {
   write_shard("model.safetensors", {"a"});
   write_all(folder_ / "LICENSE", "free");
   write_all(folder_ / "tokenizer.json", "tokens");
+  write_all(folder_ / "generation_config.json", "{}");
   ScratchFolder into;
   ASSERT_TRUE(copy_companion_files(folder_.path(), into.path()));
-  EXPECT_EQ(into.names(), (std::vector<std::string>{"LICENSE", "tokenizer.json"}));
+  EXPECT_EQ(into.names(),
+            (std::vector<std::string>{"LICENSE", "generation_config.json", "tokenizer.json"}));
   EXPECT_EQ(read_all(into / "tokenizer.json"), "tokens");
 }
 

@@ -3,7 +3,10 @@
 
 #include <gtest/gtest.h>
 
+#include <numeric>
+
 #include "base/cpu.h"
+#include "engine/generate.h"
 #include "model/support/models.h"
 
 namespace farthing {
@@ -12,15 +15,16 @@ namespace {
 class FreeRunningTest : public ::testing::Test {
  protected:
   FreeRunning measure(const Model& model, const FreeRunningOptions& options) {
-    const auto from = Checkpoint::open(FARTHING_SOURCE_DIR "/models/stories260k").value();
-    const auto windows = Windows::of_text(from->tokenizer().value(), load_text({}).value(),
-                                          {.tokens = 1280, .context = 128}, 512);
-    const auto made =
-        free_running(owner_.get(), model, *baseline_, windows.value(), options, quiet_);
+    const auto made = free_running(owner_.get(), model, *baseline_, windows_, options, quiet_);
     EXPECT_TRUE(made) << made.error().text();
     return made.value_or(FreeRunning{});
   }
   ContextOwner owner_{2, choose_isa().value()};
+  Tokenizer tokenizer_ =
+      Checkpoint::open(FARTHING_SOURCE_DIR "/models/stories260k").value()->tokenizer().value();
+  Windows windows_ =
+      Windows::of_text(tokenizer_, load_text({}).value(), {.tokens = 1280, .context = 128}, 512)
+          .value();
   std::unique_ptr<Model> baseline_ = testing::stories260k(owner_.get());
   NoProgress quiet_;
 };
@@ -57,6 +61,39 @@ TEST_F(FreeRunningTest, OneTokenIsTheSameFreeOrForced) {
 
 TEST_F(FreeRunningTest, TextsEndWithTheModelsContext) {
   EXPECT_EQ(measure(*baseline_, {.tokens = 4096, .windows = 1}).tokens, 512 - 64 + 1);
+}
+
+TEST_F(FreeRunningTest, TextsEndWhereAModelEndsThem) {
+  const FreeRunning made =
+      measure(*baseline_, {.tokens = 40, .stop_tokens = tokenizer_.encode(".")});
+  EXPECT_GT(made.same_tokens.value, 1);
+  EXPECT_LT(made.same_tokens.value, 40);
+  for (const Estimate& all : {made.same_text, made.same_position, made.teacher_forced})
+    EXPECT_EQ(all.value, 1);
+}
+
+TEST_F(FreeRunningTest, TheEndIsATokenWhicheverEndedIt) {
+  std::vector<int32_t> every(512);
+  std::iota(every.begin(), every.end(), 0);
+  const auto model = testing::stories260k(owner_.get(), "int2_g32");
+  const FreeRunning made = measure(*model, {.tokens = 40, .stop_tokens = every});
+  EXPECT_EQ(made.same_tokens.value, 1);
+  EXPECT_EQ(made.same_text.value, 1);
+  EXPECT_EQ(made.teacher_forced.value, 1);
+}
+
+TEST_F(FreeRunningTest, ATextThatGoesOnHasNothingOfOneThatEndsAtOnce) {
+  const auto model = testing::stories260k(owner_.get(), "int2_g32");
+  const auto prompt = windows_[0].first(64);
+  const auto begun = generate(
+      owner_.get(), *model,
+      {.prompt = {prompt.begin(), prompt.end()}, .sampling = {.temperature = 0}, .most_tokens = 1},
+      [](const auto&) { return true; });
+  const FreeRunning made =
+      measure(*model, {.tokens = 40, .windows = 1, .stop_tokens = {begun->tokens.at(0).id}});
+  EXPECT_EQ(made.same_tokens.value, 0);
+  EXPECT_EQ(made.same_text.value, 0);
+  EXPECT_EQ(made.same_position.value, 0);
 }
 
 }  // namespace

@@ -21,7 +21,7 @@ TEST(TextUntil, EndsAtTheFirstOfTheTexts) {
 class GenerateAnswers : public ::testing::Test {
  protected:
   std::vector<std::string> answers(const TaskGeneration& generation,
-                                   std::vector<std::string> prompts) {
+                                   std::vector<std::string> prompts, const Model* model = nullptr) {
     std::vector<TaskItem> items;
     for (std::string& prompt : prompts) items.push_back({.prompt = std::move(prompt)});
     std::vector<std::string> out(items.size());
@@ -31,7 +31,8 @@ class GenerateAnswers : public ::testing::Test {
       ++handed_out;
       return {};
     };
-    const auto done = generate_answers(owner_.get(), model_, generation, items, sink);
+    const AnsweringModel answering{model == nullptr ? *stories_ : *model, tokenizer_};
+    const auto done = generate_answers(owner_.get(), answering, generation, items, sink);
     EXPECT_TRUE(done) << done.error().text();
     EXPECT_EQ(handed_out, static_cast<int>(items.size()));
     return out;
@@ -70,6 +71,18 @@ TEST_F(GenerateAnswers, AreThoseOfEachPromptAloneUpToTheEnd) {
 TEST_F(GenerateAnswers, HaveAtMostTheTasksTokens) {
   EXPECT_EQ(answers({.until = {"never"}, .most_tokens = 5}, {"Once upon a time"})[0],
             alone("Once upon a time", 5));
+}
+
+TEST_F(GenerateAnswers, EndWithTheModelsStopTokens) {
+  const auto period = tokenizer_.encode("cat.").back();
+  NoProgress quiet;
+  ModelConfig config = from_->config();
+  config.stop_tokens = {1, period};
+  const auto stopping = build_model(owner_.get(), config, *from_, quiet).value();
+  const std::string whole = alone("Once upon a time", 60);
+  const TaskGeneration generation{.until = {"never"}, .most_tokens = 60};
+  EXPECT_EQ(answers(generation, {"Once upon a time"}, stopping.get())[0],
+            whole.substr(0, whole.find('.')));
 }
 
 TEST_F(GenerateAnswers, APromptWithoutRoomLosesItsBeginning) {

@@ -35,6 +35,15 @@ class Tasks(unittest.TestCase):
     def test_choices_agree_behind_examples(self):
         self.agree(compared("--tasks", "arc_easy", "--limit", "16", "--num-fewshot", "2"), ["arc_easy"])
 
+    def test_generated_texts_agree(self):
+        # Its generation_config.json has two stop tokens, of which stories260k writes the one that config.json does not name.
+        tasks = ["truthfulqa_gen", "gsm8k"]
+        results = compared("--tasks", ",".join(tasks), "--limit", "6")
+        self.agree(results, tasks)
+        for result in results.values():
+            self.assertEqual(result["texts_that_differ"], [])
+            self.assertLess(result["largest_metric_difference"], 1e-10)  # points of 100, in double
+
 
 if __name__ == "__main__":
     sys.exit(unittest.main())

@@ -5,6 +5,7 @@
 #include "apps/open_model.h"
 #include "apps/output.h"
 #include "base/json_writer.h"
+#include "engine/request.h"
 #include "eval/evaluate.h"
 #include "io/npy.h"
 #include "workflows/free_running.h"
@@ -169,7 +170,7 @@ std::string text(const Outcome& o) {
       "\n{}\n{} (xxh128 {}); {:.1f} s\nfrom, to: 95 % interval, bootstrap over windows\n",
       o.windows.protocol(), o.text.name, o.text.digest, o.seconds);
   if (o.free_running)
-    out += fmt::format("free-running: {} texts of {} tokens behind {}, greedy\n",
+    out += fmt::format("free-running: {} texts of at most {} tokens behind {}, greedy\n",
                        o.free_running->windows, o.free_running->tokens, o.free_running->prompt);
   if (!o.note.empty()) out += "note: " + o.note + "\n";
   return out;
@@ -184,8 +185,9 @@ Result<> run(const CommonOptions& common, const Options& options) {
   std::optional<std::filesystem::path> file;
   if (!options.text.empty()) file = options.text;
   const EvaluationText evaluation_text = TRY(load_text(file));
-  const Windows windows = TRY(Windows::of_text(TRY(checkpoint->tokenizer()), evaluation_text,
-                                               options.windows, config.vocabulary_size));
+  const Tokenizer tokenizer = TRY(checkpoint->tokenizer());
+  const Windows windows =
+      TRY(Windows::of_text(tokenizer, evaluation_text, options.windows, config.vocabulary_size));
   const auto model = TRY(load_model(context, *checkpoint, options.format));
   TRY(model->check_kv_cache(options.kv_cache));
   Baseline baseline;
@@ -212,9 +214,11 @@ Result<> run(const CommonOptions& common, const Options& options) {
   std::optional<FreeRunning> free;
   if (options.free_running > 0) {
     ProgressBar progress;
-    free =
-        TRY(free_running(context, *model, *baseline.model, windows,
-                         {.tokens = options.free_running, .kv_cache = options.kv_cache}, progress));
+    free = TRY(free_running(context, *model, *baseline.model, windows,
+                            {.tokens = options.free_running,
+                             .kv_cache = options.kv_cache,
+                             .stop_tokens = stop_tokens_of(config, tokenizer)},
+                            progress));
   }
   const Outcome outcome{
       options,           evaluation_text,         windows,

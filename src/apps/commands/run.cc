@@ -51,15 +51,6 @@ Result<> check(const Options& options) {
   return check_prompt(options.prompt);
 }
 
-std::vector<int32_t> stop_tokens(const Options& options, const ModelConfig& config,
-                                 const Tokenizer& tokenizer) {
-  std::vector<int32_t> out;
-  if (options.ignore_eos) return out;
-  if (config.eos_token) out.push_back(*config.eos_token);
-  if (const auto eos = tokenizer.eos_id()) out.push_back(*eos);
-  return out;
-}
-
 double rate(size_t tokens, double seconds) {
   return seconds > 0 ? static_cast<double>(tokens) / seconds : 0;
 }
@@ -103,7 +94,8 @@ Result<> run(const CommonOptions& common, const Options& options) {
   Request request{.prompt = std::move(tokens),
                   .sampling = options.sampling,
                   .most_tokens = options.most_tokens < 0 ? INT64_MAX : options.most_tokens,
-                  .stop_tokens = stop_tokens(options, model->config(), tokenizer)};
+                  .stop_tokens = {}};
+  if (!options.ignore_eos) request.stop_tokens = stop_tokens_of(model->config(), tokenizer);
   request.sampling.seed = static_cast<uint64_t>(options.seed);
   StreamDecoder decoder(tokenizer, !prompt.empty());
   std::string text;

@@ -21,9 +21,9 @@ struct Choice {
 
 // One question as a model reads it.
 struct TaskItem {
-  std::vector<Choice> choices;  // of a multiple choice
-  std::string prompt;           // of what is generated: continued greedily
-  std::string target;           // what a model that solves it writes behind the prompt
+  std::vector<Choice> choices = {};  // of a multiple choice
+  std::string prompt = {};           // of what is generated: continued greedily
+  std::string target = {};           // what a model that solves it writes behind the prompt
   std::vector<std::string> references = {}, wrong_references = {};  // that it is compared with
 
   // Question and right answer, as an example in front of another question.

@@ -19,23 +19,13 @@ Result<int64_t> bounded(int64_t value, int64_t most, std::string_view field,
                .remedy = "the file is damaged, or this is no model of a known architecture"});
 }
 
-Result<std::optional<int32_t>> token_id(int64_t id, std::string_view field,
-                                        const std::string& where) {
+Result<int32_t> token_id(int64_t id, std::string_view field, const std::string& where) {
   if (id >= 0 && id < most_vocabulary) return static_cast<int32_t>(id);
   return fail({.what = "a token id in the model's configuration makes no sense",
                .where = fmt::format("{}, field {}", where, field),
                .got = std::to_string(id),
                .wanted = fmt::format("0 to {}", most_vocabulary - 1),
                .remedy = "the file is damaged, or this is no model of a known architecture"});
-}
-
-Result<std::optional<int32_t>> token_from_json(const JsonObject& json, const std::string& field) {
-  if (!json.has(field) || json.is_null(field)) return std::nullopt;
-  if (auto one = json.integer(field)) return token_id(*one, field, json.where());
-  const auto several =
-      TRY(json.integers(field));  // generation lists several ends of text; the first is the model's
-  if (several.empty()) return std::nullopt;
-  return token_id(several.front(), field, json.where());
 }
 
 }  // namespace
@@ -81,9 +71,27 @@ Result<ModelConfig> config_of_sizes(const JsonObject& json, const DecoderSizes& 
   c.head_dim = sizes.head_dim;
   c.vocabulary_size = sizes.vocabulary;
   c.max_positions = sizes.positions;
-  c.bos_token = TRY(token_from_json(json, "bos_token_id"));
-  c.eos_token = TRY(token_from_json(json, "eos_token_id"));
+  // Where a field lists several, the first is the model's.
+  const auto first = [](const std::vector<int32_t>& tokens) -> std::optional<int32_t> {
+    if (tokens.empty()) return std::nullopt;
+    return tokens.front();
+  };
+  c.bos_token = first(TRY(tokens_from_json(json, "bos_token_id")));
+  c.stop_tokens = TRY(tokens_from_json(json, "eos_token_id"));
+  c.eos_token = first(c.stop_tokens);
   return c;
+}
+
+Result<std::vector<int32_t>> tokens_from_json(const JsonObject& json, const std::string& field) {
+  std::vector<int32_t> out;
+  if (!json.has(field) || json.is_null(field)) return out;
+  std::vector<int64_t> ids;
+  if (const auto one = json.integer(field))
+    ids = {*one};
+  else
+    ids = TRY(json.integers(field));
+  for (const int64_t id : ids) out.push_back(TRY(token_id(id, field, json.where())));
+  return out;
 }
 
 Result<int64_t> count_from_json(const JsonObject& json, const char* field, int64_t most) {

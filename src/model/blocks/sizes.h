@@ -35,6 +35,9 @@ Result<DecoderSizes> sizes_from_json(const JsonObject& json, const SizeFields& f
 // A configuration without its plan.
 Result<ModelConfig> config_of_sizes(const JsonObject& json, const DecoderSizes& sizes);
 
+// The token ids of a field that is one id, a list of them, or not there.
+Result<std::vector<int32_t>> tokens_from_json(const JsonObject& json, const std::string& field);
+
 // A count of experts and the like: 1 to `most`.
 Result<int64_t> count_from_json(const JsonObject& json, const char* field, int64_t most);
 

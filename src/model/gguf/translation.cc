@@ -4,6 +4,7 @@
 #include "io/gguf/gguf.h"
 #include "model/config.h"
 #include "model/gguf/names.h"
+#include "model/gguf/stop_tokens.h"
 #include "model/gguf/translation.h"
 
 namespace farthing {
@@ -73,9 +74,14 @@ Result<std::string> GgufTranslation::text() {
   const bool matrix = embedding != nullptr && embedding->shape.rank() == 2;
   json_.field("vocab_size", matrix ? embedding->shape[0] : 0);
   json_.field("tie_word_embeddings", !has_tensor("output.weight"));
-  for (const char* token : {"bos_token_id", "eos_token_id"}) {
-    const std::string name = fmt::format("tokenizer.ggml.{}", token);
-    if (meta.has(name)) json_.field(token, static_cast<int64_t>(TRY(meta.integer(name))));
+  constexpr const char* bos = "tokenizer.ggml.bos_token_id";
+  if (meta.has(bos)) json_.field("bos_token_id", static_cast<int64_t>(TRY(meta.integer(bos))));
+  const auto stop_tokens = TRY(stop_tokens_from_gguf(meta));
+  if (stop_tokens.size() == 1) json_.field("eos_token_id", stop_tokens.front());
+  if (stop_tokens.size() > 1) {
+    json_.key("eos_token_id").begin_array();
+    for (const int64_t id : stop_tokens) json_.value(id);
+    json_.end_array();
   }
   TRY(architecture_.gguf.translate(*this));
   json_.field("torch_dtype", "float32");

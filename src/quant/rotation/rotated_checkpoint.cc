@@ -129,6 +129,7 @@ Result<std::unique_ptr<Checkpoint>> rotated_checkpoint(Checkpoint& from, const R
   if (rotation.r1 && from.config().tied_embeddings())
     json = TRY(json.with("tie_word_embeddings", "false"));
   ModelConfig config = TRY(config_from_json(json));
+  config.stop_tokens = from.config().stop_tokens;
   TRY(rotate_plan(config, rotation, from.path().string()));
   return std::unique_ptr<Checkpoint>(
       new RotatedCheckpoint(from, rotation, json.text(), std::move(config)));

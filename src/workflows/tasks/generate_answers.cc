@@ -33,8 +33,7 @@ Result<Request> request_of(const AnsweringModel& model, const TaskGeneration& ge
   }
   const int64_t beyond = static_cast<int64_t>(out.prompt.size()) - room;
   if (beyond > 0) out.prompt.erase(out.prompt.begin(), out.prompt.begin() + beyond);
-  if (config.eos_token) out.stop_tokens.push_back(*config.eos_token);
-  if (const auto eos = model.tokenizer.eos_id()) out.stop_tokens.push_back(*eos);
+  out.stop_tokens = stop_tokens_of(config, model.tokenizer);
   return out;
 }
 
