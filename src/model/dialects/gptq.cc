@@ -119,8 +119,8 @@ class GptqReader : public DialectReader {
       zeros = TRY(codes_of(directory_, module + ".qzeros", version_->zeros, n, groups, bits));
     if (arguments.symmetric && has_zeros) TRY(check_middle(module, zeros, bits));
     if (arguments.symmetric && runs.grid->zero_points) zeros = middle_zeros(n, groups, bits);
-    QuantizedTensor weight = TRY(codes_under(module + ".qweight", runs, bits, n, k,
-                                             transposed(scales), zeros));
+    QuantizedTensor weight =
+        TRY(codes_under(module + ".qweight", runs, bits, n, k, transposed(scales), zeros));
     return StoredLinear{TRY(
         with_input_groups(directory_, module + ".g_idx", *as.scheme.weights, std::move(weight)))};
   }

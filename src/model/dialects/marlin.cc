@@ -2,9 +2,7 @@
 // A linear P is P.B I32 [k / 16, 2 n] and P.s [groups, n]; P.workspace, if it is there, says
 // nothing.
 //
-// Layout: codes as in formats/packing/marlin.cc. Scales of several groups: of each 64 outputs, that
-//         of output i + 8 j at 8 i + j. Of one group: of each 32 outputs, at 8 i + j that of output
-//         2 i + {0, 1, 8, 9, 16, 17, 24, 25}[j].
+// Layout: codes as in formats/packing/marlin.cc, scales as in marlin_scales.h.
 // Value:  s * (code - 8).
 // Source: IST-DASLab/marlin, marlin/__init__.py; the fields, AutoGPTQ
 //         (auto_gptq/quantization/config.py: is_marlin_format, later checkpoint_format marlin).
@@ -14,6 +12,7 @@
 #include "model/checkpoint.h"
 #include "model/dialects/dialect.h"
 #include "model/dialects/integer_weights.h"
+#include "model/dialects/marlin_scales.h"
 #include "model/dialects/stored_tensors.h"
 
 namespace farthing {
@@ -21,25 +20,15 @@ namespace {
 
 constexpr int bits = 4;
 
-// The output whose scale lies at `at` of its 64, or 32.
-int64_t output_of_grouped(int64_t at) { return at / 8 + 8 * (at % 8); }
-int64_t output_of_one(int64_t at) {
-  constexpr int64_t offsets[] = {0, 1, 8, 9, 16, 17, 24, 25};
-  return 2 * (at / 8) + offsets[at % 8];
-}
-
 // [groups, n] in the kernel's order as [n, groups].
 template <class Bits>
 Tensor scales_of(const Tensor& stored) {
-  const int64_t groups = stored.shape()[0], n = stored.shape()[1], run = groups > 1 ? 64 : 32;
+  const int64_t groups = stored.shape()[0], n = stored.shape()[1];
   Tensor out(stored.dtype(), {n, groups});
   if (rehearsing()) return out;
-  for (int64_t g = 0; g < groups; ++g) {
-    for (int64_t i = 0; i < n; ++i) {
-      const int64_t at = i % run, o = groups > 1 ? output_of_grouped(at) : output_of_one(at);
-      out.as<Bits>()[(i - at + o) * groups + g] = stored.as<Bits>()[g * n + i];
-    }
-  }
+  for (int64_t g = 0; g < groups; ++g)
+    for (int64_t at = 0; at < n; ++at)
+      out.as<Bits>()[marlin_output_at(groups, at) * groups + g] = stored.as<Bits>()[g * n + at];
   return out;
 }
 

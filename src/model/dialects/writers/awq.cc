@@ -42,7 +42,7 @@ class AwqWriter : public DialectWriter {
                          "int4_g128_asym"));
   }
 
-  Result<std::vector<NamedTensor>> tensors(const LinearSpec& spec,
+  Result<std::vector<NamedTensor>> tensors(const LinearSpec& spec, const WrittenLinear&,
                                            const StoredLinear& linear) const override {
     const QuantizedTensor& weight = linear.weight;
     const std::string module = module_of(spec.name);

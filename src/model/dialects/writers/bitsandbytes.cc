@@ -60,7 +60,7 @@ class BitsAndBytesWriter : public DialectWriter {
                          "nf4"));
   }
 
-  Result<std::vector<NamedTensor>> tensors(const LinearSpec& spec,
+  Result<std::vector<NamedTensor>> tensors(const LinearSpec& spec, const WrittenLinear&,
                                            const StoredLinear& linear) const override {
     const QuantizedTensor& weight = linear.weight;
     if (const Kind* kind = kind_of(*weight.format)) return nibbles(spec, weight, *kind);

@@ -6,6 +6,8 @@
 
 #include "base/json_writer.h"
 #include "base/rehearsal.h"
+#include "formats/input_groups.h"
+#include "model/dialects/integer_weights.h"
 #include "model/dialects/stored_tensors.h"
 #include "model/dialects/writers/integer_tensors.h"
 #include "model/dialects/writers/written_linears.h"
@@ -22,7 +24,8 @@ struct Stated {
   int64_t group = 0;              // 0: null
   const char* dynamic = "false";  // as JSON
   bool e8m0 = false;
-  bool blocks = false;  // of 128 x 128
+  bool blocks = false;     // of 128 x 128
+  bool act_order = false;  // inputs name their groups
 
   std::string json() const {
     JsonWriter out;
@@ -35,6 +38,7 @@ struct Stated {
     if (blocks) out.key("block_structure").begin_array().value(128).value(128).end_array();
     out.key("dynamic").raw(dynamic);
     if (e8m0) out.field("scale_dtype", "torch.uint8");
+    if (act_order) out.field("actorder", "group");
     return out.end_object().take();
   }
 };
@@ -93,14 +97,24 @@ std::string format_of(const Scheme& scheme) {
   return in_bytes(scheme) ? "int-quantized" : "pack-quantized";
 }
 
-Stated weights_of(const Format& format) {
+// Formats in activation order always store zero points.
+bool has_zero_points(const WrittenLinear& as) {
+  const Format& format = *as.scheme.weights;
+  if (!has_input_groups(format)) return format.grid->zero_points;
+  return !as.middle_zeros;
+}
+
+Stated weights_of(const WrittenLinear& as) {
+  const Format& format = *as.scheme.weights;
   if (const SmallFloats* floats = small_floats_of(format)) return floats->stated;
-  const IntegerGrid& grid = *format.grid;
-  return {grid.bits, "int", !grid.zero_points,
-          of_tensor(format) ? "tensor"
-          : grid.group == 0 ? "channel"
-                            : "group",
-          grid.group};
+  const IntegerGrid& grid = *format_in_runs(format).grid;
+  Stated out{grid.bits, "int", !has_zero_points(as),
+             of_tensor(format) ? "tensor"
+             : grid.group == 0 ? "channel"
+                               : "group",
+             grid.group};
+  out.act_order = has_input_groups(format);
+  return out;
 }
 
 // Unsigned codes or zeros as signed bytes.
@@ -127,19 +141,25 @@ class CompressedTensorsWriter : public DialectWriter {
   Result<Scheme> scheme_for(const Scheme& scheme) const override {
     bool stated = false;
     inputs_of(scheme.activations, stated);
-    Scheme out{small_floats_of(*scheme.weights) ? scheme.weights : integer_layout(*scheme.weights),
+    const bool as_it_is = small_floats_of(*scheme.weights) || has_input_groups(*scheme.weights);
+    Scheme out{as_it_is ? scheme.weights : integer_layout(*scheme.weights),
                stated ? scheme.activations : Activations::f32};
     if (out.weights != nullptr) return out;
     return fail(not_held("compressed-tensors", scheme,
                          "integers of 2 to 8 bits, FP8, MXFP8, MXFP4 or NVFP4", "int4_g128"));
   }
 
-  Result<std::vector<NamedTensor>> tensors(const LinearSpec& spec,
+  Result<std::vector<NamedTensor>> tensors(const LinearSpec& spec, const WrittenLinear& as,
                                            const StoredLinear& linear) const override {
     const Scheme scheme{linear.weight.format, linear.activations};
     const std::string module = module_of(spec.name);
-    auto out = TRY(scheme.weights->grid ? integers(module, linear.weight, in_bytes(scheme))
-                                        : small_floats(module, linear.weight));
+    const bool floats = small_floats_of(*scheme.weights) != nullptr;
+    auto out = TRY(
+        floats ? small_floats(module, linear.weight)
+               : integers(module, in_runs(linear.weight), in_bytes(scheme), has_zero_points(as)));
+    if (has_input_groups(*scheme.weights))
+      out.push_back({module + ".weight_g_idx",
+                     linear.weight.planes[static_cast<size_t>(scheme.weights->input_groups)]});
     if (!is_static(scheme.activations)) return out;
     if (scheme.activations == Activations::nvfp4) {
       out.push_back(TRY(dividing(module + ".input_global_scale", linear.input.scale)));
@@ -155,36 +175,38 @@ class CompressedTensorsWriter : public DialectWriter {
   }
 
   Result<std::string> section(std::span<const WrittenLinear> linears) const override {
-    std::vector<std::pair<Scheme, std::vector<std::string>>> groups;
+    std::vector<Group> groups;
     bool embedding = false;
     for (const WrittenLinear& linear : linears) {
       if (linear.scheme.weights->plain) continue;
       embedding = embedding || linear.embedding;
-      auto found = std::ranges::find(groups, linear.scheme,
-                                     &std::pair<Scheme, std::vector<std::string>>::first);
-      if (found == groups.end()) found = groups.insert(found, {linear.scheme, {}});
-      found->second.push_back(linear.module);
+      const std::string weights = weights_of(linear).json();
+      auto found = std::ranges::find_if(groups, [&](const Group& group) {
+        return group.scheme == linear.scheme && group.weights == weights;
+      });
+      if (found == groups.end()) found = groups.insert(found, {linear.scheme, weights, {}});
+      found->modules.push_back(linear.module);
     }
     const bool all_linears = groups.size() == 1 && !embedding;
     JsonWriter json;
     json.begin_object().field("quant_method", "compressed-tensors");
     json.field("quantization_status", "compressed");
-    std::string format = format_of(groups.front().first);
-    for (const auto& group : groups)
-      if (format_of(group.first) != format) format = "mixed-precision";
+    std::string format = format_of(groups.front().scheme);
+    for (const Group& group : groups)
+      if (format_of(group.scheme) != format) format = "mixed-precision";
     json.field("format", format).key("kv_cache_scheme").null();
     json.key("ignore").begin_array();
     for (const std::string& module : plain_modules(linears)) json.value(module);
     json.end_array().key("config_groups").begin_object();
     for (size_t i = 0; i < groups.size(); ++i) {
-      const auto& [scheme, modules] = groups[i];
+      const auto& [scheme, weights, modules] = groups[i];
       json.key(fmt::format("group_{}", i)).begin_object().key("targets").begin_array();
       if (all_linears)
         json.value("Linear");
       else
         for (const std::string& module : modules) json.value(module);
       json.end_array().field("format", format_of(scheme));
-      json.key("weights").raw(weights_of(*scheme.weights).json());
+      json.key("weights").raw(weights);
       bool stated = false;
       const StatedInputs& inputs = inputs_of(scheme.activations, stated);
       json.key("input_activations");
@@ -198,8 +220,16 @@ class CompressedTensorsWriter : public DialectWriter {
   }
 
  private:
+  // Linears of which the same is said.
+  struct Group {
+    Scheme scheme;
+    std::string weights;  // as JSON
+    std::vector<std::string> modules;
+  };
+
   static Result<std::vector<NamedTensor>> integers(const std::string& module,
-                                                   const QuantizedTensor& weight, bool bytes) {
+                                                   const QuantizedTensor& weight, bool bytes,
+                                                   bool with_zeros) {
     const IntegerGrid& grid = *weight.format->grid;
     Tensor scales = scales_of(weight);
     if (of_tensor(*weight.format)) scales = scales.reshaped({1});
@@ -207,7 +237,7 @@ class CompressedTensorsWriter : public DialectWriter {
     if (bytes) {
       out = {{module + ".weight", lowered(plain_codes(weight), grid.middle())},
              {module + ".weight_scale", std::move(scales)}};
-      if (grid.zero_points)
+      if (with_zeros)
         out.push_back({module + ".weight_zero_point", lowered(plain_zeros(weight), grid.middle())});
       return out;
     }

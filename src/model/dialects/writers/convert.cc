@@ -8,11 +8,13 @@
 
 #include "base/json_writer.h"
 #include "base/rehearsal.h"
+#include "formats/input_groups.h"
 #include "formats/recode.h"
 #include "io/json.h"
 #include "io/safetensors/safetensors.h"
 #include "model/checkpoint_writer.h"
 #include "model/dialects/stored_tensors.h"
+#include "model/dialects/writers/integer_tensors.h"
 
 namespace farthing {
 namespace {
@@ -29,12 +31,14 @@ class Converter {
     const std::string dtype =
         TRY(config.string("torch_dtype", TRY(config.string("dtype", "float32"))));
     writer_ = target_.create({dtype, options_.allow_rounding});
-    TRY(rehearse());
+    TRY(choose_schemes());
     if (out_.linears.empty()) return fail(nothing_to_convert(from_));
-    const std::string section = TRY(writer_->section(written_));
+    TRY(writer_->section(written_));
+    TRY(find_symmetric());
+    TRY(declare_tensors());
     auto directory = TRY(AtomicDirectory::create(to, checkpoint_manifest_name));
     TRY(write_tensors(directory.path() / "model.safetensors"));
-    config = TRY(config.with("quantization_config", section));
+    config = TRY(config.with("quantization_config", TRY(writer_->section(written_))));
     TRY(write_text_file(directory.path() / "config.json", config.text() + "\n"));
     for (const auto& [name, text] : TRY(writer_->side_files(written_)))
       TRY(write_text_file(directory.path() / name, text));
@@ -74,23 +78,45 @@ class Converter {
     return {};
   }
 
-  Result<> rehearse() {
+  // What each linear is to be.
+  Result<> choose_schemes() {
     const Rehearsal rehearsal;
-    TRY(each_linear([&](const LinearSpec& spec, StoredLinear linear, bool table) -> Result<> {
+    return each_linear([&](const LinearSpec& spec, const StoredLinear& linear,
+                           bool table) -> Result<> {
       const Scheme scheme{linear.weight.format, linear.activations};
       const bool embedding = table && spec.name == from_.config().plan.embedding.name + ".weight";
-      if (scheme.weights->plain) {
-        written_.push_back({module_of(spec.name), scheme, embedding});
-        return {};
-      }
-      auto wanted = target_scheme(scheme, embedding);
-      if (!wanted) {
-        wanted.error().where = fmt::format("{}, tensor {}", from_.path().string(), spec.name);
-        return fail(std::move(wanted.error()));
+      Result<Scheme> wanted = scheme;
+      if (!scheme.weights->plain) {
+        wanted = target_scheme(scheme, embedding);
+        if (!wanted) {
+          wanted.error().where = fmt::format("{}, tensor {}", from_.path().string(), spec.name);
+          return fail(std::move(wanted.error()));
+        }
+        out_.linears.push_back({spec.name, scheme, *wanted});
       }
       written_.push_back({module_of(spec.name), *wanted, embedding});
-      out_.linears.push_back({spec.name, scheme, *wanted});
-      for (const NamedTensor& part : TRY(parts(spec, std::move(linear), *wanted)))
+      return {};
+    });
+  }
+
+  // Formats in activation order always store zero points; dialects say of symmetric ones that they
+  // are.
+  Result<> find_symmetric() {
+    const TensorSpecs specs = tensors_of(from_.config());
+    size_t at = specs.tables.size();
+    for (const LinearSpec& spec : specs.linears)
+      if (WrittenLinear& written = written_[at++]; has_input_groups(*written.scheme.weights))
+        written.middle_zeros = has_middle_zeros(TRY(from_.linear(spec)).weight);
+    return {};
+  }
+
+  Result<> declare_tensors() {
+    const Rehearsal rehearsal;
+    size_t at = 0;
+    TRY(each_linear([&](const LinearSpec& spec, StoredLinear linear, bool) -> Result<> {
+      const WrittenLinear& written = written_[at++];
+      if (written.scheme.weights->plain) return {};
+      for (const NamedTensor& part : TRY(parts(spec, std::move(linear), written)))
         declare(part.name, part.tensor, part.counted);
       return {};
     }));
@@ -120,9 +146,9 @@ class Converter {
   }
 
   Result<std::vector<NamedTensor>> parts(const LinearSpec& spec, StoredLinear linear,
-                                         const Scheme& wanted) const {
-    if (linear.weight.format != wanted.weights) {
-      auto recoded = recode(linear.weight, *wanted.weights, pool_);
+                                         const WrittenLinear& as) const {
+    if (linear.weight.format != as.scheme.weights) {
+      auto recoded = recode(linear.weight, *as.scheme.weights, pool_);
       if (!recoded) {
         recoded.error().where = fmt::format("{}, tensor {}: {}", from_.path().string(), spec.name,
                                             recoded.error().where);
@@ -130,8 +156,8 @@ class Converter {
       }
       linear.weight = std::move(*recoded);
     }
-    linear.activations = wanted.activations;
-    auto out = writer_->tensors(spec, linear);
+    linear.activations = as.scheme.activations;
+    auto out = writer_->tensors(spec, as, linear);
     if (!out) {
       out.error().where =
           fmt::format("{}, tensor {}: {}", from_.path().string(), spec.name, out.error().where);
@@ -160,9 +186,10 @@ class Converter {
     auto file = TRY(SafetensorsWriter::create(to, declared_, {{"format", "pt"}}));
     size_t at = 0;
     TRY(each_linear([&](const LinearSpec& spec, StoredLinear linear, bool) -> Result<> {
+      WrittenLinear& written = written_[at++];
       if (linear.weight.format->plain) return {};
-      const Scheme& wanted = out_.linears[at++].to;
-      for (const NamedTensor& part : TRY(parts(spec, std::move(linear), wanted)))
+      written.middle_zeros = has_middle_zeros(linear.weight);
+      for (const NamedTensor& part : TRY(parts(spec, std::move(linear), written)))
         TRY(file.write(part.name, part.tensor.span()));
       return {};
     }));

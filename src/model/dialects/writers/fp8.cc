@@ -26,7 +26,7 @@ class Fp8Writer : public DialectWriter {
                          "fp8_e4m3_block128@fp8_e4m3_g128"));
   }
 
-  Result<std::vector<NamedTensor>> tensors(const LinearSpec& spec,
+  Result<std::vector<NamedTensor>> tensors(const LinearSpec& spec, const WrittenLinear&,
                                            const StoredLinear& linear) const override {
     const std::string module = module_of(spec.name);
     const Tensor& scales = linear.weight.planes[1];

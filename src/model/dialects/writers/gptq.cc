@@ -9,11 +9,12 @@
 
 #include "base/json_writer.h"
 #include "base/rehearsal.h"
+#include "formats/input_groups.h"
 #include "model/checkpoint.h"
+#include "model/dialects/integer_weights.h"
 #include "model/dialects/stored_tensors.h"
 #include "model/dialects/writers/integer_tensors.h"
 #include "model/dialects/writers/writer.h"
-#include "model/dialects/writers/written_linears.h"
 
 namespace farthing {
 namespace {
@@ -35,10 +36,39 @@ std::string pattern_of(const std::string& module) {
   return out + "$";
 }
 
-void write_arguments(JsonWriter& json, const Format& format) {
-  const IntegerGrid& grid = *format.grid;
-  json.field("bits", grid.bits).field("group_size", grid.group == 0 ? -1 : grid.group);
-  json.field("sym", !grid.zero_points);
+// What the section, or an exception from it, says of a linear.
+struct Arguments {
+  int bits = 0;
+  int64_t group = 0;
+  bool symmetric = false, act_order = false;
+  bool operator==(const Arguments&) const = default;
+
+  void write(JsonWriter& json) const {
+    json.field("bits", bits).field("group_size", group == 0 ? -1 : group);
+    json.field("sym", symmetric).field("desc_act", act_order);
+  }
+};
+
+Arguments arguments_of(const WrittenLinear& linear) {
+  const Format& format = *linear.scheme.weights;
+  const IntegerGrid& grid = *format_in_runs(format).grid;
+  return {grid.bits, grid.group, !grid.zero_points || linear.middle_zeros,
+          has_input_groups(format)};
+}
+
+// Those of the most linears.
+Arguments most_frequent_arguments(std::span<const WrittenLinear> linears) {
+  std::vector<std::pair<Arguments, int64_t>> counts;
+  for (const WrittenLinear& linear : linears) {
+    if (linear.scheme.weights->plain) continue;
+    const Arguments arguments = arguments_of(linear);
+    const auto found = std::ranges::find(counts, arguments, &std::pair<Arguments, int64_t>::first);
+    if (found == counts.end())
+      counts.emplace_back(arguments, 1);
+    else
+      ++found->second;
+  }
+  return std::ranges::max_element(counts, {}, &std::pair<Arguments, int64_t>::second)->first;
 }
 
 class GptqWriter : public DialectWriter {
@@ -46,9 +76,10 @@ class GptqWriter : public DialectWriter {
   explicit GptqWriter(const Version& version) : version_(version) {}
 
   Result<Scheme> scheme_for(const Scheme& scheme) const override {
-    const Format* layout = integer_layout(*scheme.weights);
+    const bool ordered = has_input_groups(*scheme.weights) && with_groups();
+    const Format* layout = ordered ? scheme.weights : integer_layout(*scheme.weights);
     if (layout != nullptr && layout->scale_block.rows == 1 &&
-        std::ranges::find(version_.bits, layout->grid->bits) != version_.bits.end())
+        std::ranges::find(version_.bits, format_in_runs(*layout).grid->bits) != version_.bits.end())
       return Scheme{layout, Activations::f32};
     return fail(not_held(version_.target, scheme,
                          fmt::format("integers of {} bits with a scale for each group or row",
@@ -56,30 +87,30 @@ class GptqWriter : public DialectWriter {
                          "int4_g128"));
   }
 
-  Result<std::vector<NamedTensor>> tensors(const LinearSpec& spec,
+  Result<std::vector<NamedTensor>> tensors(const LinearSpec& spec, const WrittenLinear&,
                                            const StoredLinear& linear) const override {
-    const QuantizedTensor& weight = linear.weight;
+    const QuantizedTensor weight = in_runs(linear.weight);
     const std::string module = module_of(spec.name);
     std::vector<NamedTensor> out{{module + ".qweight", TRY(packed_codes(weight, version_.codes))},
                                  {module + ".qzeros", TRY(packed_zeros(weight, version_.zeros))},
                                  {module + ".scales", transposed(scales_of(weight))}};
-    if (with_groups()) out.push_back({module + ".g_idx", groups_of_inputs(weight)});
+    if (with_groups()) out.push_back({module + ".g_idx", groups_of_inputs(linear.weight)});
     return out;
   }
 
   Result<std::string> section(std::span<const WrittenLinear> linears) const override {
-    const Format& most = *most_frequent(linears).weights;
+    const Arguments most = most_frequent_arguments(linears);
     JsonWriter json;
     json.begin_object().field("quant_method", "gptq");
-    write_arguments(json, most);
-    json.field("desc_act", false).field("checkpoint_format", version_.checkpoint_format);
+    most.write(json);
+    json.field("checkpoint_format", version_.checkpoint_format);
     json.field("pack_dtype", "int32").field("lm_head", quantizes_head(linears));
     json.key("dynamic").begin_object();
     for (const WrittenLinear& linear : linears) {
-      const Format& format = *linear.scheme.weights;
-      if (&format == &most || linear.embedding) continue;
-      json.key((format.plain ? "-:" : "+:") + pattern_of(linear.module)).begin_object();
-      if (!format.plain) write_arguments(json, format);
+      const bool plain = linear.scheme.weights->plain.has_value();
+      if (linear.embedding || (!plain && arguments_of(linear) == most)) continue;
+      json.key((plain ? "-:" : "+:") + pattern_of(linear.module)).begin_object();
+      if (!plain) arguments_of(linear).write(json);
       json.end_object();
     }
     json.end_object();
@@ -96,6 +127,8 @@ class GptqWriter : public DialectWriter {
   virtual bool with_groups() const { return true; }
 
   static Tensor groups_of_inputs(const QuantizedTensor& weight) {
+    if (has_input_groups(*weight.format))
+      return weight.planes[static_cast<size_t>(weight.format->input_groups)];
     Tensor out(DType::i32, {weight.k});
     if (rehearsing()) return out;
     const int64_t size = weight.format->grid->group_size(weight.k);
@@ -117,21 +150,20 @@ class AutoRoundWriter : public GptqWriter {
   AutoRoundWriter() : GptqWriter(versions[0]) {}
 
   Result<std::string> section(std::span<const WrittenLinear> linears) const override {
-    const Format& most = *most_frequent(linears).weights;
+    const Arguments most = most_frequent_arguments(linears);
     JsonWriter json;
     json.begin_object().field("quant_method", "auto-round");
-    write_arguments(json, most);
+    most.write(json);
     json.field("data_type", "int").field("packing_format", "auto_round:auto_gptq");
     json.key("extra_config").begin_object();
     for (const WrittenLinear& linear : linears) {
-      const Format& format = *linear.scheme.weights;
-      if (&format == &most || linear.embedding) continue;
+      const bool plain = linear.scheme.weights->plain.has_value();
+      if (linear.embedding || (!plain && arguments_of(linear) == most)) continue;
       json.key(linear.module).begin_object();
-      if (format.plain) {
+      if (plain)
         json.field("bits", 16);
-      } else {
-        write_arguments(json, format);
-      }
+      else
+        arguments_of(linear).write(json);
       json.end_object();
     }
     json.end_object();

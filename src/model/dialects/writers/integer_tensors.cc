@@ -1,10 +1,12 @@
 // Planes of integer formats as the words of files.
 #include "model/dialects/writers/integer_tensors.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "base/check.h"
 #include "base/rehearsal.h"
+#include "formats/input_groups.h"
 #include "formats/packing/packing.h"
 #include "model/checkpoint.h"
 #include "model/dialects/integer_weights.h"
@@ -37,13 +39,6 @@ Tensor unpacked(const Tensor& plane, int64_t count, int bits) {
   return std::move(*codes);
 }
 
-Result<Tensor> packed(const Tensor& codes, std::string_view packing, int bits) {
-  const CodePacking& order = *find_packing(packing);
-  const Shape shape = TRY(packed_shape(order, codes.shape()[0], codes.shape()[1], bits));
-  if (rehearsing()) return Tensor(order.dtype, shape);
-  return pack_codes(order, codes, bits);
-}
-
 }  // namespace
 
 const Format* integer_layout(const Format& format) {
@@ -61,6 +56,31 @@ const Format* with_zero_points(const Format& layout) {
   const auto found =
       integer_format({.bits = grid.bits, .group = grid.group, .zero_points = true}, "");
   return found && (*found)->grid->bits == grid.bits ? *found : nullptr;
+}
+
+QuantizedTensor in_runs(const QuantizedTensor& weight) {
+  if (!has_input_groups(*weight.format)) return weight;
+  return {&format_in_runs(*weight.format),
+          weight.n,
+          weight.k,
+          weight.scale_dtype,
+          {weight.planes.begin(), weight.planes.begin() + weight.format->input_groups}};
+}
+
+bool has_middle_zeros(const QuantizedTensor& weight) {
+  const QuantizedTensor runs = in_runs(weight);
+  if (!runs.format->grid || !runs.format->grid->zero_points || rehearsing()) return false;
+  const Tensor zeros = plain_zeros(runs);
+  const auto* begin = zeros.as<uint8_t>();
+  return std::all_of(begin, begin + zeros.bytes(),
+                     [&](uint8_t zero) { return zero == runs.format->grid->middle(); });
+}
+
+Result<Tensor> packed(const Tensor& codes, std::string_view packing, int bits) {
+  const CodePacking& order = *find_packing(packing);
+  const Shape shape = TRY(packed_shape(order, codes.shape()[0], codes.shape()[1], bits));
+  if (rehearsing()) return Tensor(order.dtype, shape);
+  return pack_codes(order, codes, bits);
 }
 
 Tensor plain_codes(const QuantizedTensor& weight) {

@@ -11,8 +11,17 @@ namespace farthing {
 // holds integers of such a format: itself, or of a GGUF block type the one of the same grid; null
 // where it is no integer grid.
 const Format* integer_layout(const Format& format);
-// The same with zero points.
+// The same with zero points; null where there is none.
 const Format* with_zero_points(const Format& layout);
+
+// The weight with runs of inputs as its groups: itself, or of one whose inputs name their groups
+// its codes, scales and zeros.
+QuantizedTensor in_runs(const QuantizedTensor& weight);
+// Whether it has zero points that are all the middle, as if it had none.
+bool has_middle_zeros(const QuantizedTensor& weight);
+
+// Unsigned codes u8 [n, k] in an order of formats/packing.
+Result<Tensor> packed(const Tensor& codes, std::string_view packing, int bits);
 
 // Of a weight whose format is such a layout: codes in an order of formats/packing.
 Result<Tensor> packed_codes(const QuantizedTensor& weight, std::string_view packing);

@@ -35,7 +35,7 @@ class ModelOptWriter : public DialectWriter {
     return fail(not_held("modelopt", scheme, "one of " + known, "nvfp4@nvfp4"));
   }
 
-  Result<std::vector<NamedTensor>> tensors(const LinearSpec& spec,
+  Result<std::vector<NamedTensor>> tensors(const LinearSpec& spec, const WrittenLinear&,
                                            const StoredLinear& linear) const override {
     const QuantizedTensor& weight = linear.weight;
     const std::string module = module_of(spec.name);

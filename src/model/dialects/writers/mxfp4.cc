@@ -13,7 +13,7 @@ class Mxfp4Writer : public DialectWriter {
     return fail(not_held("mxfp4", scheme, "mxfp4", "mxfp4"));
   }
 
-  Result<std::vector<NamedTensor>> tensors(const LinearSpec& spec,
+  Result<std::vector<NamedTensor>> tensors(const LinearSpec& spec, const WrittenLinear&,
                                            const StoredLinear& linear) const override {
     if (spec.stack.empty()) {
       return fail({.what = "the dialect mxfp4 holds stacked experts alone",

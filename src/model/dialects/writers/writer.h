@@ -25,6 +25,7 @@ struct WrittenLinear {
   std::string module;  // "model.layers.0.mlp.down_proj"
   Scheme scheme;       // of plain weights: it is not quantized
   bool embedding = false;
+  bool middle_zeros = false;  // zero points that are all the middle; known once it is written
 };
 
 class DialectWriter {
@@ -36,10 +37,10 @@ class DialectWriter {
   virtual Result<Scheme> scheme_for(const Scheme& scheme) const = 0;
   // A linear of a scheme that scheme_for gave. Tensors of one name are parts of a stack, along its
   // first dimension.
-  virtual Result<std::vector<NamedTensor>> tensors(const LinearSpec& spec,
+  virtual Result<std::vector<NamedTensor>> tensors(const LinearSpec& spec, const WrittenLinear& as,
                                                    const StoredLinear& linear) const = 0;
   // The object that becomes config.json's quantization_config. Fails where the dialect cannot say
-  // it, such as two schemes where it states one.
+  // it, such as two schemes where it states one; asked before anything is written, too.
   virtual Result<std::string> section(std::span<const WrittenLinear> linears) const = 0;
   // Files beside config.json in which readers look for the same: names and texts.
   virtual Result<std::vector<std::pair<std::string, std::string>>> side_files(
