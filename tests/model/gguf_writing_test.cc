@@ -343,6 +343,19 @@ TEST_F(Quantized, AMatrixWithoutWholeBlocksIsRefused) {
   expect_refused(folder_ / "q", "mlp.down_proj", "int4_row, 48 inputs");
 }
 
+// Mistral's files call themselves Llama's.
+TEST(GgufWriting, MistralWithoutAWindowIsWrittenAsLlama) {
+  const ScratchFolder folder;
+  TinyModel model;
+  model.set("architectures", R"(["MistralForCausalLM"])");
+  model.set("model_type", R"("mistral")");
+  model.set("sliding_window", "null");
+  model.write_hugging_face(folder / "hf");
+  const auto written = write(folder / "hf", folder / "model.gguf");
+  ASSERT_TRUE(written.has_value()) << written.error().text();
+  EXPECT_TRUE(same_bits(logits(folder / "hf"), logits(folder / "model.gguf")));
+}
+
 TEST(GgufWriting, TokensThatTheVocabularyLacksAreUnused) {
   const ScratchFolder folder;
   TinyModel model;
