@@ -10,6 +10,7 @@
 #include "model/gguf/latent.h"
 #include "model/gguf/names.h"
 #include "model/gguf/row_order.h"
+#include "model/gguf/tensor_scales.h"
 #include "model/gguf/vocabulary.h"
 #include "text/tokenizer_json.h"
 
@@ -58,6 +59,7 @@ class GgufCheckpoint : public Checkpoint {
                        : TRY(matrix(place, {spec.n, spec.k}));
     out.activations = out.weight.format->default_activations;
     out.weight.planes[0] = rows_in_order(out.weight.planes[0], spec.name, spec.n);
+    TRY(apply_tensor_scales(file_, place, out));
     TRY(check_finite(out.weight, spec.name));
     return out;
   }

@@ -320,6 +320,22 @@ TEST_F(GgufWriting, ReadsBack) {
   EXPECT_EQ(std::filesystem::file_size(folder_ / "m") % 32, 0u);
 }
 
+TEST_F(GgufWriting, TheBeginningOfAFileIsEnoughForWhatItDescribes) {
+  GgufMetadataBuilder metadata;
+  metadata.set("general.architecture", "llama");
+  const std::vector<GgufWriter::Declaration> tensors = {
+      {"first", gguf_tensor_type("F32"), {2}}, {"second", gguf_tensor_type("Q4_0"), {1 << 20, 32}}};
+  GgufWriter::Head head = GgufWriter::head_of(metadata, tensors);
+  EXPECT_EQ(head.file_bytes, static_cast<int64_t>(head.bytes.size()) + 32 + 18 * (1 << 20));
+  const float numbers[] = {1.5f, -2.0f};
+  head.bytes.append(reinterpret_cast<const char*>(numbers), sizeof numbers);
+  EXPECT_FALSE(GgufFile::parse(storage_of(head.bytes), "file"));
+  const auto file = GgufFile::parse(storage_of(head.bytes), "file", head.file_bytes);
+  ASSERT_TRUE(file) << file.error().text();
+  EXPECT_EQ(file->find("second")->shape, (Shape{1 << 20, 32}));
+  EXPECT_EQ(file->plain("first").value().as<float>()[1], -2.0f);
+}
+
 TEST_F(GgufWriting, MetadataOfAnotherFileIsCopiedAsItIs) {
   const auto file = GgufFile::open(python_file);
   ASSERT_TRUE(file);

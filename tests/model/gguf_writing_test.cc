@@ -139,7 +139,7 @@ const std::map<std::string, std::string> refused_dialects = {
     {"compressed_tensors_fp8_dynamic", "fp8_e4m3_row@fp8_e4m3_token, 32 inputs"},
     {"compressed_tensors_fp8_static", "fp8_e4m3_tensor@fp8_e4m3_static, with scales of its input"},
     {"compressed_tensors_mxfp8a16", "mxfp8, 32 inputs"},
-    {"compressed_tensors_nvfp4", "nvfp4@nvfp4, with scales of its input"},
+    {"compressed_tensors_nvfp4", "nvfp4@nvfp4, 32 inputs"},
     {"compressed_tensors_nvfp4a16", "nvfp4, 32 inputs"},
     {"compressed_tensors_w8a8_static_asym",
      "int8_tensor@int8_static_asym, with scales of its input"},
@@ -151,7 +151,7 @@ const std::map<std::string, std::string> refused_dialects = {
     {"modelopt_fp8_blocks", "fp8_e4m3_block128, 32 inputs"},
     {"modelopt_fp8_channel", "fp8_e4m3_row@fp8_e4m3_token, 32 inputs"},
     {"modelopt_mixed", "mxfp8@mxfp8, 32 inputs"},
-    {"modelopt_nvfp4", "nvfp4@nvfp4, with scales of its input"}};
+    {"modelopt_nvfp4", "nvfp4@nvfp4, 32 inputs"}};
 
 std::vector<std::string> dialects() {
   std::vector<std::string> out;
@@ -254,6 +254,72 @@ TEST_F(Quantized, IntegersBecomeTheSmallestTypeThatHoldsThem) {
   }
 }
 
+// Blocks of NVFP4 have no scale of the tensor, nor one of activations: they lie beside them.
+TEST_F(Quantized, ScalesOfATensorLieBesideIt) {
+  quantize("nvfp4@nvfp4", [&](QuantizeOptions& options) {
+    options.rules = {{.layers = "*", .keep = true},
+                     {.layers = "*.down_proj", .scheme = options.scheme}};  // 64 inputs
+    auto seen = std::make_shared<Calibration>();
+    for (const LinearSpec& spec :
+         tensors_of(Checkpoint::open(folder_ / "hf").value()->config()).linears)
+      seen->inputs[spec.name] = {{.low = -0.5f, .high = 2}, {}, {}};
+    options.calibration = seen;
+  });
+  const auto written = write(folder_ / "q", folder_ / "model.gguf");
+  ASSERT_TRUE(written.has_value()) << written.error().text();
+  expect_same_weights(folder_ / "q", folder_ / "model.gguf");
+  EXPECT_TRUE(same_bits(logits(folder_ / "q"), logits(folder_ / "model.gguf")));
+  const LinearSpec spec{"model.layers.1.mlp.down_proj.weight", 32, 64};
+  const auto from = Checkpoint::open(folder_ / "q").value()->linear(spec).value();
+  const GgufFile file = GgufFile::open(folder_ / "model.gguf").value();
+  EXPECT_EQ(file.find("blk.1.ffn_down.weight")->type->name, "NVFP4");
+  EXPECT_EQ(file.find("blk.1.ffn_up.scale"), nullptr);
+  EXPECT_EQ(file.plain("blk.1.ffn_down.scale").value().as<float>()[0],
+            from.weight.planes[2].as<float>()[0]);
+  EXPECT_EQ(file.plain("blk.1.ffn_down.input_scale").value().as<float>()[0], from.input.scale);
+}
+
+// A file of the tiny model with one more tensor, a scale.
+Result<StoredLinear> linear_with_scale(const ScratchFolder& folder, float scale,
+                                       const Shape& shape) {
+  TinyModel().write_gguf(folder / "plain.gguf");
+  const GgufFile plain = GgufFile::open(folder / "plain.gguf").value();
+  GgufMetadataBuilder metadata;
+  for (const auto& [key, value] : plain.metadata().values()) metadata.set(key, value);
+  std::vector<GgufWriter::Declaration> tensors;
+  for (const auto& entry : plain.tensors())
+    tensors.push_back({entry.name, entry.type, entry.shape});
+  tensors.push_back({"blk.0.ffn_down.scale", gguf_tensor_type("F32"), shape});
+  auto writer = GgufWriter::create(folder / "scaled.gguf", metadata, tensors).value();
+  for (const auto& entry : plain.tensors())
+    EXPECT_TRUE(writer.write(entry.name, plain.bytes(entry).span()));
+  const std::vector<float> scales(static_cast<size_t>(shape.elements()), scale);
+  EXPECT_TRUE(writer.write("blk.0.ffn_down.scale", std::as_bytes(std::span(scales))));
+  EXPECT_TRUE(writer.commit());
+  const LinearSpec spec{"model.layers.0.mlp.down_proj.weight", 32, 64};
+  return TRY(Checkpoint::open(folder / "scaled.gguf"))->linear(spec);
+}
+
+TEST(GgufTensorScales, AreReadOfNvfp4Alone) {
+  const ScratchFolder folder;
+  EXPECT_TRUE(linear_with_scale(folder, 1, {1}).has_value());
+  const auto scaled = linear_with_scale(folder, 0.5f, {1});
+  ASSERT_FALSE(scaled.has_value());
+  EXPECT_EQ(scaled.error().where,
+            (folder / "scaled.gguf").string() + ", tensor blk.0.ffn_down.scale");
+  EXPECT_EQ(scaled.error().got, "0.5 of a tensor in f32");
+}
+
+TEST(GgufTensorScales, MustBeOnePositiveNumber) {
+  const ScratchFolder folder;
+  const auto two = linear_with_scale(folder, 1, {2});
+  ASSERT_FALSE(two.has_value());
+  EXPECT_EQ(two.error().got, "[2]");
+  const auto zero = linear_with_scale(folder, 0, {1});
+  ASSERT_FALSE(zero.has_value());
+  EXPECT_EQ(zero.error().wanted, "a number above 0");
+}
+
 TEST_F(Quantized, WhatAReaderCannotBeToldIsRefused) {
   quantize("int4_g32", [](QuantizeOptions& options) { options.rotation = {.r4 = true}; });
   expect_refused(folder_ / "q", "rotation", "r4");
@@ -275,6 +341,19 @@ TEST_F(Quantized, AMatrixWithoutWholeBlocksIsRefused) {
   expect_refused(folder_ / "q", "self_attn.q_proj", "int4_g16, 32 inputs");
   quantize("int4_row");
   expect_refused(folder_ / "q", "mlp.down_proj", "int4_row, 48 inputs");
+}
+
+// Mistral's files call themselves Llama's.
+TEST(GgufWriting, MistralWithoutAWindowIsWrittenAsLlama) {
+  const ScratchFolder folder;
+  TinyModel model;
+  model.set("architectures", R"(["MistralForCausalLM"])");
+  model.set("model_type", R"("mistral")");
+  model.set("sliding_window", "null");
+  model.write_hugging_face(folder / "hf");
+  const auto written = write(folder / "hf", folder / "model.gguf");
+  ASSERT_TRUE(written.has_value()) << written.error().text();
+  EXPECT_TRUE(same_bits(logits(folder / "hf"), logits(folder / "model.gguf")));
 }
 
 TEST(GgufWriting, TokensThatTheVocabularyLacksAreUnused) {

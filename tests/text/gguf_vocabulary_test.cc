@@ -1,6 +1,8 @@
 // gguf_vocabulary_of: the vocabulary of a GGUF file that gives a tokenizer.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "text/pipeline/spec.h"
 #include "text/support/fixtures.h"
 #include "text/tokenizer_gguf.h"
@@ -105,6 +107,29 @@ TEST(GgufVocabularyOf, MergesThatNoScoresGiveAreRefused) {
   tokenizer::Spec spec = stories().spec();
   ASSERT_GT(spec.merges.size(), 20u);
   spec.merges.pop_back();
+  const auto out = vocabulary_of(spec);
+  ASSERT_FALSE(out.has_value());
+  EXPECT_NE(out.error().got.find("merges that no scores of tokens give"), std::string::npos);
+}
+
+TEST(GgufVocabularyOf, IgnoringMergesTellsLlama3FromItsLikes) {
+  tokenizer::Spec spec =
+      byte_level({R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}|)"
+                  R"( ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)"});
+  EXPECT_EQ(vocabulary_of(spec).value().pre, "dbrx");
+  spec.ignore_merges = true;
+  EXPECT_EQ(vocabulary_of(spec).value().pre, "llama-bpe");
+}
+
+// The last way to make a token comes behind all others: then no score says when it is merged.
+TEST(GgufVocabularyOf, MergesOfATokenThatLieApartAreRefused) {
+  tokenizer::Spec spec = stories().spec();
+  auto& merges = spec.merges;
+  const auto again = std::find_if(merges.begin(), merges.end() - 20, [&](const auto& merge) {
+    return &merge != &merges.front() && (&merge - 1)->result == merge.result;
+  });
+  ASSERT_NE(again, merges.end() - 20);
+  again->rank = merges.back().rank + 1;
   const auto out = vocabulary_of(spec);
   ASSERT_FALSE(out.has_value());
   EXPECT_NE(out.error().got.find("merges that no scores of tokens give"), std::string::npos);

@@ -15,6 +15,7 @@
 #include "model/gguf/names.h"
 #include "model/gguf/row_order.h"
 #include "model/gguf/same_model.h"
+#include "model/gguf/tensor_scales.h"
 #include "model/gguf/vocabulary.h"
 #include "model/gguf/weight_types.h"
 #include "model/open_tokenizer.h"
@@ -140,22 +141,30 @@ class GgufExport {
       TRY(choose_type(piece, linear));
       const auto* type = gguf_tensor_type(static_cast<uint32_t>(piece.type->gguf_type));
       TRY(declare_part(piece.place, type, {piece.n, piece.source.k}));
+      const auto* f32 = gguf_tensor_type("F32");
+      const GgufPlace& place = piece.place;
+      if (has_tensor_scale(*linear.weight.format))
+        TRY(declare_part({gguf_scale_name(place.name), place.expert}, f32, {}));
+      if (linear.activations == Activations::nvfp4)
+        TRY(declare_part({gguf_input_scale_name(place.name), place.expert}, f32, {}));
     }
     for (const VectorPiece& piece : vectors_)
       TRY(declare_part(piece.place, gguf_tensor_type("F32"), {piece.size}));
     return {};
   }
 
-  // A tensor, or another expert's part of one.
+  // A tensor, or another expert's part of one; of a scale the shape is empty.
   Result<> declare_part(const GgufPlace& place, const GgufTensorType* type, const Shape& shape) {
     const auto found = declared_.find(place.name);
-    const bool matrix = shape.rank() == 2;
     const auto stack = [&](int64_t experts) {
-      return matrix ? Shape{experts, shape[0], shape[1]} : Shape{experts, shape[0]};
+      return shape.rank() == 2   ? Shape{experts, shape[0], shape[1]}
+             : shape.rank() == 1 ? Shape{experts, shape[0]}
+                                 : Shape{experts};
     };
     if (found == declared_.end()) {
       declared_.emplace(place.name, declarations_.size());
-      declarations_.push_back({place.name, type, place.expert ? stack(1) : shape});
+      declarations_.push_back(
+          {place.name, type, place.expert || shape.rank() == 0 ? stack(1) : shape});
       return {};
     }
     GgufWriter::Declaration& declaration = declarations_[found->second];
@@ -176,7 +185,8 @@ class GgufExport {
   Result<> choose_type(Piece& piece, const StoredLinear& linear) {
     const Format& format = *linear.weight.format;
     const std::string scheme = Scheme{&format, linear.activations}.name();
-    if (!input_planes(linear.activations, linear.input.outliers.count()).empty())
+    const bool nvfp4 = linear.activations == Activations::nvfp4 && has_tensor_scale(format);
+    if (!nvfp4 && !input_planes(linear.activations, linear.input.outliers.count()).empty())
       return fail(unsayable(piece.source.name, scheme + ", with scales of its input",
                             "a scheme whose activations have none in the file",
                             "quantize the model again without static activations"));
@@ -194,7 +204,8 @@ class GgufExport {
     return {.what = "no type of GGUF holds a weight without a rounding",
             .where = fmt::format("{}, tensor {}", where_, spec.name),
             .got = fmt::format("{}, {} inputs", scheme, spec.k),
-            .wanted = whole ? "floats; integers of up to 8 bits in groups of whole 32 inputs; MXFP4"
+            .wanted = whole ? "floats; integers of up to 8 bits in groups of whole 32 inputs; "
+                              "MXFP4; NVFP4 with a multiple of 64 inputs"
                             : "a multiple of 32 inputs, or floats",
             .remedy =
                 "`farthing quantize MODEL --format q4_0 -o DIR` (or q5_0, q8_0, q4_k, ...) "
@@ -277,17 +288,12 @@ class GgufExport {
   }
 
   Result<> put(GgufWriter& file, const Piece& piece) {
-    if (last_name_ != piece.source.name) {
-      const QuantizedTensor weight = TRY(read(piece.source)).weight;
-      auto recoded = recode(weight, *piece.type, pool_);
-      if (!recoded) {
-        Error error = std::move(recoded.error());
-        error.where = fmt::format("{}, tensor {}: {}", where_, piece.source.name, error.where);
-        return fail(std::move(error));
-      }
-      last_ = recoded->planes[0];
-      last_name_ = piece.source.name;
-    }
+    if (last_name_ != piece.source.name) TRY(recode_source(piece));
+    const auto number = [&](const std::string& name, float value) {
+      return file.write(name, std::as_bytes(std::span(&value, 1)));
+    };
+    if (last_scale_) TRY(number(gguf_scale_name(piece.place.name), *last_scale_));
+    if (last_input_) TRY(number(gguf_input_scale_name(piece.place.name), *last_input_));
     const GgufRowOrder order = gguf_row_order(architecture_->gguf, config_, piece.name);
     if (!order && piece.step == 1) return file.write(piece.place.name, last_.span());
     const int64_t row = last_.bytes() / piece.source.n;
@@ -296,6 +302,23 @@ class GgufExport {
       std::memcpy(out.data() + (order ? order(n) : n) * row,
                   last_.data() + (piece.begin + n * piece.step) * row, static_cast<size_t>(row));
     return file.write(piece.place.name, out.span());
+  }
+
+  // The linear that a piece is of, in the file's type.
+  Result<> recode_source(const Piece& piece) {
+    StoredLinear linear = TRY(read(piece.source));
+    last_scale_ = last_input_ = std::nullopt;
+    if (has_tensor_scale(*linear.weight.format)) last_scale_ = take_tensor_scale(linear.weight);
+    if (linear.activations == Activations::nvfp4) last_input_ = linear.input.scale;
+    auto recoded = recode(linear.weight, *piece.type, pool_);
+    if (!recoded) {
+      Error error = std::move(recoded.error());
+      error.where = fmt::format("{}, tensor {}: {}", where_, piece.source.name, error.where);
+      return fail(std::move(error));
+    }
+    last_ = recoded->planes[0];
+    last_name_ = piece.source.name;
+    return {};
   }
 
   Checkpoint& from_;
@@ -311,6 +334,7 @@ class GgufExport {
   std::map<std::string, size_t> declared_;
   std::string last_name_;  // the source that `last_` was recoded from
   Tensor last_;
+  std::optional<float> last_scale_, last_input_;  // of a tensor in NVFP4
 };
 
 Result<> copy_gguf(const std::filesystem::path& from, const std::filesystem::path& to,
