@@ -17,6 +17,9 @@
 #include "model/dialects/stored_tensors.h"
 
 namespace farthing {
+
+Dialect marlin_dialect();
+
 namespace {
 
 struct Version {
@@ -77,6 +80,9 @@ class GptqReader : public DialectReader {
   explicit GptqReader(const DialectSource& source) : directory_(source.directory) {}
 
   static Result<std::unique_ptr<DialectReader>> open(const DialectSource& source) {
+    const bool marlin = TRY(source.section.boolean("is_marlin_format", false)) ||
+                        TRY(source.section.string("checkpoint_format", "")) == "marlin";
+    if (marlin) return marlin_dialect().open(source);
     auto out = std::make_unique<GptqReader>(source);
     TRY(out->read_section(source.section));
     return out;
@@ -129,7 +135,7 @@ class GptqReader : public DialectReader {
       return fail({.what = "a GPTQ checkpoint of a format that is not read",
                    .where = where_ + ", field checkpoint_format",
                    .got = form,
-                   .wanted = "gptq, gptq_v2 or gptq_p",
+                   .wanted = "gptq, gptq_v2, gptq_p or marlin",
                    .remedy = "let the program that wrote it write one of these"});
     }
     version_ = found;

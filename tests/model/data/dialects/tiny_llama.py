@@ -10,14 +10,25 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-HIDDEN, INNER, HEADS, VOCABULARY = 32, 160, 2, 40
-LINEARS = {f"model.layers.0.{name}": shape for name, shape in {
-    "self_attn.q_proj": (HIDDEN, HIDDEN), "self_attn.k_proj": (HIDDEN, HIDDEN), "self_attn.v_proj": (HIDDEN, HIDDEN),
-    "self_attn.o_proj": (HIDDEN, HIDDEN), "mlp.gate_proj": (INNER, HIDDEN), "mlp.up_proj": (INNER, HIDDEN),
-    "mlp.down_proj": (HIDDEN, INNER)}.items()}
-CONFIG = {"architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_size": HIDDEN, "intermediate_size": INNER,
+HIDDEN, HEADS, VOCABULARY = 32, 2, 40
+LINEARS = {}
+CONFIG = {"architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_size": 0, "intermediate_size": 0,
           "num_hidden_layers": 1, "num_attention_heads": HEADS, "num_key_value_heads": HEADS,
           "vocab_size": VOCABULARY, "max_position_embeddings": 64, "rms_norm_eps": 1e-5, "tie_word_embeddings": True}
+
+
+def resize(hidden: int, inner: int) -> None:
+    """The sizes of what is made from here on."""
+    global HIDDEN
+    HIDDEN = hidden
+    CONFIG.update(hidden_size=hidden, intermediate_size=inner)
+    LINEARS.update({f"model.layers.0.{name}": shape for name, shape in {
+        "self_attn.q_proj": (hidden, hidden), "self_attn.k_proj": (hidden, hidden), "self_attn.v_proj": (hidden, hidden),
+        "self_attn.o_proj": (hidden, hidden), "mlp.gate_proj": (inner, hidden), "mlp.up_proj": (inner, hidden),
+        "mlp.down_proj": (hidden, inner)}.items()})
+
+
+resize(32, 160)
 
 
 def weights(seed: int = 3) -> dict[str, torch.Tensor]:

@@ -1,0 +1,109 @@
+// marlin: GPTQ's symmetric 4-bit weights in the order of the Marlin kernel, as AutoGPTQ saved them.
+// A linear P is P.B I32 [k / 16, 2 n] and P.s [groups, n]; P.workspace, if it is there, says
+// nothing.
+//
+// Layout: codes as in formats/packing/marlin.cc. Scales of several groups: of each 64 outputs, that
+//         of output i + 8 j at 8 i + j. Of one group: of each 32 outputs, at 8 i + j that of output
+//         2 i + {0, 1, 8, 9, 16, 17, 24, 25}[j].
+// Value:  s * (code - 8).
+// Source: IST-DASLab/marlin, marlin/__init__.py; the fields, AutoGPTQ
+//         (auto_gptq/quantization/config.py: is_marlin_format, later checkpoint_format marlin).
+#include <fmt/format.h>
+
+#include "base/rehearsal.h"
+#include "model/checkpoint.h"
+#include "model/dialects/dialect.h"
+#include "model/dialects/integer_weights.h"
+#include "model/dialects/stored_tensors.h"
+
+namespace farthing {
+namespace {
+
+constexpr int bits = 4;
+
+// The output whose scale lies at `at` of its 64, or 32.
+int64_t output_of_grouped(int64_t at) { return at / 8 + 8 * (at % 8); }
+int64_t output_of_one(int64_t at) {
+  constexpr int64_t offsets[] = {0, 1, 8, 9, 16, 17, 24, 25};
+  return 2 * (at / 8) + offsets[at % 8];
+}
+
+// [groups, n] in the kernel's order as [n, groups].
+template <class Bits>
+Tensor scales_of(const Tensor& stored) {
+  const int64_t groups = stored.shape()[0], n = stored.shape()[1], run = groups > 1 ? 64 : 32;
+  Tensor out(stored.dtype(), {n, groups});
+  if (rehearsing()) return out;
+  for (int64_t g = 0; g < groups; ++g) {
+    for (int64_t i = 0; i < n; ++i) {
+      const int64_t at = i % run, o = groups > 1 ? output_of_grouped(at) : output_of_one(at);
+      out.as<Bits>()[(i - at + o) * groups + g] = stored.as<Bits>()[g * n + i];
+    }
+  }
+  return out;
+}
+
+class MarlinReader : public DialectReader {
+ public:
+  explicit MarlinReader(const DialectSource& source)
+      : directory_(source.directory), where_(source.section.where()) {}
+
+  static Result<std::unique_ptr<DialectReader>> open(const DialectSource& source) {
+    auto out = std::make_unique<MarlinReader>(source);
+    TRY(out->read_section(source.section));
+    return out;
+  }
+
+  Result<std::optional<StoredAs>> find(const LinearSpec& spec, bool) const override {
+    const std::string module = module_of(spec.name);
+    if (directory_.find(module + ".B") == nullptr) return std::nullopt;
+    StoredAs out;
+    out.scheme.weights = TRY(integer_format({.bits = bits, .group = group_},
+                                            fmt::format("{}, module {}", where_, module)));
+    for (const char* part : {".B", ".s", ".workspace"}) out.tensors.push_back(module + part);
+    return out;
+  }
+
+  Result<StoredLinear> read(const LinearSpec& spec, const StoredAs& as) const override {
+    const std::string module = module_of(spec.name);
+    const int64_t n = spec.n, k = spec.k, groups = as.scheme.weights->grid->groups(k);
+    Tensor codes = TRY(codes_of(directory_, module + ".B", "marlin", n, k, bits));
+    const Tensor scales = TRY(
+        tensor_of(directory_, module + ".s", {DType::f16, DType::bf16, DType::f32}, {groups, n}));
+    return StoredLinear{integer_weight(
+        *as.scheme.weights, bits, std::move(codes),
+        scales.dtype() == DType::f32 ? scales_of<float>(scales) : scales_of<uint16_t>(scales))};
+  }
+
+ private:
+  Error not_read(const char* field, std::string got, std::string wanted) const {
+    return {.what = "a Marlin checkpoint of a kind that is not read",
+            .where = fmt::format("{}, field {}", where_, field),
+            .got = std::move(got),
+            .wanted = std::move(wanted),
+            .remedy = "correct the field, or fetch the file again"};
+  }
+
+  Result<> read_section(const JsonObject& section) {
+    const int64_t width = TRY(section.integer("bits", bits));
+    if (width != bits) return fail(not_read("bits", std::to_string(width), "4"));
+    if (!TRY(section.boolean("sym", true))) return fail(not_read("sym", "false", "true"));
+    const int64_t size = TRY(section.integer("group_size"));
+    if (size != -1 && size < 1)
+      return fail(not_read("group_size", std::to_string(size), "-1 or a number above 0"));
+    group_ = size == -1 ? 0 : size;
+    return {};
+  }
+
+  const HuggingFaceDirectory& directory_;
+  std::string where_;
+  int64_t group_ = 0;  // 0: the row
+};
+
+}  // namespace
+
+Dialect marlin_dialect() {
+  return {.name = "marlin", .quant_methods = {"marlin"}, .open = MarlinReader::open};
+}
+
+}  // namespace farthing
