@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 #include <filesystem>
 #include <map>
@@ -113,6 +114,9 @@ TEST(Dialects, StaticInputsAreTheFilesNumbers) {
                         {"compressed_tensors_fp8_static", 0.02f, 0},
                         {"compressed_tensors_nvfp4", 1 / 300.0f, 0},  // the file's divides
                         {"modelopt_nvfp4", 0.003f, 0},
+                        {"quark_fp8_static", std::bit_cast<float>(0x3bf70000), 0},
+                        {"quark_int8_static_asym", std::bit_cast<float>(0x3cca05a5), -11},
+                        {"quark_nvfp4", std::bit_cast<float>(0x3aa49249), 0},
                         {"modelopt_fp8", 0.0625f, 0},
                         {"fp8_static", 0.0625f, 0}}) {
     const auto checkpoint = Checkpoint::open(fixtures_folder / c.fixture).value();
@@ -216,6 +220,21 @@ TEST_F(DamagedDialect, AWrongFieldIsNamed) {
            {"modelopt_fp8", "lm_head", "*.up_proj", "quantization_config", "leaves out a module"},
            {"modelopt_mixed", "\"model.layers.0.mlp.up_proj\"", "\"up_proj\"", "quantized_layers",
             "says nothing"},
+           {"quark_fp8_static", "\"global_quant_config\"", "\"global\"", "global_quant_config",
+            "missing"},
+           {"quark_fp8_static", "real_quantized", "fake_quantized", "export.weight_format",
+            "not read"},
+           {"quark_fp8_static", "\"output_tensors\": null", "\"output_tensors\": {}",
+            "field output_tensors", "not computed"},
+           {"quark_fp8_static", "v_proj", "q_proj", "quantization_config", "leaves out a module"},
+           {"quark_fp8_token", "\"per_channel\"", "\"per_tensor\"", "input_tensors",
+            "no format is the same"},
+           {"quark_int4_g32", "\"reorder\"", "\"shuffle\"", "export.pack_method", "not read"},
+           {"quark_int4_g32", "\"int4\"", "\"int3\"", "weight", "no format holds"},
+           {"quark_int4_g32", "\"group_size\": 32", "\"group_size\": 0", "group_size", "without a"},
+           {"quark_mxfp6", "\"layer_quant_config\": {",
+            "\"layer_quant_config\": {\"*mlp.down*\": {\"weight\": null},", "field layer_quant_config",
+            "two patterns"},
            {"auto_round_asym", "\"int\"", "\"mx_fp\"", "field data_type", "not read"},
            {"auto_round_asym", "\"auto_round\"", "\"mlx\"", "field packing_format", "not read"},
            {"auto_round_asym", "\"sym\"", "\"act_bits\": 8, \"sym\"", "field act_bits", "not read"},
@@ -250,6 +269,10 @@ TEST_F(DamagedDialect, WithoutATensor) {
                                         {"fp8_block", ".weight_scale_inv"},
                                         {"modelopt_nvfp4", ".weight_scale_2"},
                                         {"modelopt_nvfp4", ".input_scale"},
+                                        {"quark_fp8_static", ".input_scale"},
+                                        {"quark_mxfp4", ".weight_scale"},
+                                        {"quark_nvfp4", ".weight_scale_2"},
+                                        {"quark_uint4_g32_order", ".weight_zero_point"},
                                         {"bitsandbytes_nf4", ".weight.absmax"},
                                         {"bitsandbytes_nf4", ".weight.quant_map"}}) {
     const Error error = error_with_tensor(fixture, down + tensor, {});
@@ -269,6 +292,9 @@ TEST_F(DamagedDialect, WithATensorOfTheWrongShapeOrType) {
                                         {"compressed_tensors_mxfp4", ".weight_scale"},
                                         {"fp8_block", ".weight_scale_inv"},
                                         {"modelopt_nvfp4", ".weight_scale"},
+                                        {"quark_mxfp4", ".weight_scale"},
+                                        {"quark_int4_g32", ".weight"},
+                                        {"quark_uint4_g32_order", ".weight_zero_point"},
                                         {"bitsandbytes_nf4", ".weight.absmax"}}) {
     const auto type = SafetensorsFile::open(fixtures_folder / fixture / "model.safetensors")
                           .value()
@@ -286,6 +312,14 @@ TEST_F(DamagedDialect, WhoseSymmetryIsNotWhatTheZerosAre) {
   copy("gptq_int4_g32_asym_v1");
   edit("quantize_config.json", "\"sym\": false", "\"sym\": true");
   EXPECT_EQ(error().what, "symmetric weights with zero points");
+}
+
+TEST_F(DamagedDialect, WhoseSymmetricCodesHaveAZeroPoint) {
+  Tensor zeros(DType::i8, {32});
+  zeros.as<int8_t>()[31] = 1;
+  const Error error = error_with_tensor("quark_int8_token", down + ".weight_zero_point", zeros);
+  EXPECT_EQ(error.what, "symmetric weights with zero points");
+  EXPECT_TRUE(error.where.ends_with(down + ".weight_zero_point")) << error.text();
 }
 
 // Readers that know a symmetric zero do not look at qzeros, so files with a wrong name of their
@@ -336,7 +370,7 @@ TEST_F(DamagedDialect, WithACodeBeyondItsBits) {
   codes.as<int8_t>()[7] = 8;
   const Error error = error_with_tensor("compressed_tensors_w4a8", down + ".weight", codes);
   EXPECT_EQ(error.what, "a code does not fit into its bits");
-  EXPECT_EQ(error.wanted, "-8..7, as num_bits is 4");
+  EXPECT_EQ(error.wanted, "-8..7, of 4 bits");
 }
 
 TEST_F(DamagedDialect, WithAScaleOfZero) {

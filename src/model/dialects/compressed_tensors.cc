@@ -191,37 +191,18 @@ class CompressedTensorsReader : public DialectReader {
                           std::move(of_groups), zeros);
   }
 
-  // Signed codes, a byte each, as unsigned ones.
-  Result<Tensor> raised(const std::string& name, const Shape& shape, int bits) const {
-    const Tensor from = TRY(loose_tensor_of(directory_, name, {DType::i8}, shape));
-    Tensor out(DType::u8, shape);
-    if (rehearsing()) return out;
-    const int middle = 1 << (bits - 1);
-    for (int64_t i = 0; i < shape.elements(); ++i) {
-      const int code = from.as<int8_t>()[i] + middle;
-      if (code < 0 || code >= 2 * middle) {
-        return fail({.what = "a code does not fit into its bits",
-                     .where = fmt::format("{}, tensor {}", directory_.path().string(), name),
-                     .got = std::to_string(code - middle),
-                     .wanted = fmt::format("{}..{}, as num_bits is {}", -middle, middle - 1, bits),
-                     .remedy = "the file is damaged, or num_bits is wrong"});
-      }
-      out.as<uint8_t>()[i] = static_cast<uint8_t>(code);
-    }
-    return out;
-  }
-
   Result<QuantizedTensor> byte_weight(const LinearSpec& spec, const std::string& module,
                                       const Arguments& arguments, const Format& format) const {
     const int bits = static_cast<int>(arguments.bits);
     const int64_t n = spec.n, k = spec.k, groups = format.grid->groups(k);
     Tensor zeros;
     if (!arguments.symmetric) {
-      zeros = TRY(raised(module + ".weight_zero_point", {n, groups}, bits));
+      zeros = TRY(byte_codes(directory_, module + ".weight_zero_point", true, {n, groups}, bits));
     } else if (format.grid->zero_points) {
       zeros = middle_zeros(n, groups, bits);
     }
-    return integer_weight(format, bits, TRY(raised(module + ".weight", {n, k}, bits)),
+    return integer_weight(format, bits,
+                          TRY(byte_codes(directory_, module + ".weight", true, {n, k}, bits)),
                           TRY(scales(module, format, n, k)), zeros);
   }
 

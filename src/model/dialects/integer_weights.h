@@ -29,6 +29,11 @@ Result<const Format*> integer_format(const IntegerArguments& arguments, std::str
 Result<Tensor> codes_of(const HuggingFaceDirectory& directory, const std::string& name,
                         std::string_view packing, int64_t n, int64_t k, int bits);
 
+// The unsigned codes, u8 of `shape`, of tensor `name`, which holds them a byte each: I8, from
+// -2^(bits-1), or U8. Fails where one does not fit into the bits.
+Result<Tensor> byte_codes(const HuggingFaceDirectory& directory, const std::string& name,
+                          bool is_signed, const Shape& shape, int bits);
+
 // Whether the groups of inputs that tensor `name` states, I32 [k], are other than runs of inputs.
 // Without the tensor, or where it says -1 (of inputs in no order), they are runs. Fails where they
 // contradict the groups' size.
