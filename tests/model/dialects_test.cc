@@ -286,6 +286,7 @@ TEST_F(DamagedDialect, WithATensorOfTheWrongShapeOrType) {
                                         {"gptq_marlin", ".B"},
                                         {"marlin_row", ".s"},
                                         {"awq_gemm_g32", ".qzeros"},
+                                        {"awq_gemv_fast_g64", ".scaled_zeros"},
                                         {"compressed_tensors_w4a16_g32", ".weight_packed"},
                                         {"compressed_tensors_w8a8", ".weight"},
                                         {"compressed_tensors_fp8_block", ".weight_scale"},
@@ -332,6 +333,18 @@ TEST_F(DamagedDialect, SymmetricGptqUnderTheOtherVersionsNameIsTheSame) {
              b = Checkpoint::open(fixtures_folder / "gptq_int4_g32").value()->linear(spec);
   ASSERT_TRUE(a) << a.error().text();
   EXPECT_EQ(digest(a->weight.decode()), digest(b->weight.decode()));
+}
+
+TEST_F(DamagedDialect, WithAZeroBetweenTwoSteps) {
+  const auto file =
+      SafetensorsFile::open(fixtures_folder / "awq_gemv_fast_g64/model.safetensors").value();
+  const Tensor stored = file.tensor(down + ".scaled_zeros").value();
+  Tensor zeros(DType::f16, stored.shape());
+  std::memcpy(zeros.data(), stored.data(), static_cast<size_t>(stored.bytes()));
+  zeros.as<uint16_t>()[64 + 5] = f16_from_f32(-1000.0f);  // group 1 of output 5
+  const Error error = error_with_tensor("awq_gemv_fast_g64", down + ".scaled_zeros", zeros);
+  EXPECT_EQ(error.what, "a zero point that is no whole number of steps");
+  EXPECT_TRUE(error.where.ends_with(down + ".scaled_zeros, group 1 of output 5")) << error.text();
 }
 
 TEST_F(DamagedDialect, WithGroupsOfAnotherSize) {
