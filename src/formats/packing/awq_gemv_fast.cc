@@ -18,18 +18,19 @@ struct FourOutputs {
 
   // Calls act(codes of 32 inputs of an output, their eight words).
   template <class Codes, class Words, class Do>
-  static void for_each_run(Codes* codes, int64_t n, int64_t k, Words* words, const Do& act) {
+  static void for_each_run(Codes* codes, CodePacking::Outputs of, int64_t k, Words* words,
+                           const Do& act) {
     constexpr int64_t run = in_word * apart;
-    for (int64_t output = 0; output < n; ++output) {
+    for (int64_t output = of.begin; output < of.end; ++output) {
       for (int64_t at = 0; at < k; at += run) {
         const int64_t word = output / outputs * k + at / inputs * inputs +
                              output % outputs * (inputs / outputs) + at % inputs / in_word;
-        act(codes + output * k + at, words + 2 * word);
+        act(codes + (output - of.begin) * k + at, words + 2 * word);
       }
     }
   }
   static void pack(const uint8_t* codes, int64_t n, int64_t k, uint8_t* packed) {
-    for_each_run(codes, n, k, packed, [](const uint8_t* from, uint8_t* to) {
+    for_each_run(codes, {0, n}, k, packed, [](const uint8_t* from, uint8_t* to) {
       for (int64_t i = 0; i < apart; ++i) {
         uint64_t word = 0;
         for (int64_t j = 0; j < in_word; ++j) word |= uint64_t{from[apart * j + i]} << 4 * j;
@@ -37,8 +38,9 @@ struct FourOutputs {
       }
     });
   }
-  static void unpack(const uint8_t* packed, int64_t n, int64_t k, uint8_t* codes) {
-    for_each_run(codes, n, k, packed, [](uint8_t* to, const uint8_t* from) {
+  static void unpack(const uint8_t* packed, int64_t, int64_t k, CodePacking::Outputs outputs,
+                     uint8_t* codes) {
+    for_each_run(codes, outputs, k, packed, [](uint8_t* to, const uint8_t* from) {
       for (int64_t i = 0; i < apart; ++i) {
         const uint64_t word = load<2>(from + 2 * i);
         for (int64_t j = 0; j < in_word; ++j)

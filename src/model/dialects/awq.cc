@@ -66,16 +66,16 @@ class AwqReader : public DialectReader {
     const char* const order = version_ == Version::gemm   ? "awq"
                               : version_ == Version::gemv ? "compressed_tensors"
                                                           : "awq_gemv_fast";
-    Tensor codes = TRY(codes_of(directory_, module + ".qweight", order, n, k, bits));
+    const StoredCodes codes = TRY(stored_codes(directory_, module + ".qweight", order, n, k, bits));
     const bool by_rows = version_ == Version::gemv;
     Tensor scales =
         TRY(tensor_of(directory_, module + ".scales", {DType::f16, DType::bf16, DType::f32},
                       by_rows ? Shape{n, padded} : Shape{padded, n}));
     scales = first_columns(by_rows ? scales : transposed(scales), groups);
-    Tensor zeros = TRY(version_ == Version::gemv_fast ? whole_zeros(module, scales, padded)
-                                                      : packed_zeros(module, n, groups, padded));
-    return StoredLinear{integer_weight(*as.scheme.weights, bits, std::move(codes),
-                                       std::move(scales), std::move(zeros))};
+    const Tensor zeros =
+        TRY(version_ == Version::gemv_fast ? whole_zeros(module, scales, padded)
+                                           : packed_zeros(module, n, groups, padded));
+    return StoredLinear{integer_weight(pool_, *as.scheme.weights, codes, std::move(scales), zeros)};
   }
 
  private:

@@ -110,7 +110,8 @@ class GptqReader : public DialectReader {
     const int bits = static_cast<int>(arguments.bits);
     const Format& runs = format_in_runs(*as.scheme.weights);
     const int64_t n = spec.n, k = spec.k, groups = runs.grid->groups(k);
-    Tensor codes = TRY(codes_of(directory_, module + ".qweight", version_->codes, n, k, bits));
+    const StoredCodes codes =
+        TRY(stored_codes(directory_, module + ".qweight", version_->codes, n, k, bits));
     const Tensor scales = TRY(tensor_of(directory_, module + ".scales",
                                         {DType::f16, DType::bf16, DType::f32}, {groups, n}));
     const bool has_zeros = directory_.find(module + ".qzeros") != nullptr || !arguments.symmetric;
@@ -119,8 +120,7 @@ class GptqReader : public DialectReader {
       zeros = TRY(codes_of(directory_, module + ".qzeros", version_->zeros, n, groups, bits));
     if (arguments.symmetric && has_zeros) TRY(check_middle(module, zeros, bits));
     if (arguments.symmetric && runs.grid->zero_points) zeros = middle_zeros(n, groups, bits);
-    QuantizedTensor weight =
-        integer_weight(runs, bits, std::move(codes), transposed(scales), std::move(zeros));
+    QuantizedTensor weight = integer_weight(pool_, runs, codes, transposed(scales), zeros);
     return StoredLinear{TRY(
         with_input_groups(directory_, module + ".g_idx", *as.scheme.weights, std::move(weight)))};
   }
