@@ -94,6 +94,11 @@ class HuggingFaceCheckpoint : public Checkpoint {
     return out;
   }
 
+  void use_pool(ThreadPool* pool) override {
+    Checkpoint::use_pool(pool);
+    if (dialect_) dialect_->reader->use_pool(pool);
+  }
+
   Result<Tokenizer> tokenizer() const override { return tokenizer_of_folder(path_); }
 
   Result<std::string> chat_template() const override {

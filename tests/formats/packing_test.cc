@@ -176,6 +176,21 @@ TEST_P(EveryPacking, PacksWhatItUnpacked) {
   }
 }
 
+TEST_P(EveryPacking, SomeOutputsUnpackAsThePartOfAll) {
+  if (it().holds == CodePacking::Holds::zero_points) return;
+  constexpr int64_t step = CodePacking::Outputs::step, n = 2 * step + 64;
+  const int64_t k = 5 * of().k + (of().k == 1 ? 70 : 0);
+  const Tensor codes = random_codes(n, k, 13), words = packed(codes);
+  const auto* from = reinterpret_cast<const uint8_t*>(words.data());
+  for (const auto& [begin, end] : {Sizes{0, step}, {step, 2 * step}, {step, n}, {2 * step, n}}) {
+    std::vector<uint8_t> some(static_cast<size_t>((end - begin) * k) + 1, 255);
+    it().unpack(from, n, k, bits(), {begin, end}, some.data());
+    EXPECT_EQ(std::memcmp(some.data(), codes.as<uint8_t>() + begin * k, some.size() - 1), 0)
+        << begin << " to " << end;
+    EXPECT_EQ(some.back(), 255);
+  }
+}
+
 TEST_P(EveryPacking, PaddingIsNotLookedAt) {
   if (it().least_code > 0) return;  // has none; and its highest code is not all ones
   for (const auto& [n, k] : shapes()) {

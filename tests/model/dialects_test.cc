@@ -113,6 +113,7 @@ TEST(Dialects, StaticInputsAreTheFilesNumbers) {
   for (const Case& c : {Case{"compressed_tensors_w8a8_static_asym", 0.05f, -3},
                         {"compressed_tensors_fp8_static", 0.02f, 0},
                         {"compressed_tensors_nvfp4", 1 / 300.0f, 0},  // the file's divides
+                        {"auto_round_nvfp4", 1 / 250.0f, 0},
                         {"modelopt_nvfp4", 0.003f, 0},
                         {"quark_fp8_static", std::bit_cast<float>(0x3bf70000), 0},
                         {"quark_int8_static_asym", std::bit_cast<float>(0x3cca05a5), -11},
@@ -233,9 +234,14 @@ TEST_F(DamagedDialect, AWrongFieldIsNamed) {
            {"quark_int4_g32", "\"int4\"", "\"int3\"", "weight", "no format holds"},
            {"quark_int4_g32", "\"group_size\": 32", "\"group_size\": 0", "group_size", "without a"},
            {"quark_mxfp6", "\"layer_quant_config\": {",
-            "\"layer_quant_config\": {\"*.mlp.*\": {\"weight\": null},", "field layer_quant_config",
+            "\"layer_quant_config\": {\"*mlp.down*\": {\"weight\": null},", "field layer_quant_config",
             "two patterns"},
-           {"auto_round_asym", "\"int\"", "\"mx_fp\"", "field data_type", "not read"},
+           {"auto_round_asym", "\"int\"", "\"fp\"", "field data_type", "not read"},
+           {"auto_round_mxfp4", "\"group_size\": 32", "\"group_size\": 16", "_proj", "not read"},
+           {"auto_round_mxfp4", "\"act_bits\": 4", "\"act_bits\": 6", "_proj", "not read"},
+           {"auto_round_mxfp4", "v_proj", "q_proj", "field extra_config", "leaves out a module"},
+           {"auto_round_nvfp4", "\"sym\"", "\"rotation_config\": {}, \"sym\"", "rotation_config",
+            "not computed"},
            {"auto_round_asym", "\"auto_round\"", "\"mlx\"", "field packing_format", "not read"},
            {"auto_round_asym", "\"sym\"", "\"act_bits\": 8, \"sym\"", "field act_bits", "not read"},
        }) {
@@ -267,6 +273,10 @@ TEST_F(DamagedDialect, WithoutATensor) {
                                         {"compressed_tensors_nvfp4", ".input_global_scale"},
                                         {"compressed_tensors_fp8_static", ".input_scale"},
                                         {"fp8_block", ".weight_scale_inv"},
+                                        {"auto_round_mxfp4", ".weight"},
+                                        {"auto_round_nvfp4", ".weight_packed"},
+                                        {"auto_round_nvfp4", ".weight_global_scale"},
+                                        {"auto_round_nvfp4", ".input_global_scale"},
                                         {"modelopt_nvfp4", ".weight_scale_2"},
                                         {"modelopt_nvfp4", ".input_scale"},
                                         {"quark_fp8_static", ".input_scale"},
@@ -286,6 +296,7 @@ TEST_F(DamagedDialect, WithATensorOfTheWrongShapeOrType) {
                                         {"gptq_marlin", ".B"},
                                         {"marlin_row", ".s"},
                                         {"awq_gemm_g32", ".qzeros"},
+                                        {"awq_gemv_fast_g64", ".scaled_zeros"},
                                         {"compressed_tensors_w4a16_g32", ".weight_packed"},
                                         {"compressed_tensors_w8a8", ".weight"},
                                         {"compressed_tensors_fp8_block", ".weight_scale"},
@@ -332,6 +343,18 @@ TEST_F(DamagedDialect, SymmetricGptqUnderTheOtherVersionsNameIsTheSame) {
              b = Checkpoint::open(fixtures_folder / "gptq_int4_g32").value()->linear(spec);
   ASSERT_TRUE(a) << a.error().text();
   EXPECT_EQ(digest(a->weight.decode()), digest(b->weight.decode()));
+}
+
+TEST_F(DamagedDialect, WithAZeroBetweenTwoSteps) {
+  const auto file =
+      SafetensorsFile::open(fixtures_folder / "awq_gemv_fast_g64/model.safetensors").value();
+  const Tensor stored = file.tensor(down + ".scaled_zeros").value();
+  Tensor zeros(DType::f16, stored.shape());
+  std::memcpy(zeros.data(), stored.data(), static_cast<size_t>(stored.bytes()));
+  zeros.as<uint16_t>()[64 + 5] = f16_from_f32(-1000.0f);  // group 1 of output 5
+  const Error error = error_with_tensor("awq_gemv_fast_g64", down + ".scaled_zeros", zeros);
+  EXPECT_EQ(error.what, "a zero point that is no whole number of steps");
+  EXPECT_TRUE(error.where.ends_with(down + ".scaled_zeros, group 1 of output 5")) << error.text();
 }
 
 TEST_F(DamagedDialect, WithGroupsOfAnotherSize) {

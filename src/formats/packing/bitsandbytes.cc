@@ -16,8 +16,10 @@ struct OneLine {
   static void pack(const uint8_t* codes, int64_t n, int64_t k, uint8_t* packed) {
     pack_line<HighNibbleFirst, 1>(codes, n * k, packed);
   }
-  static void unpack(const uint8_t* packed, int64_t n, int64_t k, uint8_t* codes) {
-    unpack_line<HighNibbleFirst, 1>(packed, n * k, codes);
+  static void unpack(const uint8_t* packed, int64_t, int64_t k, CodePacking::Outputs outputs,
+                     uint8_t* codes) {
+    unpack_line<HighNibbleFirst, 1>(packed + outputs.begin * k / 2,
+                                    (outputs.end - outputs.begin) * k, codes);
   }
 };
 

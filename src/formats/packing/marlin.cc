@@ -25,10 +25,10 @@ constexpr int64_t tile_k = 16, tile_n = 64;
 // Calls act(first output, first input, offset of the tile's bytes) so that the tiles of one cache
 // line of codes follow each other.
 template <int bits, class Do>
-void for_each_tile(int64_t n, int64_t k, const Do& act) {
+void for_each_tile(int64_t n, int64_t k, CodePacking::Outputs outputs, const Do& act) {
   constexpr int64_t tile_bytes = tile_k * tile_n * bits / 8, together = 64;
   for (int64_t k0 = 0; k0 < k; k0 += together)
-    for (int64_t n0 = 0; n0 < n; n0 += tile_n)
+    for (int64_t n0 = outputs.begin; n0 < outputs.end; n0 += tile_n)
       for (int64_t at = k0; at < std::min(k, k0 + together); at += tile_k)
         act(n0, at, (at / tile_k * (n / tile_n) + n0 / tile_n) * tile_bytes);
 }
@@ -82,7 +82,7 @@ struct Tiles {
   static Shape shape(int64_t n, int64_t k) { return {k / tile_k, n * tile_k * bits / 32}; }
 
   static void pack(const uint8_t* codes, int64_t n, int64_t k, uint8_t* packed) {
-    for_each_tile<bits>(n, k, [&](int64_t n0, int64_t k0, int64_t offset) {
+    for_each_tile<bits>(n, k, {0, n}, [&](int64_t n0, int64_t k0, int64_t offset) {
       for (int64_t j = 0; j < 4; ++j) {
         for (int64_t c = 0; c < 8; ++c) {
           const uint8_t* upper = codes + (n0 + 16 * j + c) * k + k0;
@@ -98,11 +98,12 @@ struct Tiles {
     });
   }
 
-  static void unpack(const uint8_t* packed, int64_t n, int64_t k, uint8_t* codes) {
-    for_each_tile<bits>(n, k, [&](int64_t n0, int64_t k0, int64_t offset) {
+  static void unpack(const uint8_t* packed, int64_t n, int64_t k, CodePacking::Outputs outputs,
+                     uint8_t* codes) {
+    for_each_tile<bits>(n, k, outputs, [&](int64_t n0, int64_t k0, int64_t offset) {
       for (int64_t j = 0; j < 4; ++j) {
         for (int64_t c = 0; c < 8; ++c) {
-          uint8_t* upper = codes + (n0 + 16 * j + c) * k + k0;
+          uint8_t* upper = codes + (n0 - outputs.begin + 16 * j + c) * k + k0;
           const uint8_t* from = packed + offset + (16 * c + j) * bits;
           if constexpr (bits == 4) {
             unpack_outputs4(from, upper, upper + 8 * k);

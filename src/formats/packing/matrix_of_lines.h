@@ -24,7 +24,7 @@ class MatrixOfLines {
   static void pack(const uint8_t* codes, int64_t n, int64_t k, uint8_t* packed) {
     const Size size(n, k);
     Buffers buffers;
-    for_each_piece(size, [&](const Piece& piece) {
+    for_each_piece(size, {0, n}, [&](const Piece& piece) {
       const uint8_t* from = codes + piece.line * k + piece.at;
       int64_t stride = k;
       if constexpr (along == Along::n) {
@@ -49,10 +49,11 @@ class MatrixOfLines {
     });
   }
 
-  static void unpack(const uint8_t* packed, int64_t n, int64_t k, uint8_t* codes) {
+  static void unpack(const uint8_t* packed, int64_t n, int64_t k, CodePacking::Outputs outputs,
+                     uint8_t* codes) {
     const Size size(n, k);
     Buffers buffers;
-    for_each_piece(size, [&](const Piece& piece) {
+    for_each_piece(size, outputs, [&](const Piece& piece) {
       const uint8_t* from = packed + piece.line * size.line_bytes + piece.byte;
       int64_t stride = size.line_bytes;
       if constexpr (line_is == LineIs::column) {
@@ -62,7 +63,10 @@ class MatrixOfLines {
           std::memcpy(buffers.bytes + in_buffer, packed + in_tensor, 4);
         });
       }
-      uint8_t* to = codes + piece.line * k + piece.at;
+      uint8_t* const unpacked = along == Along::k
+                                    ? codes + (piece.line - outputs.begin) * k + piece.at
+                                    : codes + (piece.at - outputs.begin) * k + piece.line;
+      uint8_t* to = unpacked;
       int64_t to_stride = k;
       if constexpr (along == Along::n) {
         to = buffers.codes;
@@ -71,8 +75,7 @@ class MatrixOfLines {
       for (int64_t i = 0; i < piece.lines; ++i)
         unpack_line<Unit>(from + i * stride, piece.count, to + i * to_stride);
       if constexpr (along == Along::n) {
-        transpose(buffers.codes, strip, piece.lines, piece.count, codes + piece.at * k + piece.line,
-                  k);
+        transpose(buffers.codes, strip, piece.lines, piece.count, unpacked, k);
       }
     });
   }
@@ -106,11 +109,14 @@ class MatrixOfLines {
   };
 
   template <class Do>
-  static void for_each_piece(const Size& size, const Do& act) {
-    for (int64_t line = 0; line < size.lines; line += block)
-      for (int64_t at = 0; at < size.length; at += strip)
-        act(Piece{line, std::min(block, size.lines - line), at, std::min(strip, size.length - at),
-                  at / strip * strip_bytes});
+  static void for_each_piece(const Size& size, CodePacking::Outputs outputs, const Do& act) {
+    const CodePacking::Outputs all_lines{0, size.lines}, whole{0, size.length};
+    const auto [first_line, last_line] = along == Along::k ? outputs : all_lines;
+    const auto [first, last] = along == Along::k ? whole : outputs;
+    for (int64_t line = first_line; line < last_line; line += block)
+      for (int64_t at = first; at < last; at += strip)
+        act(Piece{line, std::min(block, last_line - line), at, std::min(strip, last - at),
+                  line_bytes<Unit>(at)});
   }
   // Byte offsets of the piece's words in Buffers::bytes and in the packed tensor.
   template <class Do>
@@ -147,8 +153,9 @@ CodePacking packing_of(std::string_view order, std::string_view files) {
   p.pack = [](const uint8_t* codes, int64_t n, int64_t k, int bits, uint8_t* packed) {
     with_bits<widths...>(bits, [&](auto b) { Order<b()>::pack(codes, n, k, packed); });
   };
-  p.unpack = [](const uint8_t* packed, int64_t n, int64_t k, int bits, uint8_t* codes) {
-    with_bits<widths...>(bits, [&](auto b) { Order<b()>::unpack(packed, n, k, codes); });
+  p.unpack = [](const uint8_t* packed, int64_t n, int64_t k, int bits, CodePacking::Outputs outputs,
+                uint8_t* codes) {
+    with_bits<widths...>(bits, [&](auto b) { Order<b()>::unpack(packed, n, k, outputs, codes); });
   };
   p.multiples = [](int) { return CodePacking::Multiples{}; };
   return p;

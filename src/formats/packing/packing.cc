@@ -136,7 +136,8 @@ Result<Tensor> unpack_codes(const CodePacking& packing, const Tensor& packed, in
                  .remedy = "check the packing, the bits and the weight's shape"});
   }
   Tensor out(DType::u8, {n, k});
-  packing.unpack(reinterpret_cast<const uint8_t*>(packed.data()), n, k, bits, out.as<uint8_t>());
+  packing.unpack(reinterpret_cast<const uint8_t*>(packed.data()), n, k, bits, {0, n},
+                 out.as<uint8_t>());
   return out;
 }
 

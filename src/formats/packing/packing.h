@@ -32,9 +32,16 @@ struct CodePacking {
 
   Multiples (*multiples)(int bits);
   Shape (*shape)(int64_t n, int64_t k, int bits);  // of the packed tensor
-  // Of checked arguments; every byte of the target is written.
+  // Outputs [begin, end): all of them or, of weights, from a multiple of `step` on.
+  struct Outputs {
+    static constexpr int64_t step = 256;
+    int64_t begin, end;
+  };
+  // Of checked arguments; every byte of the target is written. What is unpacked is u8 [end - begin,
+  // k].
   void (*pack)(const uint8_t* codes, int64_t n, int64_t k, int bits, uint8_t* packed);
-  void (*unpack)(const uint8_t* packed, int64_t n, int64_t k, int bits, uint8_t* codes);
+  void (*unpack)(const uint8_t* packed, int64_t n, int64_t k, int bits, Outputs outputs,
+                 uint8_t* codes);
 };
 
 std::span<const CodePacking> all_packings();

@@ -1,12 +1,15 @@
-// auto-round: AutoRound's own name for directories whose tensors are those of GPTQ or AWQ.
+// auto-round: AutoRound's own name for directories whose tensors are those of GPTQ, AWQ or, of
+// small floats, compressed-tensors.
 //
-// packing_format says which: auto_round and auto_round:gptqmodel GPTQ's with zeros of version 2,
-// auto_round:auto_gptq with those of version 1, auto_round:auto_awq AWQ's gemm. extra_config has
-// the modules of other arguments, by name or regular expression; 16 bits: not quantized.
-// Source: AutoRound 0.16, auto_round/export/export_to_autoround/export.py.
+// data_type int: packing_format says which: auto_round and auto_round:gptqmodel GPTQ's with zeros
+// of version 2, auto_round:auto_gptq with those of version 1, auto_round:auto_awq AWQ's gemm.
+// extra_config has the modules of other arguments, by name or regular expression; 16 bits: not
+// quantized. data_type mx_fp, nv_fp: auto_round/floats.h. Source: AutoRound 0.16,
+// auto_round/export/export_to_autoround/export.py.
 #include <fmt/format.h>
 
 #include "base/json_writer.h"
+#include "model/dialects/auto_round/floats.h"
 #include "model/dialects/dialect.h"
 
 namespace farthing {
@@ -26,19 +29,23 @@ Error not_read(const JsonObject& section, const char* field, std::string got, st
           .remedy = "let AutoRound export llm_compressor, auto_gptq or auto_awq"};
 }
 
-// As the patterns of GPTQ's `dynamic`. A name is one too, but for its dots.
+// A regular expression for whole names. A name is one too, but for its dots.
+std::string pattern_of(const std::string& name) {
+  std::string pattern;
+  const bool plain = name.find_first_of("\\*+?[(|^$") == std::string::npos;
+  for (const char letter : name)
+    pattern += plain && letter == '.' ? std::string("\\.") : std::string(1, letter);
+  return fmt::format("(?:{})$", pattern);
+}
+
+// As the patterns of GPTQ's `dynamic`.
 Result<std::string> overrides_of(const JsonObject& extra) {
   JsonWriter json;
   json.begin_object();
   for (const std::string& name : extra.keys()) {
-    std::string pattern;
-    const bool plain = name.find_first_of("\\*+?[(|^$") == std::string::npos;
-    for (const char letter : name)
-      pattern += plain && letter == '.' ? std::string("\\.") : std::string(1, letter);
     const JsonObject of_module = TRY(extra.member(name));
     const int64_t bits = TRY(of_module.integer("bits", 0));
-    json.key(fmt::format("{}(?:{})$", bits >= unquantized_bits ? "-:" : "+:", pattern))
-        .begin_object();
+    json.key((bits >= unquantized_bits ? "-:" : "+:") + pattern_of(name)).begin_object();
     if (bits > 0) json.field("bits", bits);
     if (of_module.has("group_size") && !of_module.is_null("group_size"))
       json.field("group_size", TRY(of_module.integer("group_size")));
@@ -50,10 +57,22 @@ Result<std::string> overrides_of(const JsonObject& extra) {
   return json.take();
 }
 
+Result<std::vector<auto_round::Override>> float_overrides(const JsonObject& section) {
+  std::vector<auto_round::Override> out;
+  if (!section.has("extra_config") || section.is_null("extra_config")) return out;
+  const JsonObject extra = TRY(section.object("extra_config"));
+  for (const std::string& name : extra.keys())
+    out.push_back({name, TRY(ModuleRegex::compile(pattern_of(name), extra.where())),
+                   TRY(extra.member(name))});
+  return out;
+}
+
 Result<std::unique_ptr<DialectReader>> open(const DialectSource& source) {
   const JsonObject& section = source.section;
   const std::string type = TRY(section.string("data_type", "int"));
-  if (type != "int") return fail(not_read(section, "data_type", type, "int"));
+  if (type.starts_with("mx_fp") || type.starts_with("nv_fp"))
+    return auto_round::open_floats(source, TRY(float_overrides(section)));
+  if (type != "int") return fail(not_read(section, "data_type", type, "int, mx_fp or nv_fp"));
   const int64_t of_inputs = TRY(section.integer("act_bits", unquantized_bits));
   if (of_inputs < unquantized_bits)
     return fail(not_read(section, "act_bits", std::to_string(of_inputs), "16"));

@@ -1,17 +1,21 @@
-// awq: what AutoAWQ writes, versions gemm and gemv. A linear P is P.qweight, P.qzeros and P.scales,
-// 4 bits with zero points.
+// awq: what AutoAWQ writes, versions gemm, gemv and gemv_fast. A linear P is P.qweight, P.scales
+// and P.qzeros or P.scaled_zeros, 4 bits with zero points.
 //
 // Layout: gemm: qweight I32 [k, n / 8], qzeros I32 [groups, n / 8], scales [groups, n].
 //         gemv: qweight I32 [n, k / 8], qzeros I32 [n, width], scales [n, 8 width], the last
 //         padded: width is groups / 8, rounded up, in groups of 64 to a multiple of 2, of 32 to one
 //         of 4.
-// Value:  scales[g][n] * (code - zero).
-// Source: AutoAWQ, awq/modules/linear/gemm.py and gemv.py; the fields, awq/models/_config.py.
+//         gemv_fast: qweight I16 [n / 4, k], scales and scaled_zeros [8 width, n].
+// Value:  scales[g][n] * (code - zero). gemv_fast stores f16(-scale * zero), and its kernel adds
+//         that to scale * code; what is read is the zero.
+// Source: AutoAWQ, awq/modules/linear/gemm.py, gemv.py and gemv_fast.py; the fields,
+// awq/models/_config.py.
 #include <fmt/format.h>
 
 #include <cstring>
 
 #include "base/rehearsal.h"
+#include "formats/scale_plane.h"
 #include "model/checkpoint.h"
 #include "model/dialects/awq_gemv_groups.h"
 #include "model/dialects/dialect.h"
@@ -29,6 +33,8 @@ Tensor first_columns(const Tensor& matrix, int64_t columns) {
   return first_bytes(matrix, columns * element)
       .viewed_as(matrix.dtype(), {matrix.shape()[0], columns});
 }
+
+enum class Version { gemm, gemv, gemv_fast };
 
 class AwqReader : public DialectReader {
  public:
@@ -48,25 +54,28 @@ class AwqReader : public DialectReader {
     StoredAs out;
     out.scheme.weights = TRY(integer_format({.bits = bits, .group = group_, .zero_points = true},
                                             fmt::format("{}, module {}", where_, module)));
-    for (const char* part : {".qweight", ".qzeros", ".scales"})
-      out.tensors.push_back(module + part);
+    const char* const zeros = version_ == Version::gemv_fast ? ".scaled_zeros" : ".qzeros";
+    for (const char* part : {".qweight", zeros, ".scales"}) out.tensors.push_back(module + part);
     return out;
   }
 
   Result<StoredLinear> read(const LinearSpec& spec, const StoredAs& as) const override {
     const std::string module = module_of(spec.name);
     const int64_t n = spec.n, k = spec.k, groups = as.scheme.weights->grid->groups(k);
-    const int64_t padded = gemv_ ? awq_gemv_groups(groups, group_) : groups;
-    Tensor codes = TRY(codes_of(directory_, module + ".qweight",
-                                gemv_ ? "compressed_tensors" : "awq", n, k, bits));
-    Tensor zeros = TRY(codes_of(directory_, module + ".qzeros",
-                                gemv_ ? "compressed_tensors" : "awq_zeros", n, padded, bits));
+    const int64_t padded = version_ == Version::gemm ? groups : awq_gemv_groups(groups, group_);
+    const char* const order = version_ == Version::gemm   ? "awq"
+                              : version_ == Version::gemv ? "compressed_tensors"
+                                                          : "awq_gemv_fast";
+    const StoredCodes codes = TRY(stored_codes(directory_, module + ".qweight", order, n, k, bits));
+    const bool by_rows = version_ == Version::gemv;
     Tensor scales =
         TRY(tensor_of(directory_, module + ".scales", {DType::f16, DType::bf16, DType::f32},
-                      gemv_ ? Shape{n, padded} : Shape{groups, n}));
-    return StoredLinear{integer_weight(*as.scheme.weights, bits, std::move(codes),
-                                       gemv_ ? first_columns(scales, groups) : transposed(scales),
-                                       first_columns(zeros, groups))};
+                      by_rows ? Shape{n, padded} : Shape{padded, n}));
+    scales = first_columns(by_rows ? scales : transposed(scales), groups);
+    const Tensor zeros =
+        TRY(version_ == Version::gemv_fast ? whole_zeros(module, scales, padded)
+                                           : packed_zeros(module, n, groups, padded));
+    return StoredLinear{integer_weight(pool_, *as.scheme.weights, codes, std::move(scales), zeros)};
   }
 
  private:
@@ -97,21 +106,60 @@ class AwqReader : public DialectReader {
     std::string version = TRY(section.string("version", "gemm"));
     for (char& letter : version)
       if (letter >= 'A' && letter <= 'Z') letter = static_cast<char>(letter - 'A' + 'a');
-    if (version != "gemm" && version != "gemv") {
+    if (version != "gemm" && version != "gemv" && version != "gemv_fast") {
       return fail({.what = "an AWQ checkpoint of a version that is not read",
                    .where = where_ + ", field version",
                    .got = version,
-                   .wanted = "gemm or gemv",
+                   .wanted = "gemm, gemv or gemv_fast",
                    .remedy = "let the program that wrote it write gemm"});
     }
-    gemv_ = version == "gemv";
+    version_ = version == "gemm"   ? Version::gemm
+               : version == "gemv" ? Version::gemv
+                                   : Version::gemv_fast;
     return {};
+  }
+
+  // u8 [n, groups].
+  Result<Tensor> packed_zeros(const std::string& module, int64_t n, int64_t groups,
+                              int64_t padded) const {
+    return first_columns(
+        TRY(codes_of(directory_, module + ".qzeros",
+                     version_ == Version::gemm ? "awq_zeros" : "compressed_tensors", n, padded,
+                     bits)),
+        groups);
+  }
+
+  // The zeros z, u8 as `scales` [n, groups], of stored f16(-scale z).
+  Result<Tensor> whole_zeros(const std::string& module, const Tensor& scales,
+                             int64_t padded) const {
+    const int64_t n = scales.shape()[0], groups = scales.shape()[1];
+    const std::string name = module + ".scaled_zeros";
+    const Tensor stored = first_columns(
+        transposed(TRY(tensor_of(directory_, name, {DType::f16}, {padded, n}))), groups);
+    Tensor out(DType::u8, {n, groups});
+    if (rehearsing()) return out;
+    for (int64_t i = 0; i < n * groups; ++i) {
+      const float scale = load_scale(scales, i), scaled = -load_scale(stored, i);
+      int zero = 0;
+      while (zero < 16 && f32_from_f16(f16_from_f32(scale * static_cast<float>(zero))) != scaled)
+        ++zero;
+      if (zero == 16) {
+        return fail({.what = "a zero point that is no whole number of steps",
+                     .where = fmt::format("{}, tensor {}, group {} of output {}",
+                                          directory_.path().string(), name, i % groups, i / groups),
+                     .got = fmt::format("{} with a scale of {}", -scaled, scale),
+                     .wanted = "minus the scale times 0..15",
+                     .remedy = "the file is damaged: fetch it again"});
+      }
+      out.as<uint8_t>()[i] = static_cast<uint8_t>(zero);
+    }
+    return out;
   }
 
   const HuggingFaceDirectory& directory_;
   std::string where_;
   int64_t group_ = 0;  // 0: the row
-  bool gemv_ = false;
+  Version version_ = Version::gemm;
 };
 
 }  // namespace

@@ -187,7 +187,7 @@ class CompressedTensorsReader : public DialectReader {
       return integer_weight_of_planes(format, k, first_bytes(packed, (k * bits + 7) / 8),
                                       std::move(of_groups), zeros);
     }
-    return integer_weight(format, bits, TRY(codes_of(directory_, name, packing, n, k, bits)),
+    return integer_weight(pool_, format, TRY(stored_codes(directory_, name, packing, n, k, bits)),
                           std::move(of_groups), zeros);
   }
 

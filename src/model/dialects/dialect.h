@@ -34,6 +34,11 @@ class DialectReader {
   virtual Result<StoredLinear> read(const LinearSpec& spec, const StoredAs& as) const = 0;
   // What the model's KV cache stores where nobody asks for another codec.
   virtual KvCodec kv_codec() const { return KvCodec::f32; }
+  // Whose threads may unpack weights; null: the caller's.
+  void use_pool(ThreadPool* pool) { pool_ = pool; }
+
+ protected:
+  ThreadPool* pool_ = nullptr;
 };
 
 // What a dialect's reader is made from. `config` is the model's, which a dialect may complete.

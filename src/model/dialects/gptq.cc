@@ -130,8 +130,8 @@ class GptqReader : public DialectReader {
                                       int64_t n, int64_t k, Tensor scales,
                                       const Tensor& zeros) const {
     if (format.grid->bits != bits || version_->codes != "gptq")
-      return integer_weight(format, bits,
-                            TRY(codes_of(directory_, name, version_->codes, n, k, bits)),
+      return integer_weight(pool_, format,
+                            TRY(stored_codes(directory_, name, version_->codes, n, k, bits)),
                             std::move(scales), zeros);
     // A column of words is a row of the plane.
     const Shape words = TRY(packed_shape(*find_packing("gptq"), n, k, bits));

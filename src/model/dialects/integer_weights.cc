@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstring>
 #include <span>
+#include <vector>
 
 #include "base/check.h"
 #include "base/rehearsal.h"
@@ -29,11 +30,19 @@ std::string format_name(const IntegerArguments& a, int bits) {
                                      : "");
 }
 
-// Adds the same to every code.
-void raise_codes(Tensor& codes, int by) {
-  auto* const begin = codes.as<uint8_t>();
-  for (int64_t i = 0; i < codes.shape().elements(); ++i)
-    begin[i] = static_cast<uint8_t>(begin[i] + by);
+// Codes of `bits` bits as those of the format: moved to its middle where it has no zero points.
+void raise_codes(const Format& format, int bits, uint8_t* codes, int64_t count) {
+  const int by = format.grid->zero_points ? 0 : format.grid->middle() - (1 << (bits - 1));
+  if (by == 0) return;
+  for (int64_t i = 0; i < count; ++i) codes[i] = static_cast<uint8_t>(codes[i] + by);
+}
+
+// The weight's first plane alone.
+QuantizedTensor empty_codes(const Format& format, int64_t n, int64_t k) {
+  QuantizedTensor out{&format, n, k, format.scale_dtype, {}};
+  const PlaneSpec plane = format.planes(n, k, format.scale_dtype).front();
+  out.planes.emplace_back(plane.dtype, plane.shape);
+  return out;
 }
 
 }  // namespace
@@ -55,8 +64,8 @@ Result<const Format*> integer_format(const IntegerArguments& arguments, std::str
        .remedy = "quantize the unquantized model to one of these with `farthing quantize`"});
 }
 
-Result<Tensor> codes_of(const HuggingFaceDirectory& directory, const std::string& name,
-                        std::string_view packing, int64_t n, int64_t k, int bits) {
+Result<StoredCodes> stored_codes(const HuggingFaceDirectory& directory, const std::string& name,
+                                 std::string_view packing, int64_t n, int64_t k, int bits) {
   const CodePacking* order = find_packing(packing);
   CHECK(order != nullptr);
   auto shape = packed_shape(*order, n, k, bits);
@@ -65,9 +74,36 @@ Result<Tensor> codes_of(const HuggingFaceDirectory& directory, const std::string
         fmt::format("{}, tensor {}: {}", directory.path().string(), name, shape.error().where);
     return fail(std::move(shape.error()));
   }
-  const Tensor packed = TRY(tensor_of(directory, name, {order->dtype}, *shape));
+  return StoredCodes{TRY(tensor_of(directory, name, {order->dtype}, *shape)), order, n, k, bits};
+}
+
+Result<Tensor> codes_of(const HuggingFaceDirectory& directory, const std::string& name,
+                        std::string_view packing, int64_t n, int64_t k, int bits) {
+  const StoredCodes codes = TRY(stored_codes(directory, name, packing, n, k, bits));
   if (rehearsing()) return Tensor(DType::u8, {n, k});
-  return unpack_codes(*order, packed, n, k, bits);
+  return unpack_codes(*codes.order, codes.packed, n, k, bits);
+}
+
+Result<Tensor> byte_codes(const HuggingFaceDirectory& directory, const std::string& name,
+                          bool is_signed, const Shape& shape, int bits) {
+  const Tensor from =
+      TRY(loose_tensor_of(directory, name, {is_signed ? DType::i8 : DType::u8}, shape));
+  if (!is_signed && bits == most_bits) return from;
+  Tensor out(DType::u8, shape);
+  if (rehearsing()) return out;
+  const int middle = is_signed ? 1 << (bits - 1) : 0, highest = (1 << bits) - 1;
+  for (int64_t i = 0; i < shape.elements(); ++i) {
+    const int code = middle + (is_signed ? from.as<int8_t>()[i] : from.as<uint8_t>()[i]);
+    if (code < 0 || code > highest) {
+      return fail({.what = "a code does not fit into its bits",
+                   .where = fmt::format("{}, tensor {}", directory.path().string(), name),
+                   .got = std::to_string(code - middle),
+                   .wanted = fmt::format("{}..{}, of {} bits", -middle, highest - middle, bits),
+                   .remedy = "the file is damaged, or its configuration names other bits"});
+    }
+    out.as<uint8_t>()[i] = static_cast<uint8_t>(code);
+  }
+  return out;
 }
 
 Result<Tensor> byte_codes(const HuggingFaceDirectory& directory, const std::string& name,
@@ -176,16 +212,38 @@ QuantizedTensor integer_weight_of_planes(const Format& format, int64_t k, Tensor
 QuantizedTensor integer_weight(const Format& format, int bits, Tensor codes, Tensor scales,
                                const Tensor& zeros) {
   const int64_t n = codes.shape()[0], k = codes.shape()[1];
-  QuantizedTensor packed{&format, n, k, scales.dtype(), {}};
-  const PlaneSpec plane = format.planes(n, k, scales.dtype()).front();
-  packed.planes.emplace_back(plane.dtype, plane.shape);
+  QuantizedTensor packed = empty_codes(format, n, k);
   if (!rehearsing()) {
-    if (!format.grid->zero_points && format.grid->bits != bits)
-      raise_codes(codes, format.grid->middle() - (1 << (bits - 1)));
+    raise_codes(format, bits, codes.as<uint8_t>(), n * k);
     format.put_codes(packed, 0, n, codes.as<uint8_t>(), k);
   }
   return integer_weight_of_planes(format, k, std::move(packed.planes.front()), std::move(scales),
                                   zeros);
+}
+
+QuantizedTensor integer_weight(ThreadPool* pool, const Format& format, const StoredCodes& codes,
+                               Tensor scales, const Tensor& zeros) {
+  QuantizedTensor packed = empty_codes(format, codes.n, codes.k);
+  const auto unpack = [&](Part part) {
+    constexpr int64_t step = CodePacking::Outputs::step;
+    const auto mine = part.range(codes.n, step);
+    if (mine.begin == mine.end) return;
+    std::vector<uint8_t> some(static_cast<size_t>(std::min(step, codes.n) * codes.k));
+    for (int64_t n = mine.begin; n < mine.end; n += step) {
+      const int64_t end = std::min(n + step, mine.end);
+      codes.order->unpack(reinterpret_cast<const uint8_t*>(codes.packed.data()), codes.n, codes.k,
+                          codes.bits, {n, end}, some.data());
+      raise_codes(format, codes.bits, some.data(), (end - n) * codes.k);
+      format.put_codes(packed, n, end, some.data(), codes.k);
+    }
+  };
+  if (pool != nullptr) {
+    pool->run(unpack);
+  } else {
+    ThreadPool(1).run(unpack);
+  }
+  return integer_weight_of_planes(format, codes.k, std::move(packed.planes.front()),
+                                  std::move(scales), zeros);
 }
 
 }  // namespace farthing

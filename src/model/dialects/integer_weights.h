@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "formats/format.h"
+#include "formats/packing/packing.h"
 #include "io/huggingface.h"
 
 namespace farthing {
@@ -23,6 +24,18 @@ struct IntegerArguments {
 // The format that holds such weights: of as many bits or, where there is none, of more. `where`:
 // what states them, for the error where no format does.
 Result<const Format*> integer_format(const IntegerArguments& arguments, std::string where);
+
+// The codes of an [n, k] weight in the order of a packing, as a file stores them.
+struct StoredCodes {
+  Tensor packed;
+  const CodePacking* order;
+  int64_t n, k;
+  int bits;
+};
+
+// Of tensor `name`.
+Result<StoredCodes> stored_codes(const HuggingFaceDirectory& directory, const std::string& name,
+                                 std::string_view packing, int64_t n, int64_t k, int bits);
 
 // The unsigned codes, u8 [n, k], of tensor `name`, which holds them in the order of `packing`: of
 // weights, or of zero points with k groups.
@@ -57,6 +70,10 @@ Result<QuantizedTensor> with_input_groups(const HuggingFaceDirectory& directory,
 // scales [n, groups] and, where the format has them, zeros u8 [n, groups].
 QuantizedTensor integer_weight(const Format& format, int bits, Tensor codes, Tensor scales,
                                const Tensor& zeros = {});
+
+// The same of codes that the threads of `pool`, or without one the caller's, unpack.
+QuantizedTensor integer_weight(ThreadPool* pool, const Format& format, const StoredCodes& codes,
+                               Tensor scales, const Tensor& zeros = {});
 
 // The same where `codes` is the format's plane already, u8 [n, ceil(k bits / 8)].
 QuantizedTensor integer_weight_of_planes(const Format& format, int64_t k, Tensor codes,

@@ -56,11 +56,11 @@ class MarlinReader : public DialectReader {
   Result<StoredLinear> read(const LinearSpec& spec, const StoredAs& as) const override {
     const std::string module = module_of(spec.name);
     const int64_t n = spec.n, k = spec.k, groups = as.scheme.weights->grid->groups(k);
-    Tensor codes = TRY(codes_of(directory_, module + ".B", "marlin", n, k, bits));
+    const StoredCodes codes = TRY(stored_codes(directory_, module + ".B", "marlin", n, k, bits));
     const Tensor scales = TRY(
         tensor_of(directory_, module + ".s", {DType::f16, DType::bf16, DType::f32}, {groups, n}));
     return StoredLinear{integer_weight(
-        *as.scheme.weights, bits, std::move(codes),
+        pool_, *as.scheme.weights, codes,
         scales.dtype() == DType::f32 ? scales_of<float>(scales) : scales_of<uint16_t>(scales))};
   }
 

@@ -4,7 +4,7 @@ Usage: python make_golden_packing.py [FOLDER]
 codes (zeros): unsigned 8-bit codes [128, 32] ([128, 3]); a packing of `bits` bits has their lower bits, as PACKING.bits.
 ragged: [5, 37], no multiple of anything, as PACKING.ragged.bits. bitsandbytes.codes: of its own, see there.
 compressed_tensors: by the package. bitsandbytes: by the package, from values that its table holds. gptq and awq: the formulas
-for one code. gptq_planar, compressed_tensors_legacy: lists of bits, and sums. marlin: the permutation of 1024 codes.
+for one code. awq_gemv_fast.codes: of its own, in the steps of AutoAWQ's pack_intweight. gptq_planar, compressed_tensors_legacy: lists of bits, and sums. marlin: the permutation of 1024 codes.
 """
 import sys
 from pathlib import Path
@@ -57,6 +57,16 @@ def awq(codes: np.ndarray) -> np.ndarray:
     for i, column in enumerate(EVEN_THEN_ODD):
         out |= codes[:, column::8].astype(np.int64) << 4 * i
     return out.astype(np.uint32).view(np.int32)
+
+
+def awq_gemv_fast(out: dict) -> None:
+    """Within 32 inputs, then eight, then four rows."""
+    codes = np.random.default_rng(3).integers(0, 16, (8, 192), dtype=np.uint8)
+    n, k = codes.shape
+    packed = codes.astype(np.int64).reshape(n, k // 32, 4, 4, 2).transpose(0, 1, 3, 2, 4).reshape(n, k // 32, 4, 4, 2)
+    packed = packed.transpose(0, 1, 2, 4, 3).reshape(n // 4, 4, k // 64, 64).transpose(0, 2, 1, 3).reshape(n // 4, k // 64, 64, 4)
+    out["awq_gemv_fast.codes"] = codes
+    out["awq_gemv_fast.4"] = (packed << np.arange(4) * 4).sum(-1).reshape(n // 4, k).astype(np.uint16).view(np.int16)
 
 
 def legacy(codes: np.ndarray, bits: int) -> np.ndarray:
@@ -140,6 +150,7 @@ def main(folder: Path) -> None:
             add["awq_zeros.4"] = awq(zeros.T)
         out.update(add)
     bitsandbytes(out)
+    awq_gemv_fast(out)
     save_file({key: np.ascontiguousarray(out[key]) for key in sorted(out)}, folder / "golden_packing.safetensors")
 
 

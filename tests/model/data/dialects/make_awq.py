@@ -2,7 +2,8 @@
 
 Usage: python make_awq.py, with any environment of scripts/peers that has torch and safetensors.
 The order of gemm is written as AutoAWQ's packing loop has it: for each word, for each i, the column 8 c + order[i] goes to the
-bits from 4 i on. gemv packs along k, and pads its groups.
+bits from 4 i on. gemv packs along k, and pads its groups. gemv_fast is AutoAWQ's pack_intweight, in its own steps, and scales that
+multiply the zeros.
 """
 import torch
 
@@ -18,6 +19,15 @@ def words(codes: torch.Tensor, order: list[int]) -> torch.Tensor:
         for i in range(8):
             out[:, column] |= codes[:, 8 * column + order[i]].to(torch.int64) << 4 * i
     return torch.where(out >= 2**31, out - 2**32, out).to(torch.int32)
+
+
+def words_of_four_rows(codes: torch.Tensor) -> torch.Tensor:
+    """[n, k] -> I16 [n / 4, k]."""
+    n, k = codes.shape
+    packed = codes.to(torch.int64).reshape(n, k // 32, 4, 4, 2).transpose(2, 3)
+    packed = packed.reshape(n, k // 32, 4, 4, 2).transpose(3, 4).reshape(n // 4, 4, k // 64, 64).transpose(1, 2)
+    packed = packed.reshape(n // 4, k // 64, 64, 4)
+    return sum(packed[..., i] << 4 * i for i in range(4)).reshape(n // 4, k).to(torch.int16)
 
 
 def quantized(weight: torch.Tensor, group: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -43,6 +53,7 @@ def fixture(name: str, group: int, version: str, older_names: bool = False) -> N
         if version.lower() == "gemm":
             parts = {"qweight": words(codes.T, ORDER), "qzeros": words(zeros.T, ORDER), "scales": scales.T}
         else:
+            fast = version == "gemv_fast"
             multiple = {64: 2, 32: 4}.get(group, 1)
             width = -(-zeros.shape[1] // 8)
             width = -(-width // multiple) * multiple
@@ -50,6 +61,10 @@ def fixture(name: str, group: int, version: str, older_names: bool = False) -> N
             parts = {"qweight": words(codes, list(range(8))),
                      "qzeros": words(torch.nn.functional.pad(zeros, pad), list(range(8))),
                      "scales": torch.nn.functional.pad(scales, pad)}
+            if fast:
+                scaled = -(scales.float() * zeros).half()
+                parts = {"qweight": words_of_four_rows(codes), "scales": parts["scales"].T,
+                         "scaled_zeros": torch.nn.functional.pad(scaled, pad).T}
         tensors |= {f"{linear}.{part}": tensor for part, tensor in parts.items()}
     tiny_llama.write(name, section, tensors, expected, side_file="quant_config.json" if older_names else "")
 
@@ -58,6 +73,8 @@ def main() -> None:
     fixture("awq_gemm_g32", 32, "gemm")
     fixture("awq_gemm_row", -1, "GEMM", older_names=True)
     fixture("awq_gemv_g32", 32, "gemv")
+    tiny_llama.resize(64, 128)
+    fixture("awq_gemv_fast_g64", 64, "gemv_fast")
 
 
 if __name__ == "__main__":

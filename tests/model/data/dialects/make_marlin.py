@@ -50,7 +50,7 @@ def fixture(name: str, inner: int, group: int, section: dict) -> None:
         size = k if group == -1 else min(group, k)
         groups = w.reshape(n, -1, size)
         scales = (abs(groups).max(-1) / np.float32(7.5)).astype(np.float16).astype(np.float32)
-        codes = np.clip(np.rint(groups / scales[..., None]), -8, 7)
+        codes = np.clip(np.rint(groups / scales[..., None]), -8, 7).astype(np.int32)  # no zero has a sign
         values = (scales[..., None] * codes).astype(np.float32).reshape(n, k)
         tensors[f"{linear}.B"] = torch.from_numpy(packed((codes + 8).astype(np.uint32).reshape(n, k)))
         tensors[f"{linear}.s"] = torch.from_numpy(permuted(np.ascontiguousarray(scales.T)).astype(np.float16))
