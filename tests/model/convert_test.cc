@@ -88,10 +88,13 @@ TEST_F(Convert, GivesTheSameValuesOrSaysWhyNot) {
   // modelopt_nvfp4: its scale of inputs is no f32's reciprocal.
   const std::map<std::string, std::string> taken = {
       {"auto_round_asym", with_quark},
+      {"auto_round_mxfp4", stated},
+      {"auto_round_nvfp4", "compressed-tensors modelopt quark"},
       {"auto_round_gptq", with_quark},
       {"auto_round_gptq_asym", with_quark},
       {"awq_gemm_g32", four_bits},
       {"awq_gemm_row", "auto-round awq awq-gemv compressed-tensors gptq gptq_p gptq_v2"},
+      {"awq_gemv_fast_g64", four_bits},
       {"awq_gemv_g32", four_bits},
       {"bitsandbytes_fp4", "bitsandbytes"},
       {"bitsandbytes_int8", "auto-round bitsandbytes compressed-tensors gptq gptq_p gptq_v2 quark"},
@@ -152,6 +155,8 @@ TEST_F(Convert, GivesTheSameValuesOrSaysWhyNot) {
       {"quark_nvfp4", "compressed-tensors modelopt quark"},
       {"quark_uint4_g32_order", four_bits},
   };
+  for (const auto& entry : fs::directory_iterator(fixtures_folder))
+    if (entry.is_directory()) EXPECT_TRUE(taken.contains(entry.path().filename())) << entry.path();
   for (const auto& [fixture, names] : taken) {
     std::string got;
     for (const std::string& name : targets()) {
@@ -254,6 +259,29 @@ TEST_F(Convert, ThisProgramsOwnFilesHoldEveryFixture) {
         if (spec.name == linear.name)
           EXPECT_EQ(written->linear(spec)->activations, linear.from.activations) << spec.name;
   }
+}
+
+TEST_F(Convert, IntoGgufAndBackKeepsCodesAndScales) {
+  const fs::path from = stories("int4_g32"), file = folder_ / "m.gguf";
+  const auto checkpoint = Checkpoint::open(from).value();
+  const auto conversion = convert_to_gguf(*checkpoint, file, {}, owner_.get().pool, progress_);
+  ASSERT_TRUE(conversion) << conversion.error().text();
+  for (const Conversion::Linear& linear : conversion->linears)
+    EXPECT_EQ(linear.to.name(), "q4_0") << linear.name;
+  EXPECT_TRUE(check_same_weights(*checkpoint, *Checkpoint::open(file).value(), false, progress_));
+  ASSERT_TRUE(convert(file, "compressed-tensors"));
+  EXPECT_TRUE(same_as(from));
+}
+
+TEST_F(Convert, IntoGgufAnotherRoundingIsRefusedUnlessAsked) {
+  const auto checkpoint = Checkpoint::open(stories("int8_row@int8_token")).value();
+  const fs::path file = folder_ / "m.gguf";
+  const auto refused = convert_to_gguf(*checkpoint, file, {}, owner_.get().pool, progress_);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().got, "int8_token");
+  EXPECT_FALSE(fs::exists(file));
+  EXPECT_TRUE(
+      convert_to_gguf(*checkpoint, file, {.weight_only = true}, owner_.get().pool, progress_));
 }
 
 TEST_F(Convert, LeavesOutTheRoundingThatAFormatHasByDefault) {

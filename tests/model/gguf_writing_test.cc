@@ -151,7 +151,22 @@ const std::map<std::string, std::string> refused_dialects = {
     {"modelopt_fp8_blocks", "fp8_e4m3_block128, 32 inputs"},
     {"modelopt_fp8_channel", "fp8_e4m3_row@fp8_e4m3_token, 32 inputs"},
     {"modelopt_mixed", "mxfp8@mxfp8, 32 inputs"},
-    {"modelopt_nvfp4", "nvfp4@nvfp4, 32 inputs"}};
+    {"modelopt_nvfp4", "nvfp4@nvfp4, 32 inputs"},
+    {"auto_round_mxfp4", "mxfp8@mxfp8, 160 inputs"},
+    {"auto_round_nvfp4", "nvfp4@nvfp4, 32 inputs"},
+    {"compressed_tensors_w3a16_g32_asym_act_order", "int3_g32_act_order, 160 inputs"},
+    {"compressed_tensors_w4a16_g32_act_order", "int4_g32_act_order, 160 inputs"},
+    {"compressed_tensors_w4a8_act_order", "int4_g32_act_order@int8_token, 160 inputs"},
+    {"gptq_int2_g32_act_order_v2", "int2_g32_act_order, 160 inputs"},
+    {"gptq_int3_g32_asym_act_order", "int3_g32_act_order, 160 inputs"},
+    {"gptq_int4_g32_act_order", "int4_g32_act_order, 160 inputs"},
+    {"gptq_int8_g32_asym_act_order_v2", "int8_g32_act_order, 160 inputs"},
+    {"quark_fp8_static", "fp8_e4m3_tensor@fp8_e4m3_static, with scales of its input"},
+    {"quark_fp8_token", "fp8_e4m3_row@fp8_e4m3_token, 32 inputs"},
+    {"quark_int4_g32", "135 steps of the scale"},
+    {"quark_int8_static_asym", "int8_tensor@int8_static_asym, with scales of its input"},
+    {"quark_mxfp6", "mxfp6_e2m3, 32 inputs"},
+    {"quark_nvfp4", "nvfp4@nvfp4, 32 inputs"}};
 
 std::vector<std::string> dialects() {
   std::vector<std::string> out;

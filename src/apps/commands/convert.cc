@@ -14,16 +14,13 @@
 namespace farthing {
 namespace {
 
-constexpr std::string_view own_name = "farthing";
-
-// What is written: another program's dialect or, where that is null, this program's own.
+// What is written: another program's dialect or, where that is null, a file or directory of its own
+// kind.
 struct Target {
+  std::string_view name, readers;
   const DialectTarget* dialect = nullptr;
-  std::string_view name() const { return dialect != nullptr ? dialect->name : own_name; }
-  std::string_view readers() const {
-    return dialect != nullptr ? dialect->readers : "every command of this program";
-  }
 };
+constexpr Target gguf{"gguf", "llama.cpp"}, own{"farthing", "every command of this program"};
 
 struct Options {
   std::string model, output;
@@ -31,11 +28,15 @@ struct Options {
   bool weight_only = false, allow_rounding = false, verify = false;
 };
 
-std::string target_names() { return dialect_target_names() + ", " + std::string(own_name); }
+std::string target_names() {
+  return fmt::format("{}, {}, {}", dialect_target_names(), gguf.name, own.name);
+}
 
 Result<Target> parse_target(const std::string& name) {
-  if (name == own_name) return Target{};
-  if (const DialectTarget* dialect = find_dialect_target(name)) return Target{dialect};
+  for (const Target& target : {gguf, own})
+    if (name == target.name) return target;
+  if (const DialectTarget* dialect = find_dialect_target(name))
+    return Target{dialect->name, dialect->readers, dialect};
   return fail({.what = "there is no such dialect to write",
                .where = "--to",
                .got = name,
@@ -46,7 +47,7 @@ Result<Target> parse_target(const std::string& name) {
 void declare(OptionList& list, Options& options) {
   list.required("model,-m,--model", "IN", options.model, "The quantized model");
   list.required("output,-o,--output", "OUT", options.output,
-                "The folder to write; new, empty, or from an earlier run");
+                "The folder to write (of gguf: the file); new, empty, or from an earlier run");
   list.parsed("--to", "DIALECT", options.target, parse_target,
               "REQUIRED. What to write: " + target_names());
   list.flag("--weight-only", options.weight_only,
@@ -84,7 +85,7 @@ std::map<std::pair<std::string, std::string>, int64_t> counts_of(const Conversio
 std::string json_text(const Outcome& outcome) {
   JsonWriter json(true);
   json.begin_object().field("model", outcome.options.model).field("output", outcome.options.output);
-  json.field("from", outcome.from_dialect).field("to", outcome.options.target->name());
+  json.field("from", outcome.from_dialect).field("to", outcome.options.target->name);
   json.field("verified", outcome.options.verify).field("seconds", outcome.seconds);
   json.field("bytes", outcome.conversion.bytes).key("linears").begin_array();
   for (const Conversion::Linear& linear : outcome.conversion.linears)
@@ -107,23 +108,26 @@ std::string text(const Outcome& outcome) {
     left_out = left_out || linear.from.activations != linear.to.activations;
   if (left_out)
     out += fmt::format("{} states no rounding of inputs: what reads it decides on that\n",
-                       outcome.options.target->name());
+                       outcome.options.target->name);
   if (outcome.options.verify)
     out += outcome.options.allow_rounding
                ? "verified: no value is off by more than three units in the last place\n"
                : "verified: every value is the same\n";
   out += fmt::format("{}: {} -> {}, {} in {:.1f} s; read by {}\n", outcome.options.output,
-                     outcome.from_dialect, outcome.options.target->name(),
+                     outcome.from_dialect, outcome.options.target->name,
                      size_text(static_cast<double>(outcome.conversion.bytes)), outcome.seconds,
-                     outcome.options.target->readers());
+                     outcome.options.target->readers);
   return out;
 }
 
 Result<Conversion> convert_model(Checkpoint& from, const Options& options, ThreadPool& pool,
                                  Progress& progress) {
-  if (options.target->dialect == nullptr) return convert_to_own(from, options.output, progress);
-  return convert_checkpoint(from, *options.target->dialect, options.output,
-                            {options.weight_only, options.allow_rounding}, pool, progress);
+  const ConvertOptions how{options.weight_only, options.allow_rounding};
+  if (const DialectTarget* dialect = options.target->dialect)
+    return convert_checkpoint(from, *dialect, options.output, how, pool, progress);
+  if (options.target->name == gguf.name)
+    return convert_to_gguf(from, options.output, how, pool, progress);
+  return convert_to_own(from, options.output, progress);
 }
 
 Result<> run(const CommonOptions& common, const Options& options) {
@@ -159,9 +163,9 @@ Command convert_command() {
            "plain tensors go along as they are.",
        .example = "  farthing quantize models/stories260k -o /tmp/stories-int4 --format int4_g32 "
                   "--method gptq\n"
-                  "  farthing convert /tmp/stories-int4 /tmp/stories-gptq --to gptq\n"
                   "  farthing convert /tmp/stories-int4 /tmp/stories-ct --to compressed-tensors "
-                  "--verify"},
+                  "--verify\n"
+                  "  farthing convert /tmp/stories-int4 /tmp/stories-q4_0.gguf --to gguf"},
       declare, run, check);
 }
 

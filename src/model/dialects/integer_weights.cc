@@ -106,28 +106,6 @@ Result<Tensor> byte_codes(const HuggingFaceDirectory& directory, const std::stri
   return out;
 }
 
-Result<Tensor> byte_codes(const HuggingFaceDirectory& directory, const std::string& name,
-                          bool is_signed, const Shape& shape, int bits) {
-  const Tensor from =
-      TRY(loose_tensor_of(directory, name, {is_signed ? DType::i8 : DType::u8}, shape));
-  if (!is_signed && bits == most_bits) return from;
-  Tensor out(DType::u8, shape);
-  if (rehearsing()) return out;
-  const int middle = is_signed ? 1 << (bits - 1) : 0, highest = (1 << bits) - 1;
-  for (int64_t i = 0; i < shape.elements(); ++i) {
-    const int code = middle + (is_signed ? from.as<int8_t>()[i] : from.as<uint8_t>()[i]);
-    if (code < 0 || code > highest) {
-      return fail({.what = "a code does not fit into its bits",
-                   .where = fmt::format("{}, tensor {}", directory.path().string(), name),
-                   .got = std::to_string(code - middle),
-                   .wanted = fmt::format("{}..{}, of {} bits", -middle, highest - middle, bits),
-                   .remedy = "the file is damaged, or its configuration names other bits"});
-    }
-    out.as<uint8_t>()[i] = static_cast<uint8_t>(code);
-  }
-  return out;
-}
-
 Tensor first_bytes(const Tensor& matrix, int64_t bytes) {
   const int64_t rows = matrix.shape()[0], row = matrix.bytes() / rows;
   if (row == bytes) return matrix.viewed_as(DType::u8, {rows, bytes});

@@ -1,5 +1,5 @@
-// Writing a model as another program's quantized Hugging Face directory: the same codes, scales and
-// zero points in another order, without a rounding.
+// Writing a model in another program's files, mostly a quantized Hugging Face directory: the same
+// codes, scales and zero points in another order, without a rounding.
 #pragma once
 
 #include <filesystem>
@@ -40,6 +40,11 @@ Result<Conversion> convert_checkpoint(Checkpoint& from, const DialectTarget& tar
 // The same as a directory of this program's own, which holds every scheme as it is.
 Result<Conversion> convert_to_own(Checkpoint& from, const std::filesystem::path& to,
                                   Progress& progress);
+
+// The same as a GGUF file, also of a model that is not quantized.
+Result<Conversion> convert_to_gguf(Checkpoint& from, const std::filesystem::path& to,
+                                   const ConvertOptions& options, ThreadPool& pool,
+                                   Progress& progress);
 
 // What is said of a model without a quantized linear.
 Error nothing_to_convert(const Checkpoint& from);
