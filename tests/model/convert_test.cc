@@ -11,8 +11,10 @@
 #include <map>
 #include <set>
 
+#include "base/file.h"
 #include "base/support/scratch_folder.h"
 #include "io/huggingface.h"
+#include "io/json.h"
 #include "model/rotation.h"
 #include "model/support/models.h"
 
@@ -346,6 +348,25 @@ TEST_F(Convert, AQuantizedEmbeddingIsRefusedWhereTheDialectHasNone) {
   EXPECT_TRUE(contains(refused.where, "embed_tokens")) << refused.text();
   ASSERT_TRUE(convert(from, "compressed-tensors"));
   EXPECT_TRUE(same_as(from));
+}
+
+// What is written as the section quantization_config.
+TEST_F(Convert, SymmetricCodesAreSaidToBeSo) {
+  const auto said = [&](const std::string& fixture, const std::string& to) {
+    fs::remove_all(out());
+    EXPECT_TRUE(convert(fixtures_folder / fixture, to)) << fixture;
+    const auto text = read_text_file(out() / "config.json").value();
+    return JsonObject::parse(text, "config.json")->object("quantization_config").value();
+  };
+  const std::string symmetric = "gptq_int4_g32_act_order", other = "gptq_int3_g32_asym_act_order";
+  EXPECT_EQ(said(symmetric, "gptq").boolean("sym").value(), true);
+  EXPECT_EQ(said(other, "gptq").boolean("sym").value(), false);
+  const std::string field = "config_groups.group_0.weights.symmetric";
+  const std::string zeros = "model.layers.0.mlp.down_proj.weight_zero_point";
+  EXPECT_EQ(said(symmetric, "compressed-tensors").boolean(field).value(), true);
+  EXPECT_EQ(HuggingFaceDirectory::open(out())->find(zeros), nullptr);
+  EXPECT_EQ(said(other, "compressed-tensors").boolean(field).value(), false);
+  EXPECT_NE(HuggingFaceDirectory::open(out())->find(zeros), nullptr);
 }
 
 // What --verify would find.

@@ -247,7 +247,7 @@ class CompressedTensorsWriter : public DialectWriter {
     out = {{module + ".weight_packed", TRY(packed_codes(weight, "compressed_tensors"))},
            {module + ".weight_scale", std::move(scales)},
            {module + ".weight_shape", std::move(shape)}};
-    if (grid.zero_points)
+    if (with_zeros)
       out.push_back(
           {module + ".weight_zero_point", TRY(packed_zeros(weight, "compressed_tensors_zeros"))});
     return out;
