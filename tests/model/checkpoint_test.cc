@@ -1,6 +1,8 @@
 // Checkpoints: the same model from both file formats, and what is said of damaged ones.
 #include "model/checkpoint.h"
 
+#include <fmt/format.h>
+
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -561,8 +563,11 @@ TEST_F(OutlierDirectory, WithRowsThatReachBeyondTheOutliers) {
 }
 
 TEST_F(OutlierDirectory, WithAColumnThatTheMatrixHasNot) {
-  Tensor columns(DType::u16, {outlier_count(stored())});
-  for (int64_t i = 0; i < columns.shape()[0]; ++i) columns.as<uint16_t>()[i] = 32;
+  const QuantizedTensor weight = stored();
+  const Tensor& from = weight.planes[static_cast<size_t>(weight.format->outliers) + 1];
+  Tensor columns(DType::u16, from.shape());
+  std::memcpy(columns.data(), from.data(), static_cast<size_t>(from.bytes()));
+  columns.as<uint16_t>()[from.shape()[0] - 1] = 32;  // the last of its row: still ascending
   const Error error = error_with_tensor(linear_ + ".outlier_columns", columns);
   EXPECT_TRUE(error.got.starts_with("32 in row ")) << error.text();
 }
@@ -572,6 +577,7 @@ TEST_F(OutlierDirectory, WithMoreValuesThanColumns) {
   const Error error =
       error_with_tensor(linear_ + ".outlier_values", Tensor(DType::f16, {count + 1}));
   EXPECT_EQ(error.what, "the list of outliers is damaged");
+  EXPECT_EQ(error.got, fmt::format("{} columns", count));
 }
 
 TEST_F(OutlierDirectory, WithValuesOfTwoDimensions) {
