@@ -107,15 +107,16 @@ bool put_group(QuantizedTensor& q, const Steps& steps, int64_t n, int64_t g, Gro
 
 // Adds `shift` to codes; the first that leaves [0, levels), or `count`.
 int64_t shift_codes(uint8_t* codes, int64_t count, int shift, int levels) {
-  int worst = 0;
+  const auto step = static_cast<uint8_t>(shift);  // modulo 256
+  uint8_t low = 255, high = 0;
   for (int64_t i = 0; i < count; ++i) {
-    const int code = codes[i] + shift;
-    worst |= code | (levels - 1 - code);
-    codes[i] = static_cast<uint8_t>(code);
+    low = std::min(low, codes[i]);
+    high = std::max(high, codes[i]);
+    codes[i] = static_cast<uint8_t>(codes[i] + step);
   }
-  if (worst >= 0) return count;
+  if (low + shift >= 0 && high + shift < levels) return count;
   for (int64_t i = 0; i < count; ++i) {
-    const int code = static_cast<uint8_t>(codes[i] - shift) + shift;
+    const int code = static_cast<uint8_t>(codes[i] - step) + shift;
     if (code < 0 || code >= levels) return i;
   }
   return count;
