@@ -146,6 +146,9 @@ TEST(Recode, StepsBeyondTheTargetsCodesAreNamed) {
   ASSERT_FALSE(out.has_value());
   EXPECT_EQ(out.error().where, "a weight [3, 64] in int8_g32, row 0, inputs 40 to 40");
   EXPECT_EQ(out.error().got, "8 steps of the scale");
+  codes[40] = 128 - 9;
+  for (int64_t n = 0; n < 3; ++n) q.format->put_codes(q, n, n + 1, codes.data(), 64);
+  EXPECT_EQ(recode(q, named("q4_0")).error().got, "-9 steps of the scale");
 }
 
 TEST(Recode, GroupsAreJoinedOnlyUnderOneScale) {

@@ -121,6 +121,34 @@ TEST(GgufVocabularyOf, IgnoringMergesTellsLlama3FromItsLikes) {
   EXPECT_EQ(vocabulary_of(spec).value().pre, "llama-bpe");
 }
 
+// As Gemma has them: runs of spaces are tokens of the user, and merges, the first ones.
+constexpr char kRuns[] =
+    R"({"added_tokens": [{"id": 4, "content": "▁▁"}, {"id": 5, "content": "▁▁▁"}],
+    "normalizer": {"type": "Replace", "pattern": {"String": " "}, "content": "▁"},
+    "pre_tokenizer": {"type": "Split", "pattern": {"String": " "}, "behavior": "MergedWithPrevious", "invert": false},
+    "model": {"type": "BPE", "byte_fallback": true, "unk_token": "<unk>",
+              "vocab": {"<unk>": 0, "▁": 1, "a": 2, "b": 3, "▁▁": 4, "▁▁▁": 5, "▁a": 6, "ab": 7},
+              "merges": ["▁ ▁", "▁▁ ▁", "▁ ▁▁", "a b", "▁ a"]}})";
+
+TEST(GgufVocabularyOf, RunsOfSpacesAreTakenWhole) {
+  const Tokenizer tokenizer = tokenizer_from_json(kRuns, "a test").value();
+  const auto vocabulary = gguf_vocabulary_of(tokenizer, "a test");
+  ASSERT_TRUE(vocabulary.has_value()) << vocabulary.error().text();
+  EXPECT_EQ(vocabulary->tokens[5], "   ");
+  EXPECT_EQ(vocabulary->types[5], 4);
+  EXPECT_FALSE(*vocabulary->add_space_prefix);
+  const Tokenizer again = tokenizer_from_gguf(*vocabulary).value();
+  for (const char* text : {"a b", "a  b", "ab   ab", " a", "  ", "b    "})
+    EXPECT_EQ(again.encode(text), tokenizer.encode(text)) << text;
+}
+
+TEST(GgufVocabularyOf, MergesOfTheUsersTokensMustComeFirst) {
+  tokenizer::Spec spec = tokenizer_from_json(kRuns, "a test").value().spec();
+  spec.merges[3].rank = 0;  // "ab"
+  for (size_t i = 0; i < 3; ++i) ++spec.merges[i].rank;
+  EXPECT_FALSE(vocabulary_of(spec).has_value());
+}
+
 // The last way to make a token comes behind all others: then no score says when it is merged.
 TEST(GgufVocabularyOf, MergesOfATokenThatLieApartAreRefused) {
   tokenizer::Spec spec = stories().spec();

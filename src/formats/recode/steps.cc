@@ -20,7 +20,8 @@ using gguf::BlockKind;
 // How a format holds steps.
 struct Steps {
   IntegerGrid grid;
-  bool minimum = false;  // blocks [d][m]
+  bool minimum = false;     // blocks [d][m]
+  int64_t block_bytes = 0;  // of a target in blocks
 };
 
 bool has_minimum(const Format& format) {
@@ -88,7 +89,7 @@ constexpr PutZero put_zero[] = {nullptr,
 
 // Stores a group's scale and zero; false where that would round one.
 bool put_group(QuantizedTensor& q, const Steps& steps, int64_t n, int64_t g, Group group) {
-  if (is_plane_of_codes(*q.format)) {
+  if (steps.block_bytes == 0) {
     if (store_scale(q.planes[1], n * q.planes[1].shape()[1] + g, group.scale) != group.scale)
       return false;
     if (!steps.grid.zero_points) return true;
@@ -97,9 +98,7 @@ bool put_group(QuantizedTensor& q, const Steps& steps, int64_t n, int64_t g, Gro
                               group.zero);
     return true;
   }
-  Tensor& plane = q.planes[0];
-  const int64_t row = plane.shape()[1];
-  uint8_t* block = plane.as<uint8_t>() + n * row + g * (row / (q.k / 32));
+  uint8_t* block = q.planes[0].as<uint8_t>() + n * q.planes[0].shape()[1] + g * steps.block_bytes;
   if (gguf::put_half(block, group.scale) != group.scale) return false;
   if (!steps.minimum) return true;
   const float minimum = -(group.scale * static_cast<float>(group.zero));
@@ -108,15 +107,16 @@ bool put_group(QuantizedTensor& q, const Steps& steps, int64_t n, int64_t g, Gro
 
 // Adds `shift` to codes; the first that leaves [0, levels), or `count`.
 int64_t shift_codes(uint8_t* codes, int64_t count, int shift, int levels) {
-  int worst = 0;
+  const auto step = static_cast<uint8_t>(shift);  // modulo 256
+  uint8_t low = 255, high = 0;
   for (int64_t i = 0; i < count; ++i) {
-    const int code = codes[i] + shift;
-    worst |= code | (levels - 1 - code);
-    codes[i] = static_cast<uint8_t>(code);
+    low = std::min(low, codes[i]);
+    high = std::max(high, codes[i]);
+    codes[i] = static_cast<uint8_t>(codes[i] + step);
   }
-  if (worst >= 0) return count;
+  if (low + shift >= 0 && high + shift < levels) return count;
   for (int64_t i = 0; i < count; ++i) {
-    const int code = static_cast<uint8_t>(codes[i] - shift) + shift;
+    const int code = static_cast<uint8_t>(codes[i] - step) + shift;
     if (code < 0 || code >= levels) return i;
   }
   return count;
@@ -139,11 +139,26 @@ struct Recoding {
                     fmt::format("whole zero points, as {} has them", to.format->name)};
     (source.minimum ? from.format->elements->codes : from.format->codes_tile)(from, rows,
                                                                               codes.data(), k);
-    for (int64_t n = rows.n0; n < rows.n1; ++n)
-      for (int64_t g = 0; g < target.grid.groups(k); ++g)
+    if (is_block(*to.format)) target.block_bytes = to.planes[0].shape()[1] / (k / 32);
+    const int64_t size = target.grid.group_size(k), part = source.grid.group_size(k);
+    for (int64_t g = 0; g < target.grid.groups(k); ++g) {
+      const int64_t of_source = g * size / part;
+      const bool one = std::min((g + 1) * size, k) <= (of_source + 1) * part;
+      for (int64_t n = rows.n0; n < rows.n1; ++n) {
+        const Group group = groups[static_cast<size_t>(of_source * count + n - rows.n0)];
+        const bool as_it_is =
+            one && zero_for(group) == group.zero && source.grid.bits <= target.grid.bits;
+        if (as_it_is && put_group(to, target, n, g, group)) continue;
         if (auto misfit = put(n, g)) return misfit;
+      }
+    }
     to.format->put_codes(to, rows.n0, rows.n1, codes.data(), k);
     return std::nullopt;
+  }
+
+  // Of the target's group that begins with a group of the source.
+  int zero_for(Group group) const {
+    return target.grid.zero_points && source.grid.zero_points ? group.zero : target.grid.middle();
   }
 
   // Group `g` of the target; the source's groups that it covers must have one scale.
@@ -153,8 +168,7 @@ struct Recoding {
     const int64_t begin = g * size, end = std::min(begin + size, k);
     const auto group_at = [&](int64_t column) { return groups[(column / part) * count + row]; };
     const Group first = group_at(begin);
-    const int zero =
-        target.grid.zero_points && source.grid.zero_points ? first.zero : target.grid.middle();
+    const int zero = zero_for(first);
     const auto misfit = [&](int64_t at, int64_t to_column, std::string got, std::string wanted) {
       return Misfit{n, at, to_column, std::move(got),
                     fmt::format("{} that {} holds", wanted, to.format->name)};

@@ -143,6 +143,12 @@ std::optional<bool> prefixed_spaces(const Spec& spec) {
   return prepends;
 }
 
+std::string with_spaces(std::string token) {
+  for (std::size_t at; (at = token.find(kSpace)) != std::string::npos;)
+    token.replace(at, std::string_view(kSpace).size(), " ");
+  return token;
+}
+
 // Scores that order tokens as the merges that make them.
 Result<std::vector<float>> scores_of(const Spec& spec, const std::vector<std::int32_t>& types,
                                      std::string_view where) {
@@ -159,20 +165,27 @@ Result<std::vector<float>> scores_of(const Spec& spec, const std::vector<std::in
     out[result] = next;
     scored[result] = true;
   }
+  // A reader takes tokens of the user whole before it merges: merges that make them are of no use
+  // to it, and must come before all others, so that the rest finds the same.
+  const auto is_whole = [&](const Merge& merge) {
+    return types[static_cast<std::size_t>(merge.result)] == kUserDefined;
+  };
+  const bool first = std::is_partitioned(merges.begin(), merges.end(), is_whole);
   // a reader merges every two tokens whose joined text is a token
   Spec read;
   read.tokens = spec.tokens;
   TRY(fill_bpe({.scores = out, .types = types, .charsmap = {}}, where, &read));
   using Pair = std::pair<std::int32_t, std::int32_t>;
   std::vector<Pair> wanted, got;
-  for (const Merge& merge : spec.merges) wanted.emplace_back(merge.left, merge.right);
+  for (const Merge& merge : spec.merges)
+    if (!is_whole(merge)) wanted.emplace_back(merge.left, merge.right);
   for (const Merge& merge : read.merges) got.emplace_back(merge.left, merge.right);
   std::sort(wanted.begin(), wanted.end());
   std::sort(got.begin(), got.end());
   float last = 0;
   for (const Merge& merge : merges) {
     const float score = out[static_cast<std::size_t>(merge.result)];
-    if (wanted != got || score > last)
+    if (!first || wanted != got || score > last)
       return no_place(where, fmt::format("{} merges that no scores of tokens give", merges.size()),
                       "merges of all pairs of tokens that are a token together, those of each "
                       "token beside each other");
@@ -195,6 +208,9 @@ Result<GgufVocabulary> sentencepiece_of(const Spec& spec, std::string_view where
   out.pre = "default";
   out.scores = TRY(scores_of(spec, out.types, where));
   out.add_space_prefix = *prefixed;
+  // looked for in the text as it is
+  for (std::size_t id = 0; id < out.tokens.size(); ++id)
+    if (out.types[id] == kUserDefined) out.tokens[id] = with_spaces(out.tokens[id]);
   return out;
 }
 
