@@ -2,7 +2,7 @@
 
 Usage: scripts/peers lm-eval && "$(scripts/peers --python lm-eval)" bench/peers/lm_eval_tasks.py MODEL [--task-data DIR]
            [--tasks arc_easy,...] [--limit N] [--num-fewshot N] [--farthing build/release/farthing] [--batch-size 16]
-           [--kept FOLDER] [--pairs N] [--json]
+           [--kept FOLDER] [--pairs N] [--threads N] [--json]
 
 The harness runs its own task files (prompts, choices, metrics) in f32 on the CPU; only where the rows come from is replaced: by
 those of DIR (data/tasks without it), written back in the columns that its files expect. Nothing is fetched. It generates texts one at a
@@ -31,6 +31,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.pop(0)  # this folder, whose llama_cpp.py is not the package
 
 import lm_eval  # noqa: E402
+import torch  # noqa: E402
 import transformers  # noqa: E402
 import yaml  # noqa: E402
 from lm_eval.models.huggingface import HFLM  # noqa: E402
@@ -211,6 +212,8 @@ def ours(args, name: str, folder: Path) -> dict:
     out = folder / f"farthing-{name}"
     command = [args.farthing, "tasks", args.model, "--tasks", name, "--task-data", args.task_data, "--limit", str(args.limit), "-o",
                str(out), "--json"]
+    if args.threads:
+        command += ["--threads", str(args.threads)]
     if args.num_fewshot:
         command += ["--num-fewshot", str(args.num_fewshot)]
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -288,8 +291,11 @@ def main() -> int:
     parser.add_argument("--farthing", default=str(ROOT / "build/release/farthing"))
     parser.add_argument("--kept", help="a folder for the harness's answers")
     parser.add_argument("--pairs", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=0, help="of both; default: as both choose")
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
+    if args.threads:
+        torch.set_num_threads(args.threads)
     data = Path(args.task_data)
     names = args.tasks.split(",") if args.tasks else [name for name, (_, file, _) in TASKS.items() if (data / file).exists()]
     out = {}

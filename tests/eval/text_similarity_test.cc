@@ -38,6 +38,14 @@ const Golden goldens[] = {
     {"one two three. four five six seven", "four five six. one two three seven", 37.15011599826721,
      100, 66.66666666666666, 57.14285714285714},
     {"a b c d\ne f g", "e f\na c d\ng b", 21.36435031981171, 100, 33.33333333333333, 100},
+    // Shorter than the reference; a word in more common subsequences than there are of it; two
+    // longest ones, which leave different words.
+    {"The capital of France is Paris.",
+     "The capital of France is the large city of Paris, in Europe.", 24.601580968354618,
+     66.66666666666666, 50.000000000000014, 66.66666666666666},
+    {"c a\na b b", "c b a a\na b b c", 38.80684294761701, 76.92307692307693, 54.54545454545454,
+     76.92307692307693},
+    {"c a b a\nb c a b", "a b c\na", 34.57207846419409, 66.66666666666666, 60, 50},
 };
 
 // A dozen roundings of 2^-53 of numbers up to 100, and the logarithms and the exponential of BLEU.

@@ -82,6 +82,44 @@ TEST_F(FreeRunningTest, TheEndIsATokenWhicheverEndedIt) {
   EXPECT_EQ(made.teacher_forced.value, 1);
 }
 
+// Counted here from the texts.
+TEST_F(FreeRunningTest, FiguresOfTextsThatEndAtDifferentPlacesAreSharesOfTheLongerOnes) {
+  const auto model = testing::stories260k(owner_.get(), "int3_g32");
+  const auto stop_tokens = tokenizer_.encode(".");
+  const auto text_of = [&](const Model& writer, std::span<const int32_t> prompt) {
+    const auto made = generate(owner_.get(), writer,
+                               {.prompt = {prompt.begin(), prompt.end()},
+                                .sampling = {.temperature = 0},
+                                .most_tokens = 40,
+                                .stop_tokens = stop_tokens},
+                               [](const auto&) { return true; });
+    std::vector<int32_t> out;
+    for (const SampledToken& token : made->tokens) out.push_back(token.id);
+    if (made->finish == Finish::stop_token) out.push_back(-1);
+    return out;
+  };
+  double fronts = 0, shares = 0;
+  int unequal = 0;
+  for (int64_t w = 0; w < windows_.count(); ++w) {
+    const auto prompt = windows_[w].first(64);
+    const auto ours = text_of(*model, prompt), theirs = text_of(*baseline_, prompt);
+    const size_t longer = std::max(ours.size(), theirs.size());
+    size_t same = 0, front = 0;
+    for (size_t i = 0; i < std::min(ours.size(), theirs.size()); ++i) {
+      same += ours[i] == theirs[i];
+      front += front == i && ours[i] == theirs[i];
+    }
+    fronts += static_cast<double>(front);
+    shares += static_cast<double>(same) / static_cast<double>(longer);
+    unequal += same > 0 && ours.size() != theirs.size();
+  }
+  EXPECT_GT(unequal, 0);
+  const FreeRunning made = measure(*model, {.tokens = 40, .stop_tokens = stop_tokens});
+  // Sums of ten numbers up to 40: a few roundings.
+  EXPECT_NEAR(made.same_tokens.value, fronts / 10, 1e-12);
+  EXPECT_NEAR(made.same_position.value, shares / 10, 1e-12);
+}
+
 TEST_F(FreeRunningTest, ATextThatGoesOnHasNothingOfOneThatEndsAtOnce) {
   const auto model = testing::stories260k(owner_.get(), "int2_g32");
   const auto prompt = windows_[0].first(64);

@@ -94,8 +94,11 @@ TEST_F(GenerateAnswers, APromptWithoutRoomLosesItsBeginning) {
 TEST_F(GenerateAnswers, AModelWithoutRoomForAPromptIsRefused) {
   const std::vector<TaskItem> items{{.prompt = "Once"}};
   const auto sink = [](size_t, TaskResponse) -> Result<> { return {}; };
-  EXPECT_FALSE(
-      generate_answers(owner_.get(), model_, {.until = {"x"}, .most_tokens = 512}, items, sink));
+  const auto refused =
+      generate_answers(owner_.get(), model_, {.until = {"x"}, .most_tokens = 512}, items, sink);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().what, "the model's context is too short for this task");
+  EXPECT_EQ(refused.error().got, "512 positions");
   EXPECT_TRUE(
       generate_answers(owner_.get(), model_, {.until = {"x"}, .most_tokens = 511}, items, sink));
 }

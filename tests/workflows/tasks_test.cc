@@ -150,6 +150,22 @@ TEST_F(Interrupted, OtherOptionsAreRefusedAndTheWorkStays) {
   EXPECT_TRUE(fs::exists(work() / "model-arc_easy-2.json"));
 }
 
+TEST_F(Interrupted, AnotherFormatOrKvCacheIsRefused) {
+  interrupt();
+  options_.resume = true;
+  for (TaskModel* other : {&model_, &baseline_}) {
+    const TaskModel before = *other;
+    other->format = "int3_g32";
+    EXPECT_FALSE(measure());
+    *other = before;
+    other->kv_cache = KvCodec::int8;
+    EXPECT_FALSE(measure());
+    *other = before;
+  }
+  EXPECT_EQ(loads_, 0);
+  EXPECT_TRUE(measure());
+}
+
 TEST_F(MeasureTasks, AFolderOfTheUserIsRefusedBeforeAnyWork) {
   fs::create_directory(folder_ / "out");
   write_all(folder_ / "out/own", "a user's file");
