@@ -184,7 +184,7 @@ TEST_F(DamagedDialect, AWrongFieldIsNamed) {
            Case{gptq, "\"bits\": 4,", "", "field bits", "a field is missing"},
            {gptq, "\"bits\": 4", "\"bits\": 9", "field bits", "a bit width that is not read"},
            {gptq, "\"group_size\": 32", "\"group_size\": 0", "field group_size", "none"},
-           {gptq, "\"group_size\": 32", "\"group_size\": 48", "_proj", "that no format has"},
+           {gptq, "\"group_size\": 32", "\"group_size\": 40", "_proj", "that no format has"},
            {gptq, "\"gptq\",\n  \"lm", "\"exl2\",\n  \"lm", "checkpoint_format", "not read"},
            {gptq, "int32", "int16", "field pack_dtype", "not read"},
            {gptq, "\"sym\": true", "\"sym\": 1", "field sym", "wrong type"},
@@ -234,8 +234,8 @@ TEST_F(DamagedDialect, AWrongFieldIsNamed) {
            {"quark_int4_g32", "\"int4\"", "\"int3\"", "weight", "no format holds"},
            {"quark_int4_g32", "\"group_size\": 32", "\"group_size\": 0", "group_size", "without a"},
            {"quark_mxfp6", "\"layer_quant_config\": {",
-            "\"layer_quant_config\": {\"*mlp.down*\": {\"weight\": null},", "field layer_quant_config",
-            "two patterns"},
+            "\"layer_quant_config\": {\"*mlp.down*\": {\"weight\": null},",
+            "field layer_quant_config", "two patterns"},
            {"auto_round_asym", "\"int\"", "\"fp\"", "field data_type", "not read"},
            {"auto_round_mxfp4", "\"group_size\": 32", "\"group_size\": 16", "_proj", "not read"},
            {"auto_round_mxfp4", "\"act_bits\": 4", "\"act_bits\": 6", "_proj", "not read"},
@@ -361,6 +361,16 @@ TEST_F(DamagedDialect, WithGroupsOfAnotherSize) {
   const Error error = error_with("gptq_int4_g32", "\"group_size\": 32", "\"group_size\": 64");
   EXPECT_EQ(error.what, "the groups of inputs contradict group_size");
   EXPECT_TRUE(contains(error.where, ".g_idx, input 32")) << error.text();
+}
+
+// Groups of 512 are read as runs of smaller ones; inputs in any order have no runs.
+TEST_F(DamagedDialect, WithInputsInAnyOrderInGroupsThatNoFormatHas) {
+  Tensor of_inputs(DType::i32, {1024});
+  for (int i = 0; i < 1024; ++i) of_inputs.as<int32_t>()[i] = i % 2;
+  const Error error = error_with_tensor("gptq_int4_g512", down + ".g_idx", of_inputs);
+  EXPECT_EQ(error.what, "weights of a bit width and group size that no format has");
+  EXPECT_EQ(error.got, "int4_g512_act_order");
+  EXPECT_TRUE(contains(error.wanted, "int4_g128_act_order")) << error.text();
 }
 
 TEST_F(DamagedDialect, WithAGroupThatThereIsNot) {

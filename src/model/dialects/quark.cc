@@ -180,18 +180,19 @@ class QuarkReader : public DialectReader {
                                    int64_t k) const {
     const std::string of_zeros = module + ".weight_zero_point";
     const bool grouped = as.storage != Storage::bytes;
-    const Shape scales = as.format->planes(n, k, DType::f32)[1].shape;
+    const int64_t rows = as.integers.of_tensor ? 1 : n, groups = as.integers.groups(k);
     const Tensor stored = TRY(loose_tensor_of(directory_, module + ".weight_scale",
                                               {DType::f32, DType::bf16, DType::f16},
-                                              grouped ? Shape{scales[1], scales[0]} : scales));
+                                              grouped ? Shape{groups, rows} : Shape{rows, groups}));
     Tensor zeros;
-    if (as.format->grid->zero_points)
-      zeros = TRY(codes(of_zeros, as, n, scales[1], true));
-    else
+    if (as.format->grid->zero_points) {
+      zeros = for_groups_of(*as.format, as.integers, k, TRY(codes(of_zeros, as, n, groups, true)));
+    } else {
       TRY(check_no_zeros(of_zeros));
-    return integer_weight(*as.format, as.format->grid->bits,
-                          TRY(codes(module + ".weight", as, n, k, false)),
-                          grouped ? transposed(stored) : stored, zeros);
+    }
+    return integer_weight(
+        *as.format, as.format->grid->bits, TRY(codes(module + ".weight", as, n, k, false)),
+        for_groups_of(*as.format, as.integers, k, grouped ? transposed(stored) : stored), zeros);
   }
 
   // u8 [n, k] of weights, or of zero points with k groups.
