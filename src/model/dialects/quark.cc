@@ -95,8 +95,28 @@ class QuarkReader : public DialectReader {
     size_t layer;
   };
 
+  // Rotations of inputs at run time, and what multiplies them before, are tensors.
+  Result<> check_no_rotation() const {
+    for (const auto& entry : directory_.entries()) {
+      const std::string part = entry.name.substr(entry.name.rfind('.') + 1);
+      if (part != "input_rotation" && part != "input_prescale" &&
+          !part.starts_with("shared_input_rotation"))
+        continue;
+      return fail({.what = "the weights want inputs that are rotated, which is not computed here",
+                   .where = fmt::format("{}, tensor {}", directory_.path().string(), entry.name),
+                   .got = "such a tensor",
+                   .wanted = "rotations that are part of the weights",
+                   .remedy = "export the model without online rotations, or use the unquantized "
+                             "model with `farthing quantize --rotate`"});
+    }
+    return {};
+  }
+
   Result<> read_section(const JsonObject& section) {
     where_ = section.where();
+    TRY(check_no_rotation());
+    if (section.has("softmax_quant_spec") && !section.is_null("softmax_quant_spec"))
+      return fail(field_error("softmax_quant_spec", "a value", "null"));
     if (section.has("exclude") && !section.is_null("exclude"))
       excluded_ = TRY(section.strings("exclude"));
     const std::string form = TRY(section.string("export.weight_format", "real_quantized"));
