@@ -67,8 +67,21 @@ Result<std::vector<auto_round::Override>> float_overrides(const JsonObject& sect
   return out;
 }
 
+Result<> check_no_rotation(const JsonObject& section) {
+  for (const char* field : {"rotation_config", "spinquant_config", "transform_config"}) {
+    if (!section.has(field) || section.is_null(field)) continue;
+    return fail({.what = "the quantization section asks for what is not computed here",
+                 .where = fmt::format("{}, field {}", section.where(), field),
+                 .got = "a value",
+                 .wanted = "null",
+                 .remedy = "let AutoRound quantize without rotations"});
+  }
+  return {};
+}
+
 Result<std::unique_ptr<DialectReader>> open(const DialectSource& source) {
   const JsonObject& section = source.section;
+  TRY(check_no_rotation(section));
   const std::string type = TRY(section.string("data_type", "int"));
   if (type.starts_with("mx_fp") || type.starts_with("nv_fp"))
     return auto_round::open_floats(source, TRY(float_overrides(section)));

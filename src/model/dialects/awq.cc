@@ -52,8 +52,8 @@ class AwqReader : public DialectReader {
     const std::string module = module_of(spec.name);
     if (directory_.find(module + ".qweight") == nullptr) return std::nullopt;
     StoredAs out;
-    out.scheme.weights = TRY(integer_format({.bits = bits, .group = group_, .zero_points = true},
-                                            fmt::format("{}, module {}", where_, module)));
+    out.scheme.weights =
+        TRY(integer_format(arguments_, fmt::format("{}, module {}", where_, module)));
     const char* const zeros = version_ == Version::gemv_fast ? ".scaled_zeros" : ".qzeros";
     for (const char* part : {".qweight", zeros, ".scales"}) out.tensors.push_back(module + part);
     return out;
@@ -61,8 +61,10 @@ class AwqReader : public DialectReader {
 
   Result<StoredLinear> read(const LinearSpec& spec, const StoredAs& as) const override {
     const std::string module = module_of(spec.name);
-    const int64_t n = spec.n, k = spec.k, groups = as.scheme.weights->grid->groups(k);
-    const int64_t padded = version_ == Version::gemm ? groups : awq_gemv_groups(groups, group_);
+    const int64_t n = spec.n, k = spec.k, groups = arguments_.groups(k);
+    const Format& format = *as.scheme.weights;
+    const int64_t padded =
+        version_ == Version::gemm ? groups : awq_gemv_groups(groups, arguments_.group);
     const char* const order = version_ == Version::gemm   ? "awq"
                               : version_ == Version::gemv ? "compressed_tensors"
                                                           : "awq_gemv_fast";
@@ -75,7 +77,9 @@ class AwqReader : public DialectReader {
     const Tensor zeros =
         TRY(version_ == Version::gemv_fast ? whole_zeros(module, scales, padded)
                                            : packed_zeros(module, n, groups, padded));
-    return StoredLinear{integer_weight(pool_, *as.scheme.weights, codes, std::move(scales), zeros)};
+    return StoredLinear{integer_weight(pool_, format, codes,
+                                       for_groups_of(format, arguments_, k, std::move(scales)),
+                                       for_groups_of(format, arguments_, k, zeros))};
   }
 
  private:
@@ -102,7 +106,7 @@ class AwqReader : public DialectReader {
                    .wanted = "-1 or a number above 0",
                    .remedy = "correct the field, or fetch the file again"});
     }
-    group_ = group == -1 ? 0 : group;
+    arguments_.group = group == -1 ? 0 : group;
     std::string version = TRY(section.string("version", "gemm"));
     for (char& letter : version)
       if (letter >= 'A' && letter <= 'Z') letter = static_cast<char>(letter - 'A' + 'a');
@@ -158,7 +162,7 @@ class AwqReader : public DialectReader {
 
   const HuggingFaceDirectory& directory_;
   std::string where_;
-  int64_t group_ = 0;  // 0: the row
+  IntegerArguments arguments_{.bits = bits, .zero_points = true};
   Version version_ = Version::gemm;
 };
 

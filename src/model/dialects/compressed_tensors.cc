@@ -31,6 +31,7 @@ namespace {
 
 using compressed_tensors::Arguments;
 using compressed_tensors::Group;
+using compressed_tensors::integers_of;
 using compressed_tensors::Storage;
 
 constexpr auto float_types = {DType::bf16, DType::f16, DType::f32};
@@ -71,9 +72,11 @@ class CompressedTensorsReader : public DialectReader {
                              ".input_scale", ".input_zero_point", ".input_global_scale"})
       if (directory_.find(module + part) != nullptr) out.tensors.push_back(module + part);
     if (out.tensors.empty()) out.tensors.push_back(spec.name);
-    if (out.scheme.weights->grid &&
-        TRY(is_act_order(directory_, module + ".weight_g_idx", spec.k, *out.scheme.weights->grid)))
-      out.scheme.weights = TRY(compressed_tensors::act_order_format(*group->weights));
+    if (!out.scheme.weights->grid) return out;
+    IntegerArguments integers = integers_of(*group->weights);
+    integers.act_order = TRY(is_act_order(directory_, module + ".weight_g_idx", spec.k, integers));
+    if (integers.act_order)
+      out.scheme.weights = TRY(integer_format(integers, group->weights->where));
     return out;
   }
 
@@ -129,10 +132,11 @@ class CompressedTensorsReader : public DialectReader {
   }
 
   // A scale for each group of each row, or one for all.
-  Result<Tensor> scales(const std::string& module, const Format& format, int64_t n,
-                        int64_t k) const {
-    return loose_tensor_of(directory_, module + ".weight_scale", float_types,
-                           format.planes(n, k, DType::f32)[1].shape);
+  Result<Tensor> scales(const std::string& module, const IntegerArguments& integers,
+                        const Format& format, int64_t n, int64_t k) const {
+    return for_groups_of(format, integers, k,
+                         TRY(loose_tensor_of(directory_, module + ".weight_scale", float_types,
+                                             {integers.of_tensor ? 1 : n, integers.groups(k)})));
   }
 
   // The packing by the number of words: where both have as many, the newer.
@@ -167,7 +171,8 @@ class CompressedTensorsReader : public DialectReader {
   Result<QuantizedTensor> packed_weight(const LinearSpec& spec, const std::string& module,
                                         const Arguments& arguments, const Format& format) const {
     const int bits = static_cast<int>(arguments.bits);
-    const int64_t n = spec.n, k = spec.k, groups = format.grid->groups(k);
+    const IntegerArguments integers = integers_of(arguments);
+    const int64_t n = spec.n, k = spec.k, groups = integers.groups(k);
     TRY(check_shape(module + ".weight_shape", n, k));
     const std::string name = module + ".weight_packed", of_zeros = module + ".weight_zero_point";
     const std::string packing = packing_of(name, 1, "compressed_tensors", k, bits);
@@ -179,7 +184,8 @@ class CompressedTensorsReader : public DialectReader {
     } else if (format.grid->zero_points) {
       zeros = middle_zeros(n, groups, bits);
     }
-    Tensor of_groups = TRY(scales(module, format, n, k));
+    if (zeros) zeros = for_groups_of(format, integers, k, std::move(zeros));
+    Tensor of_groups = TRY(scales(module, integers, format, n, k));
     if (format.grid->bits == bits && packing == "compressed_tensors") {
       // The plane itself, but for what pads its rows.
       const Shape words = TRY(packed_shape(*find_packing(packing), n, k, bits));
@@ -194,16 +200,18 @@ class CompressedTensorsReader : public DialectReader {
   Result<QuantizedTensor> byte_weight(const LinearSpec& spec, const std::string& module,
                                       const Arguments& arguments, const Format& format) const {
     const int bits = static_cast<int>(arguments.bits);
-    const int64_t n = spec.n, k = spec.k, groups = format.grid->groups(k);
+    const IntegerArguments integers = integers_of(arguments);
+    const int64_t n = spec.n, k = spec.k, groups = integers.groups(k);
     Tensor zeros;
     if (!arguments.symmetric) {
       zeros = TRY(byte_codes(directory_, module + ".weight_zero_point", true, {n, groups}, bits));
     } else if (format.grid->zero_points) {
       zeros = middle_zeros(n, groups, bits);
     }
+    if (zeros) zeros = for_groups_of(format, integers, k, std::move(zeros));
     return integer_weight(format, bits,
                           TRY(byte_codes(directory_, module + ".weight", true, {n, k}, bits)),
-                          TRY(scales(module, format, n, k)), zeros);
+                          TRY(scales(module, integers, format, n, k)), zeros);
   }
 
   Result<StaticInput> input(const std::string& module, Activations activations) const {

@@ -99,8 +99,7 @@ class GptqReader : public DialectReader {
     out.scheme.weights = TRY(integer_format(integers, where));
     for (const char* part : {".qweight", ".qzeros", ".scales", ".g_idx"})
       out.tensors.push_back(module + part);
-    integers.act_order =
-        TRY(is_act_order(directory_, module + ".g_idx", spec.k, *out.scheme.weights->grid));
+    integers.act_order = TRY(is_act_order(directory_, module + ".g_idx", spec.k, integers));
     if (integers.act_order) out.scheme.weights = TRY(integer_format(integers, where));
     return out;
   }
@@ -110,7 +109,8 @@ class GptqReader : public DialectReader {
     const Arguments arguments = TRY(arguments_of(module));
     const int bits = static_cast<int>(arguments.bits);
     const Format& runs = format_in_runs(*as.scheme.weights);
-    const int64_t n = spec.n, k = spec.k, groups = runs.grid->groups(k);
+    const IntegerArguments integers = arguments.integers();
+    const int64_t n = spec.n, k = spec.k, groups = integers.groups(k);
     const Tensor scales = TRY(tensor_of(directory_, module + ".scales",
                                         {DType::f16, DType::bf16, DType::f32}, {groups, n}));
     const bool has_zeros = directory_.find(module + ".qzeros") != nullptr || !arguments.symmetric;
@@ -119,8 +119,10 @@ class GptqReader : public DialectReader {
       zeros = TRY(codes_of(directory_, module + ".qzeros", version_->zeros, n, groups, bits));
     if (arguments.symmetric && has_zeros) TRY(check_middle(module, zeros, bits));
     if (arguments.symmetric && runs.grid->zero_points) zeros = middle_zeros(n, groups, bits);
+    if (zeros) zeros = for_groups_of(runs, integers, k, std::move(zeros));
     QuantizedTensor weight =
-        TRY(codes_under(module + ".qweight", runs, bits, n, k, transposed(scales), zeros));
+        TRY(codes_under(module + ".qweight", runs, bits, n, k,
+                        for_groups_of(runs, integers, k, transposed(scales)), zeros));
     return StoredLinear{TRY(
         with_input_groups(directory_, module + ".g_idx", *as.scheme.weights, std::move(weight)))};
   }

@@ -18,6 +18,7 @@ namespace farthing {
 namespace {
 
 constexpr int most_bits = 8;
+constexpr int64_t least_group = 16, most_group = 256;
 constexpr std::string_view act_order = "_act_order";
 
 std::string format_name(const IntegerArguments& a, int bits) {
@@ -48,8 +49,14 @@ QuantizedTensor empty_codes(const Format& format, int64_t n, int64_t k) {
 }  // namespace
 
 Result<const Format*> integer_format(const IntegerArguments& arguments, std::string where) {
-  for (int bits = arguments.bits; bits >= 2 && bits <= most_bits; ++bits)
+  for (int bits = arguments.bits; bits >= 2 && bits <= most_bits; ++bits) {
     if (const Format* format = find_format(format_name(arguments, bits))) return format;
+    if (arguments.act_order || arguments.group == 0) continue;
+    IntegerArguments part = arguments;
+    for (part.group = most_group; part.group >= least_group; part.group /= 2)
+      if (arguments.group % part.group == 0)
+        if (const Format* format = find_format(format_name(part, bits))) return format;
+  }
   std::string known;
   for (const Format& format : all_formats())
     if (arguments.act_order ? has_input_groups(format)
@@ -117,7 +124,7 @@ Tensor first_bytes(const Tensor& matrix, int64_t bytes) {
 }
 
 Result<bool> is_act_order(const HuggingFaceDirectory& directory, const std::string& name, int64_t k,
-                          const IntegerGrid& grid) {
+                          const IntegerArguments& arguments) {
   if (directory.find(name) == nullptr) return false;
   const Tensor tensor = TRY(tensor_of(directory, name, {DType::i32}, {k}));
   if (rehearsing()) return false;
@@ -125,16 +132,16 @@ Result<bool> is_act_order(const HuggingFaceDirectory& directory, const std::stri
   if (std::ranges::all_of(groups, [](int32_t g) { return g == -1; })) return false;
   const bool ascending = std::ranges::is_sorted(groups);
   for (int64_t i = 0; i < k; ++i) {
-    const int64_t g = groups[static_cast<size_t>(i)], wanted = i / grid.group_size(k);
-    if (ascending ? g == wanted : g >= 0 && g < grid.groups(k)) continue;
+    const int64_t g = groups[static_cast<size_t>(i)], wanted = i / arguments.group_size(k);
+    if (ascending ? g == wanted : g >= 0 && g < arguments.groups(k)) continue;
     return fail(
         {.what = "the groups of inputs contradict group_size",
          .where = fmt::format("{}, tensor {}, input {}", directory.path().string(), name, i),
          .got = fmt::format("group {}", g),
-         .wanted =
-             ascending
-                 ? fmt::format("group {}, of {} inputs each", wanted, grid.group_size(k))
-                 : fmt::format("0..{}, of {} inputs each", grid.groups(k) - 1, grid.group_size(k)),
+         .wanted = ascending
+                       ? fmt::format("group {}, of {} inputs each", wanted, arguments.group_size(k))
+                       : fmt::format("0..{}, of {} inputs each", arguments.groups(k) - 1,
+                                     arguments.group_size(k)),
          .remedy = "correct group_size, or fetch the files again"});
   }
   return !ascending;
@@ -147,6 +154,20 @@ const Format& format_in_runs(const Format& format) {
       find_format(name.replace(name.size() - act_order.size(), act_order.size(), "_asym"));
   CHECK(runs != nullptr);
   return *runs;
+}
+
+Tensor for_groups_of(const Format& format, const IntegerArguments& arguments, int64_t k,
+                     Tensor of_groups) {
+  const int64_t n = of_groups.shape()[0], from = arguments.groups(k), to = format.grid->groups(k);
+  if (from == to) return of_groups;
+  const int64_t parts = arguments.group / format.grid->group, size = dtype_bytes(of_groups.dtype());
+  Tensor out(of_groups.dtype(), {n, to});
+  if (rehearsing()) return out;
+  for (int64_t i = 0; i < n; ++i)
+    for (int64_t g = 0; g < to; ++g)
+      std::memcpy(out.data() + (i * to + g) * size,
+                  of_groups.data() + (i * from + g / parts) * size, static_cast<size_t>(size));
+  return out;
 }
 
 Tensor middle_zeros(int64_t n, int64_t groups, int bits) {

@@ -19,10 +19,13 @@ struct IntegerArguments {
   bool of_tensor = false;    // one scale for all
   bool zero_points = false;  // false: zero is 2^(bits-1)
   bool act_order = false;    // groups are no runs of inputs; zeros are stored then
+  int64_t group_size(int64_t k) const { return group == 0 ? k : group; }
+  int64_t groups(int64_t k) const { return group == 0 ? 1 : (k + group - 1) / group; }
 };
 
-// The format that holds such weights: of as many bits or, where there is none, of more. `where`:
-// what states them, for the error where no format does.
+// The format that holds such weights: of as many bits or, where there is none, of more; of such
+// groups or, where there is none, of the largest of which they are made (in runs). `where`: what
+// states them, for the error where no format does.
 Result<const Format*> integer_format(const IntegerArguments& arguments, std::string where);
 
 // The codes of an [n, k] weight in the order of a packing, as a file stores them.
@@ -51,11 +54,16 @@ Result<Tensor> byte_codes(const HuggingFaceDirectory& directory, const std::stri
 // Without the tensor, or where it says -1 (of inputs in no order), they are runs. Fails where they
 // contradict the groups' size.
 Result<bool> is_act_order(const HuggingFaceDirectory& directory, const std::string& name, int64_t k,
-                          const IntegerGrid& grid);
+                          const IntegerArguments& arguments);
 
 // The format of the same codes, scales and zeros whose groups are runs of inputs: itself where they
 // are.
 const Format& format_in_runs(const Format& format);
+
+// Scales or zeros [n, groups], as they are stored, for the groups of the format: a group that is
+// made of several gives each of them its own.
+Tensor for_groups_of(const Format& format, const IntegerArguments& arguments, int64_t k,
+                     Tensor of_groups);
 
 // The zeros of symmetric codes, u8 [n, groups].
 Tensor middle_zeros(int64_t n, int64_t groups, int bits);

@@ -47,21 +47,23 @@ class MarlinReader : public DialectReader {
     const std::string module = module_of(spec.name);
     if (directory_.find(module + ".B") == nullptr) return std::nullopt;
     StoredAs out;
-    out.scheme.weights = TRY(integer_format({.bits = bits, .group = group_},
-                                            fmt::format("{}, module {}", where_, module)));
+    out.scheme.weights =
+        TRY(integer_format(arguments_, fmt::format("{}, module {}", where_, module)));
     for (const char* part : {".B", ".s", ".workspace"}) out.tensors.push_back(module + part);
     return out;
   }
 
   Result<StoredLinear> read(const LinearSpec& spec, const StoredAs& as) const override {
     const std::string module = module_of(spec.name);
-    const int64_t n = spec.n, k = spec.k, groups = as.scheme.weights->grid->groups(k);
+    const int64_t n = spec.n, k = spec.k, groups = arguments_.groups(k);
     const StoredCodes codes = TRY(stored_codes(directory_, module + ".B", "marlin", n, k, bits));
     const Tensor scales = TRY(
         tensor_of(directory_, module + ".s", {DType::f16, DType::bf16, DType::f32}, {groups, n}));
-    return StoredLinear{integer_weight(
-        pool_, *as.scheme.weights, codes,
-        scales.dtype() == DType::f32 ? scales_of<float>(scales) : scales_of<uint16_t>(scales))};
+    const Format& format = *as.scheme.weights;
+    Tensor of_groups =
+        scales.dtype() == DType::f32 ? scales_of<float>(scales) : scales_of<uint16_t>(scales);
+    return StoredLinear{integer_weight(pool_, format, codes,
+                                       for_groups_of(format, arguments_, k, std::move(of_groups)))};
   }
 
  private:
@@ -80,13 +82,13 @@ class MarlinReader : public DialectReader {
     const int64_t size = TRY(section.integer("group_size"));
     if (size != -1 && size < 1)
       return fail(not_read("group_size", std::to_string(size), "-1 or a number above 0"));
-    group_ = size == -1 ? 0 : size;
+    arguments_.group = size == -1 ? 0 : size;
     return {};
   }
 
   const HuggingFaceDirectory& directory_;
   std::string where_;
-  int64_t group_ = 0;  // 0: the row
+  IntegerArguments arguments_{.bits = bits};
 };
 
 }  // namespace

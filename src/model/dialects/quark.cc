@@ -95,8 +95,28 @@ class QuarkReader : public DialectReader {
     size_t layer;
   };
 
+  // Rotations of inputs at run time, and what multiplies them before, are tensors.
+  Result<> check_no_rotation() const {
+    for (const auto& entry : directory_.entries()) {
+      const std::string part = entry.name.substr(entry.name.rfind('.') + 1);
+      if (part != "input_rotation" && part != "input_prescale" &&
+          !part.starts_with("shared_input_rotation"))
+        continue;
+      return fail({.what = "the weights want inputs that are rotated, which is not computed here",
+                   .where = fmt::format("{}, tensor {}", directory_.path().string(), entry.name),
+                   .got = "such a tensor",
+                   .wanted = "rotations that are part of the weights",
+                   .remedy = "export the model without online rotations, or use the unquantized "
+                             "model with `farthing quantize --rotate`"});
+    }
+    return {};
+  }
+
   Result<> read_section(const JsonObject& section) {
     where_ = section.where();
+    TRY(check_no_rotation());
+    if (section.has("softmax_quant_spec") && !section.is_null("softmax_quant_spec"))
+      return fail(field_error("softmax_quant_spec", "a value", "null"));
     if (section.has("exclude") && !section.is_null("exclude"))
       excluded_ = TRY(section.strings("exclude"));
     const std::string form = TRY(section.string("export.weight_format", "real_quantized"));
@@ -180,18 +200,19 @@ class QuarkReader : public DialectReader {
                                    int64_t k) const {
     const std::string of_zeros = module + ".weight_zero_point";
     const bool grouped = as.storage != Storage::bytes;
-    const Shape scales = as.format->planes(n, k, DType::f32)[1].shape;
+    const int64_t rows = as.integers.of_tensor ? 1 : n, groups = as.integers.groups(k);
     const Tensor stored = TRY(loose_tensor_of(directory_, module + ".weight_scale",
                                               {DType::f32, DType::bf16, DType::f16},
-                                              grouped ? Shape{scales[1], scales[0]} : scales));
+                                              grouped ? Shape{groups, rows} : Shape{rows, groups}));
     Tensor zeros;
-    if (as.format->grid->zero_points)
-      zeros = TRY(codes(of_zeros, as, n, scales[1], true));
-    else
+    if (as.format->grid->zero_points) {
+      zeros = for_groups_of(*as.format, as.integers, k, TRY(codes(of_zeros, as, n, groups, true)));
+    } else {
       TRY(check_no_zeros(of_zeros));
-    return integer_weight(*as.format, as.format->grid->bits,
-                          TRY(codes(module + ".weight", as, n, k, false)),
-                          grouped ? transposed(stored) : stored, zeros);
+    }
+    return integer_weight(
+        *as.format, as.format->grid->bits, TRY(codes(module + ".weight", as, n, k, false)),
+        for_groups_of(*as.format, as.integers, k, grouped ? transposed(stored) : stored), zeros);
   }
 
   // u8 [n, k] of weights, or of zero points with k groups.

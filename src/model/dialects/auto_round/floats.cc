@@ -66,14 +66,6 @@ class FloatReader : public DialectReader {
         overrides_(std::move(overrides)) {}
 
   Result<> read_section(const JsonObject& section) {
-    for (const char* field : {"rotation_config", "transform_config"}) {
-      if (!section.has(field) || section.is_null(field)) continue;
-      return fail({.what = "the quantization section asks for what is not computed here",
-                   .where = fmt::format("{}, field {}", where_, field),
-                   .got = "a value",
-                   .wanted = "null",
-                   .remedy = "let AutoRound quantize without rotations"});
-    }
     base_ = TRY(read_arguments(section, {}));
     return {};
   }

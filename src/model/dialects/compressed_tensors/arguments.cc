@@ -107,7 +107,7 @@ Result<Activations> activations_of(const Group& group) {
       "groups of 128 or 32, 4 bits float in groups of 32, or NVFP4's"));
 }
 
-std::optional<IntegerArguments> integers_of(const Arguments& a) {
+std::optional<IntegerArguments> possible_integers(const Arguments& a) {
   IntegerArguments out{.bits = static_cast<int>(a.bits), .zero_points = !a.symmetric};
   if (a.strategy == "group") {
     out.group = a.group_size;
@@ -197,7 +197,7 @@ Result<Scheme> scheme_of(const Group& group, Storage storage) {
   switch (storage) {
     case Storage::packed:
     case Storage::integers:
-      if (const auto integers = integers_of(a))
+      if (const auto integers = possible_integers(a))
         out.weights = TRY(integer_format(*integers, a.where));
       break;
     case Storage::scaled_floats:
@@ -220,11 +220,10 @@ Result<Scheme> scheme_of(const Group& group, Storage storage) {
                                 : "a scale for the tensor, each channel, or groups"));
 }
 
-Result<const Format*> act_order_format(const Arguments& weights) {
-  auto integers = integers_of(weights);
-  CHECK(integers.has_value());  // what scheme_of found a grid for
-  integers->act_order = true;
-  return integer_format(*integers, weights.where);
+IntegerArguments integers_of(const Arguments& weights) {
+  const auto integers = possible_integers(weights);
+  CHECK(integers.has_value());
+  return *integers;
 }
 
 }  // namespace farthing::compressed_tensors

@@ -8,6 +8,7 @@
 
 #include "formats/format.h"
 #include "io/json.h"
+#include "model/dialects/integer_weights.h"
 #include "model/dialects/module_patterns.h"
 
 namespace farthing::compressed_tensors {
@@ -45,7 +46,7 @@ Result<std::optional<Storage>> storage_of(const Group& group);
 // The scheme, which the storage fits. Fails where no registered one is the same function.
 Result<Scheme> scheme_of(const Group& group, Storage storage);
 
-// The format of integers in groups that are no runs of inputs.
-Result<const Format*> act_order_format(const Arguments& weights);
+// Of weights whose scheme has a format of integers.
+IntegerArguments integers_of(const Arguments& weights);
 
 }  // namespace farthing::compressed_tensors

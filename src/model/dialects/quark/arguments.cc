@@ -5,8 +5,6 @@
 
 #include <tuple>
 
-#include "model/dialects/integer_weights.h"
-
 namespace farthing::quark {
 namespace {
 
@@ -153,7 +151,7 @@ Result<Weights> weights_of(const Layer& layer) {
                      a.qscheme != "per_group" ? Storage::bytes
                      : integers->bits == 8    ? Storage::bytes_of_groups
                                               : Storage::words_of_groups,
-                     !a.dtype.starts_with("uint")};
+                     !a.dtype.starts_with("uint"), *integers};
     }
   }
   return fail(not_read(all, "weights that no format holds",

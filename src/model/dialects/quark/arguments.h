@@ -8,6 +8,7 @@
 
 #include "formats/format.h"
 #include "io/json.h"
+#include "model/dialects/integer_weights.h"
 
 namespace farthing::quark {
 
@@ -47,7 +48,9 @@ enum class Storage {
 struct Weights {
   const Format* format;
   Storage storage;
-  bool is_signed = true;  // of integers
+  // Of integers.
+  bool is_signed = true;
+  IntegerArguments integers = {};
 };
 // Fails where no format holds such weights.
 Result<Weights> weights_of(const Layer& layer);

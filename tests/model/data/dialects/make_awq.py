@@ -41,15 +41,16 @@ def quantized(weight: torch.Tensor, group: int) -> tuple[torch.Tensor, torch.Ten
     return codes.reshape(weight.shape), scales, zeros
 
 
-def fixture(name: str, group: int, version: str, older_names: bool = False) -> None:
+def fixture(name: str, group: int, version: str, older_names: bool = False, read_as: int = 0) -> None:
+    """`read_as`: the groups of the format that holds it, where they are smaller."""
     section = {"quant_method": "awq", "zero_point": True, "version": version, "modules_to_not_convert": None}
     section |= {"w_bit": 4, "q_group_size": group} if older_names else {"bits": 4, "group_size": group}
     tensors, expected = {}, {}
     for linear, weight in tiny_llama.weights().items():
-        size = weight.shape[1] if group == -1 else group
+        size = weight.shape[1] if group == -1 else min(group, weight.shape[1])
         codes, scales, zeros = quantized(weight, size)
         values = (codes.reshape(weight.shape[0], -1, size) - zeros[..., None]) * scales.float()[..., None]
-        expected[linear] = (f"int4_{'row' if group == -1 else f'g{group}'}_asym@f32", values.reshape(weight.shape))
+        expected[linear] = (f"int4_{'row' if group == -1 else f'g{read_as or group}'}_asym@f32", values.reshape(weight.shape))
         if version.lower() == "gemm":
             parts = {"qweight": words(codes.T, ORDER), "qzeros": words(zeros.T, ORDER), "scales": scales.T}
         else:
@@ -73,6 +74,8 @@ def main() -> None:
     fixture("awq_gemm_g32", 32, "gemm")
     fixture("awq_gemm_row", -1, "GEMM", older_names=True)
     fixture("awq_gemv_g32", 32, "gemv")
+    tiny_llama.resize(32, 192)
+    fixture("awq_gemm_g96", 96, "gemm", read_as=32)
     tiny_llama.resize(64, 128)
     fixture("awq_gemv_fast_g64", 64, "gemv_fast")
 

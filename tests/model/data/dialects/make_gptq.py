@@ -15,7 +15,7 @@ import tiny_llama
 def quantized(weight: torch.Tensor, bits: int, group: int, symmetric: bool) -> tuple[torch.Tensor, torch.Tensor]:
     """scales f16-exact [n, groups] and whole zeros [n, groups]."""
     n, k = weight.shape
-    groups = weight.reshape(n, -1, k if group == -1 else group)
+    groups = weight.reshape(n, -1, k if group == -1 else min(group, k))
     low, high = groups.amin(-1).clamp(max=0), groups.amax(-1).clamp(min=0)
     if symmetric:
         amax = torch.maximum(-low, high)
@@ -102,6 +102,8 @@ def main() -> None:
             {"+:.*\\.down_proj": {"bits": 8, "group_size": 32, "sym": True}, "-:.*\\.v_proj": {}},
             lambda linear: (8, 32, True, "int8_g32") if linear.endswith("down_proj")
             else "plain" if linear.endswith("v_proj") else None)
+    tiny_llama.resize(16, 1024)
+    fixture("gptq_int4_g512", 4, 512, True, FORMAT.GPTQ, "int4_g256")
 
 
 if __name__ == "__main__":
