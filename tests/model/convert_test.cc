@@ -95,6 +95,7 @@ TEST_F(Convert, GivesTheSameValuesOrSaysWhyNot) {
       {"auto_round_gptq", with_quark},
       {"auto_round_gptq_asym", with_quark},
       {"awq_gemm_g32", four_bits},
+      {"awq_gemm_g96", four_bits},
       {"awq_gemm_row", "auto-round awq awq-gemv compressed-tensors gptq gptq_p gptq_v2"},
       {"awq_gemv_fast_g64", four_bits},
       {"awq_gemv_g32", four_bits},
@@ -136,6 +137,8 @@ TEST_F(Convert, GivesTheSameValuesOrSaysWhyNot) {
       {"gptq_int4_g32_act_order", ordered},
       {"gptq_int4_g32_asym_v1", four_bits},
       {"gptq_int4_row_asym_v2", "auto-round awq awq-gemv compressed-tensors gptq gptq_p gptq_v2"},
+      // 16 inputs: no whole 32 of GPTQ's planes.
+      {"gptq_int4_g512", "auto-round awq awq-gemv compressed-tensors gptq gptq_v2 quark"},
       {"gptq_int5_g32_planar", "compressed-tensors gptq_p"},
       {"gptq_int8_g32_asym_act_order_v2", ordered},
       {"gptq_marlin",

@@ -161,6 +161,7 @@ const std::map<std::string, std::string> refused_dialects = {
     {"gptq_int3_g32_asym_act_order", "int3_g32_act_order, 160 inputs"},
     {"gptq_int4_g32_act_order", "int4_g32_act_order, 160 inputs"},
     {"gptq_int8_g32_asym_act_order_v2", "int8_g32_act_order, 160 inputs"},
+    {"gptq_int4_g512", "int4_g256, 16 inputs"},
     {"quark_fp8_static", "fp8_e4m3_tensor@fp8_e4m3_static, with scales of its input"},
     {"quark_fp8_token", "fp8_e4m3_row@fp8_e4m3_token, 32 inputs"},
     {"quark_int4_g32", "135 steps of the scale"},
