@@ -13,7 +13,7 @@ BUILD = pathlib.Path(os.environ.get("FARTHING_BUILD_DIR", SOURCE / "build/releas
 def compared(*arguments: str) -> dict:
     python = subprocess.check_output([SOURCE / "scripts/peers", "--python", "lm-eval"], text=True).strip()
     done = subprocess.run([python, SOURCE / "bench/peers/lm_eval_tasks.py", SOURCE / "models/stories260k", "--farthing", BUILD / "farthing",
-                           "--json", *arguments], check=True, capture_output=True, text=True)
+                           "--threads", "1", "--json", *arguments], check=True, capture_output=True, text=True)
     return json.loads(done.stdout[done.stdout.index("{\n"):])
 
 
