@@ -161,11 +161,12 @@ Command convert_command() {
            "the dialect cannot hold exactly is refused,\n"
            "with the `quantize` command that would bring the model into it. Norms, biases and "
            "plain tensors go along as they are.",
-       .example = "  farthing quantize models/stories260k -o /tmp/stories-int4 --format int4_g32 "
-                  "--method gptq\n"
-                  "  farthing convert /tmp/stories-int4 /tmp/stories-ct --to compressed-tensors "
-                  "--verify\n"
-                  "  farthing convert /tmp/stories-int4 /tmp/stories-q4_0.gguf --to gguf"},
+       .example =
+           "  farthing convert /tmp/stories-int4 /tmp/stories-ct --to compressed-tensors --verify\n"
+           "  farthing convert /tmp/stories-int4 /tmp/stories-q4_0.gguf --to gguf\n"
+           "where /tmp/stories-int4 comes from\n"
+           "  farthing quantize models/stories260k -o /tmp/stories-int4 --format int4_g32 "
+           "--method gptq"},
       declare, run, check);
 }
 

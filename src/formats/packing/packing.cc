@@ -49,7 +49,7 @@ Result<> check_codes(const CodePacking& packing, const Tensor& codes, int bits) 
        .where = where(packing, codes.shape()[0], k, bits),
        .got = fmt::format("{} at row {}, column {}", *bad, (bad - begin) / k, (bad - begin) % k),
        .wanted = fmt::format("{}..{}", packing.least_code, highest),
-       .remedy = too_small ? "take gptq_v2, which stores every zero point as it is"
+       .remedy = too_small ? "take gptq_v2 (gptq_v2_zeros): it stores every zero point as it is"
                            : "pass unsigned codes: a signed code plus 2^(bits-1)"});
 }
 
