@@ -92,7 +92,7 @@ class Converter {
         written_.push_back({module_of(spec.name), scheme, embedding});
         return {};
       }
-      auto wanted = target_scheme(scheme, embedding);
+      auto wanted = target_scheme(scheme, embedding, spec.k);
       if (!wanted) {
         wanted.error().where = fmt::format("{}, tensor {}", from_.path().string(), spec.name);
         return fail(std::move(wanted.error()));
@@ -103,14 +103,33 @@ class Converter {
         declare(part.name, part.tensor, part.counted);
       return {};
     }));
+    add_tied_head();
     return from_.each_plain_tensor([&](const std::string& name, const Tensor& tensor) -> Result<> {
-      declare(name, tensor, false);
+      const NamedTensor part = writer_->plain(name, tensor);
+      declare(part.name, part.tensor, false);
       return {};
     });
   }
 
-  Result<Scheme> target_scheme(const Scheme& scheme, bool embedding) const {
+  // Readers have a linear for the head of a tied model too, and would take it for a quantized one.
+  void add_tied_head() {
+    const auto& embedding = from_.config().plan.embedding.name;
+    if (!from_.config().tied_embeddings()) return;
+    const bool neox = embedding.starts_with("gpt_neox.");
+    written_.push_back({neox ? "embed_out" : "lm_head", {find_format("f32"), Activations::f32}});
+  }
+
+  Result<Scheme> target_scheme(const Scheme& scheme, bool embedding, int64_t k) const {
     const Scheme out = TRY(writer_->scheme_for(scheme));
+    const ScaleBlock& block = out.weights->scale_block;
+    if (!target_.short_groups && block.rows == 1 && block.columns > 0 && !block.flat &&
+        k % block.columns != 0) {
+      return fail({.what = fmt::format("{} has no shorter group at a row's end", target_.name),
+                   .got = fmt::format("{} of {} inputs", out.weights->name, k),
+                   .wanted = fmt::format("a multiple of {} inputs", block.columns),
+                   .remedy = "quantize with groups that fill the row, or keep such linears plain "
+                             "by a rule"});
+    }
     if (embedding && !target_.embeddings) {
       return fail({.what = fmt::format("{} has no quantized embeddings", target_.name),
                    .got = scheme.name(),
@@ -176,7 +195,7 @@ class Converter {
       return {};
     }));
     TRY(from_.each_plain_tensor([&](const std::string& name, const Tensor& tensor) {
-      return file.write(name, tensor.span());
+      return file.write(writer_->plain(name, tensor).name, tensor.span());
     }));
     return file.commit();
   }
