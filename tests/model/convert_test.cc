@@ -49,7 +49,7 @@ class Convert : public ::testing::Test {
     QuantizeOptions options;
     options.scheme = parse_scheme(scheme).value();
     options.method = find_algorithm("rtn");
-    options.rules = {{.layers = "*.mlp.*", .keep = true}};
+    options.rules = rules_;
     if (!rotation.empty()) options.rotation = parse_rotation(rotation).value();
     if (!tables.empty()) options.tables = parse_scheme(tables).value();
     const auto checkpoint = Checkpoint::open(FARTHING_SOURCE_DIR "/models/stories260k").value();
@@ -67,9 +67,15 @@ class Convert : public ::testing::Test {
     return text.find(part) != std::string::npos;
   }
 
+  JsonObject config() const {
+    const std::string text = read_text_file(out() / "config.json").value();
+    return JsonObject::parse(text, "config.json").value();
+  }
+
   ScratchFolder folder_;
   ContextOwner owner_{2, Isa::portable};
   NoProgress progress_;
+  std::vector<QuantizeRule> rules_ = {{.layers = "*.mlp.*", .keep = true}};
 };
 
 std::vector<std::string> targets() {
@@ -128,7 +134,7 @@ TEST_F(Convert, GivesTheSameValuesOrSaysWhyNot) {
       {"fp8_block", "compressed-tensors fp8"},
       {"fp8_block_ue8m0", "compressed-tensors fp8"},
       {"fp8_static", "compressed-tensors fp8 modelopt quark"},
-      {"gptq_dynamic", with_quark},
+      {"gptq_dynamic", "compressed-tensors gptq gptq_p gptq_v2 quark"},
       {"gptq_int2_g16_v2", integers},
       {"gptq_int2_g32_act_order_v2", ordered},
       {"gptq_int3_g32_asym_act_order", ordered},
@@ -138,11 +144,10 @@ TEST_F(Convert, GivesTheSameValuesOrSaysWhyNot) {
       {"gptq_int4_g32_asym_v1", four_bits},
       {"gptq_int4_row_asym_v2", "auto-round awq awq-gemv compressed-tensors gptq gptq_p gptq_v2"},
       // 16 inputs: no whole 32 of GPTQ's planes.
-      {"gptq_int4_g512", "auto-round awq awq-gemv compressed-tensors gptq gptq_v2 quark"},
+      {"gptq_int4_g512", "gptq gptq_v2"},
       {"gptq_int5_g32_planar", "compressed-tensors gptq_p"},
       {"gptq_int8_g32_asym_act_order_v2", ordered},
-      {"gptq_marlin",
-       "auto-round awq awq-gemv compressed-tensors gptq gptq_p gptq_v2 marlin quark"},
+      {"gptq_marlin", "gptq gptq_p gptq_v2 marlin"},
       {"marlin_row", "auto-round awq awq-gemv compressed-tensors gptq gptq_p gptq_v2 marlin"},
       {"modelopt_fp8", "compressed-tensors fp8 modelopt quark"},
       {"modelopt_fp8_blocks", "compressed-tensors modelopt"},
@@ -152,7 +157,7 @@ TEST_F(Convert, GivesTheSameValuesOrSaysWhyNot) {
       {"mxfp4_gpt_oss", "compressed-tensors mxfp4 quark"},
       {"quark_fp8_static", "compressed-tensors fp8 modelopt quark"},
       {"quark_fp8_token", "compressed-tensors modelopt quark"},
-      {"quark_int4_g32", with_quark},
+      {"quark_int4_g32", "compressed-tensors gptq gptq_p gptq_v2 quark"},
       {"quark_int8_static_asym", stated},
       {"quark_int8_token", "bitsandbytes compressed-tensors quark"},
       {"quark_mxfp4", stated},
@@ -183,7 +188,7 @@ TEST_F(Convert, GivesTheSameValuesOrSaysWhyNot) {
 
 TEST_F(Convert, IntoItsOwnDialectKeepsEveryByte) {
   const std::map<std::string, std::string> own = {{"auto_round_gptq", "auto-round"},
-                                                  {"auto_round_gptq_asym", "auto-round"},
+                                                  {"auto_round_asym", "auto-round"},
                                                   {"awq_gemm_g32", "awq"},
                                                   {"awq_gemm_row", "awq"},
                                                   {"awq_gemv_g32", "awq-gemv"},
@@ -339,6 +344,63 @@ TEST_F(Convert, AScaleWithoutAReciprocalIsRefusedUnlessRoundingIsAllowed) {
 TEST_F(Convert, TurningWhileTheModelRunsIsRefused) {
   const Error refused = error(stories("int4_row@int8_token", "r4"), "compressed-tensors");
   EXPECT_EQ(refused.got, "rotated by r4");
+}
+
+TEST_F(Convert, ATiedHeadIsNamedAsPlain) {
+  for (const std::string to : {"compressed-tensors", "awq", "gptq", "auto-round", "modelopt"}) {
+    ASSERT_TRUE(convert(stories(to == "modelopt" ? "nvfp4" : "int4_g32"), to)) << to;
+    EXPECT_TRUE(contains(config().text(), "lm_head")) << to << ": " << config().text();
+    fs::remove_all(out());
+  }
+}
+
+TEST_F(Convert, AShorterLastGroupIsRefusedWhereReadersHaveNone) {
+  rules_ = {};  // down projections have 172 inputs
+  const Error refused = error(stories("int8_g32"), "compressed-tensors");
+  EXPECT_TRUE(contains(refused.where, "mlp.down_proj.weight")) << refused.text();
+  EXPECT_EQ(refused.got, "int8_g32 of 172 inputs");
+  EXPECT_EQ(refused.wanted, "a multiple of 32 inputs");
+  EXPECT_FALSE(refused.remedy.empty());
+  ASSERT_TRUE(convert(folder_ / "stories", "gptq"));
+  EXPECT_TRUE(same_as(folder_ / "stories"));
+}
+
+// In this program's own files each expert has its bias.
+TEST_F(Convert, BiasesOfExpertsAreStackedForMxfp4) {
+  const fs::path from = fixtures_folder / "mxfp4_gpt_oss", own = folder_ / "own";
+  QuantizeOptions options;
+  options.scheme = parse_scheme("mxfp4@f32").value();
+  options.method = find_algorithm("rtn");
+  options.rules = {{.layers = "*self_attn*", .keep = true}, {.layers = "*router*", .keep = true}};
+  const auto checkpoint = Checkpoint::open(from).value();
+  ASSERT_TRUE(quantize_checkpoint(owner_.get(), *checkpoint, options, own, progress_, {}));
+  ASSERT_TRUE(convert(own, "mxfp4"));
+  const auto before = HuggingFaceDirectory::open(from).value(),
+             after = HuggingFaceDirectory::open(out()).value();
+  EXPECT_EQ(before.entries().size(), after.entries().size());
+  for (const auto& tensor : before.entries()) {
+    ASSERT_NE(after.find(tensor.name), nullptr) << tensor.name;
+    EXPECT_EQ(after.find(tensor.name)->shape, tensor.shape) << tensor.name;
+  }
+  EXPECT_TRUE(same_as(from));
+}
+
+TEST_F(Convert, AutoRoundHasZeroPointsInAllLinearsOrInNone) {
+  rules_.push_back({.layers = "*.q_proj", .scheme = parse_scheme("int4_g32_asym").value()});
+  const Error refused = error(stories("int4_g32"), "auto-round");
+  EXPECT_EQ(refused.where, "module model.layers.0.self_attn.q_proj");
+  EXPECT_EQ(refused.got, "int4_g32_asym");
+  EXPECT_TRUE(contains(refused.wanted, "int4_g32")) << refused.text();
+  EXPECT_TRUE(contains(refused.remedy, "gptq_v2")) << refused.text();
+}
+
+// Of NVFP4: what rounds inputs by the configuration would leave their scales unrounded without it.
+TEST_F(Convert, TheTypeOfSmallScalesIsStated) {
+  ASSERT_TRUE(convert(fixtures_folder / "compressed_tensors_nvfp4", "compressed-tensors"));
+  for (const std::string of : {"weights", "input_activations"})
+    EXPECT_EQ(
+        config().string("quantization_config.config_groups.group_0." + of + ".scale_dtype").value(),
+        "torch.float8_e4m3fn");
 }
 
 TEST_F(Convert, PlainWeightsAreRefused) {

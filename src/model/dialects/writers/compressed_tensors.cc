@@ -23,7 +23,8 @@ struct Stated {
   std::string strategy;
   int64_t group = 0;              // 0: null
   const char* dynamic = "false";  // as JSON
-  bool e8m0 = false;
+  // Of the scales, where it is not the model's: readers that round inputs round their scales to it.
+  const char* scale_dtype = nullptr;
   bool blocks = false;     // of 128 x 128
   bool act_order = false;  // inputs name their groups
 
@@ -37,11 +38,13 @@ struct Stated {
       out.null();
     if (blocks) out.key("block_structure").begin_array().value(128).value(128).end_array();
     out.key("dynamic").raw(dynamic);
-    if (e8m0) out.field("scale_dtype", "torch.uint8");
+    if (scale_dtype != nullptr) out.field("scale_dtype", scale_dtype);
     if (act_order) out.field("actorder", "group");
     return out.end_object().take();
   }
 };
+
+constexpr const char *e8m0 = "torch.uint8", *e4m3 = "torch.float8_e4m3fn";
 
 struct StatedInputs {
   Activations activations;
@@ -55,9 +58,9 @@ const StatedInputs& inputs_of(Activations activations, bool& found) {
       {Activations::fp8_e4m3_token, {8, "float", true, "token", 0, "true"}},
       {Activations::fp8_e4m3_static, {8, "float", true, "tensor"}},
       {Activations::fp8_e4m3_g128, {8, "float", true, "group", 128, "true"}},
-      {Activations::mxfp8, {8, "float", true, "group", 32, "true", true}},
-      {Activations::mxfp4, {4, "float", true, "group", 32, "true", true}},
-      {Activations::nvfp4, {4, "float", true, "tensor_group", 16, "\"local\""}},
+      {Activations::mxfp8, {8, "float", true, "group", 32, "true", e8m0}},
+      {Activations::mxfp4, {4, "float", true, "group", 32, "true", e8m0}},
+      {Activations::nvfp4, {4, "float", true, "tensor_group", 16, "\"local\"", e4m3}},
   };
   const auto* at = std::ranges::find(table, activations, &StatedInputs::activations);
   found = at != std::end(table);
@@ -75,10 +78,10 @@ const SmallFloats* small_floats_of(const Format& format) {
       {"fp8_e4m3_g128", "float-quantized", {8, "float", true, "group", 128}},
       {"fp8_e4m3_block128",
        "float-quantized",
-       {8, "float", true, "block", 0, "false", false, true}},
-      {"nvfp4", "nvfp4-pack-quantized", {4, "float", true, "tensor_group", 16}},
-      {"mxfp4", "mxfp4-pack-quantized", {4, "float", true, "group", 32, "false", true}},
-      {"mxfp8", "mxfp8-quantized", {8, "float", true, "group", 32, "false", true}},
+       {8, "float", true, "block", 0, "false", nullptr, true}},
+      {"nvfp4", "nvfp4-pack-quantized", {4, "float", true, "tensor_group", 16, "false", e4m3}},
+      {"mxfp4", "mxfp4-pack-quantized", {4, "float", true, "group", 32, "false", e8m0}},
+      {"mxfp8", "mxfp8-quantized", {8, "float", true, "group", 32, "false", e8m0}},
   };
   const auto* at = std::ranges::find(table, format.name, &SmallFloats::name);
   return at == std::end(table) ? nullptr : at;

@@ -33,6 +33,7 @@ class Converter {
     writer_ = target_.create({dtype, options_.allow_rounding});
     TRY(choose_schemes());
     if (out_.linears.empty()) return fail(nothing_to_convert(from_));
+    add_tied_head();
     TRY(writer_->section(written_));
     TRY(find_symmetric());
     TRY(declare_tensors());
@@ -87,7 +88,7 @@ class Converter {
       const bool embedding = table && spec.name == from_.config().plan.embedding.name + ".weight";
       Result<Scheme> wanted = scheme;
       if (!scheme.weights->plain) {
-        wanted = target_scheme(scheme, embedding);
+        wanted = target_scheme(scheme, embedding, spec.k);
         if (!wanted) {
           wanted.error().where = fmt::format("{}, tensor {}", from_.path().string(), spec.name);
           return fail(std::move(wanted.error()));
@@ -121,13 +122,31 @@ class Converter {
       return {};
     }));
     return from_.each_plain_tensor([&](const std::string& name, const Tensor& tensor) -> Result<> {
-      declare(name, tensor, false);
+      const NamedTensor part = writer_->plain(name, tensor);
+      declare(part.name, part.tensor, false);
       return {};
     });
   }
 
-  Result<Scheme> target_scheme(const Scheme& scheme, bool embedding) const {
+  // Readers have a linear for the head of a tied model too, and would take it for a quantized one.
+  void add_tied_head() {
+    const auto& embedding = from_.config().plan.embedding.name;
+    if (!from_.config().tied_embeddings()) return;
+    const bool neox = embedding.starts_with("gpt_neox.");
+    written_.push_back({neox ? "embed_out" : "lm_head", {find_format("f32"), Activations::f32}});
+  }
+
+  Result<Scheme> target_scheme(const Scheme& scheme, bool embedding, int64_t k) const {
     const Scheme out = TRY(writer_->scheme_for(scheme));
+    const ScaleBlock& block = out.weights->scale_block;
+    if (!target_.short_groups && block.rows == 1 && block.columns > 0 && !block.flat &&
+        k % block.columns != 0) {
+      return fail({.what = fmt::format("{} has no shorter group at a row's end", target_.name),
+                   .got = fmt::format("{} of {} inputs", out.weights->name, k),
+                   .wanted = fmt::format("a multiple of {} inputs", block.columns),
+                   .remedy = "quantize with groups that fill the row, or keep such linears plain "
+                             "by a rule"});
+    }
     if (embedding && !target_.embeddings) {
       return fail({.what = fmt::format("{} has no quantized embeddings", target_.name),
                    .got = scheme.name(),
@@ -194,7 +213,7 @@ class Converter {
       return {};
     }));
     TRY(from_.each_plain_tensor([&](const std::string& name, const Tensor& tensor) {
-      return file.write(name, tensor.span());
+      return file.write(writer_->plain(name, tensor).name, tensor.span());
     }));
     return file.commit();
   }

@@ -64,7 +64,7 @@ class Fp8Writer : public DialectWriter {
 DialectTarget fp8_target() {
   return {.name = "fp8",
           .holds = "FP8 in blocks of 128 x 128 or for the tensor, with rounded inputs, one scheme",
-          .readers = "vLLM, SGLang, transformers",
+          .readers = "vLLM, SGLang; where scales are of blocks also transformers",
           .create = [](const WriterOptions&) -> std::unique_ptr<DialectWriter> {
             return std::make_unique<Fp8Writer>();
           }};

@@ -1,5 +1,6 @@
 // gptq, gptq_v2, gptq_p, auto-round: the tensors of dialects/gptq.cc in the three versions, and
-// those of the first under AutoRound's name, without the groups of inputs.
+// under AutoRound's name, without the groups of inputs, those of the first where the zero is known,
+// of the second where zero points are stored: as AutoRound itself writes them.
 //
 // What is not quantized, or with other arguments than most, is in `dynamic` (of AutoRound: in
 // extra_config), each module by a pattern of its own.
@@ -14,7 +15,7 @@
 #include "model/dialects/integer_weights.h"
 #include "model/dialects/stored_tensors.h"
 #include "model/dialects/writers/integer_tensors.h"
-#include "model/dialects/writers/writer.h"
+#include "model/dialects/writers/written_linears.h"
 
 namespace farthing {
 namespace {
@@ -92,7 +93,7 @@ class GptqWriter : public DialectWriter {
     const QuantizedTensor weight = in_runs(linear.weight);
     const std::string module = module_of(spec.name);
     std::vector<NamedTensor> out{{module + ".qweight", TRY(packed_codes(weight, version_.codes))},
-                                 {module + ".qzeros", TRY(packed_zeros(weight, version_.zeros))},
+                                 {module + ".qzeros", TRY(packed_zeros(weight, zeros_of(weight)))},
                                  {module + ".scales", transposed(scales_of(weight))}};
     if (with_groups()) out.push_back({module + ".g_idx", groups_of_inputs(linear.weight)});
     return out;
@@ -125,6 +126,7 @@ class GptqWriter : public DialectWriter {
 
  private:
   virtual bool with_groups() const { return true; }
+  virtual std::string_view zeros_of(const QuantizedTensor&) const { return version_.zeros; }
 
   static Tensor groups_of_inputs(const QuantizedTensor& weight) {
     if (has_input_groups(*weight.format))
@@ -150,11 +152,15 @@ class AutoRoundWriter : public GptqWriter {
   AutoRoundWriter() : GptqWriter(versions[0]) {}
 
   Result<std::string> section(std::span<const WrittenLinear> linears) const override {
+    const Format& most_of_all = *most_frequent(linears).weights;
+    TRY(check_zeros(most_of_all, linears));
     const Arguments most = most_frequent_arguments(linears);
     JsonWriter json;
     json.begin_object().field("quant_method", "auto-round");
     most.write(json);
-    json.field("data_type", "int").field("packing_format", "auto_round:auto_gptq");
+    json.field("data_type", "int");
+    json.field("packing_format",
+               most_of_all.grid->zero_points ? "auto_round" : "auto_round:auto_gptq");
     json.key("extra_config").begin_object();
     for (const WrittenLinear& linear : linears) {
       const bool plain = linear.scheme.weights->plain.has_value();
@@ -177,6 +183,24 @@ class AutoRoundWriter : public GptqWriter {
 
  private:
   bool with_groups() const override { return false; }
+  std::string_view zeros_of(const QuantizedTensor& weight) const override {
+    return versions[weight.format->grid->zero_points ? 1 : 0].zeros;
+  }
+
+  // packing_format says of all linears how zeros are stored.
+  static Result<> check_zeros(const Format& most, std::span<const WrittenLinear> linears) {
+    for (const WrittenLinear& linear : linears) {
+      const Format& format = *linear.scheme.weights;
+      if (format.plain || format.grid->zero_points == most.grid->zero_points) continue;
+      return fail(
+          {.what = "auto-round stores zero points of all linears or of none",
+           .where = "module " + linear.module,
+           .got = std::string(format.name),
+           .wanted = std::string(most.name) + ", as most have, or one like it",
+           .remedy = "convert to gptq_v2 or compressed-tensors, or quantize without rules"});
+    }
+    return {};
+  }
 };
 
 }  // namespace
@@ -187,7 +211,8 @@ DialectTarget gptq_target() {
           .readers = "vLLM, transformers, GPTQModel",
           .create = [](const WriterOptions&) -> std::unique_ptr<DialectWriter> {
             return std::make_unique<GptqWriter>(versions[0]);
-          }};
+          },
+          .short_groups = true};
 }
 
 DialectTarget gptq_v2_target() {
@@ -196,7 +221,8 @@ DialectTarget gptq_v2_target() {
           .readers = "transformers, GPTQModel",
           .create = [](const WriterOptions&) -> std::unique_ptr<DialectWriter> {
             return std::make_unique<GptqWriter>(versions[1]);
-          }};
+          },
+          .short_groups = true};
 }
 
 DialectTarget gptq_p_target() {
@@ -205,12 +231,13 @@ DialectTarget gptq_p_target() {
           .readers = "GPTQModel",
           .create = [](const WriterOptions&) -> std::unique_ptr<DialectWriter> {
             return std::make_unique<GptqWriter>(versions[2]);
-          }};
+          },
+          .short_groups = true};
 }
 
 DialectTarget auto_round_target() {
   return {.name = "auto-round",
-          .holds = "integers of 2, 3, 4, 8 bits; a zero point of 0 has no place",
+          .holds = "integers of 2, 3, 4, 8 bits; with zero points in all linears or in none",
           .readers = "AutoRound, vLLM, transformers",
           .create = [](const WriterOptions&) -> std::unique_ptr<DialectWriter> {
             return std::make_unique<AutoRoundWriter>();

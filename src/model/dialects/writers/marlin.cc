@@ -75,7 +75,8 @@ DialectTarget marlin_target() {
           .readers = "AutoGPTQ, vLLM before version 0.10",
           .create = [](const WriterOptions&) -> std::unique_ptr<DialectWriter> {
             return std::make_unique<MarlinWriter>();
-          }};
+          },
+          .short_groups = true};
 }
 
 }  // namespace farthing

@@ -1,4 +1,6 @@
 // mxfp4: the tensors of dialects/mxfp4.cc, gpt-oss as it is published.
+#include <algorithm>
+
 #include "base/json_writer.h"
 #include "model/dialects/writers/writer.h"
 
@@ -27,6 +29,21 @@ class Mxfp4Writer : public DialectWriter {
     return std::vector<NamedTensor>{
         {spec.stack + "_blocks", elements.viewed_as(DType::u8, {1, spec.n, blocks, 16})},
         {spec.stack + "_scales", scales.viewed_as(DType::u8, {1, spec.n, blocks})}};
+  }
+
+  // Biases of experts are stacked too: "experts.3.down_proj.bias" is a row of
+  // "experts.down_proj_bias", [experts, n].
+  NamedTensor plain(const std::string& name, const Tensor& tensor) const override {
+    constexpr std::string_view before = ".experts.", behind = ".bias";
+    const size_t at = name.find(before);
+    if (at == std::string::npos || !name.ends_with(behind)) return {name, tensor};
+    const size_t number = at + before.size(), matrix = name.find('.', number);
+    const std::string_view digits = std::string_view(name).substr(number, matrix - number);
+    if (digits.empty() || !std::ranges::all_of(digits, [](char c) { return c >= '0' && c <= '9'; }))
+      return {name, tensor};
+    const std::string stack = name.substr(matrix + 1, name.size() - behind.size() - matrix - 1);
+    return {name.substr(0, number) + stack + "_bias",
+            tensor.reshaped({1, tensor.shape().elements()})};
   }
 
   // As the published configuration has it: all but the experts.

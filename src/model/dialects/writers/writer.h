@@ -39,6 +39,11 @@ class DialectWriter {
   // first dimension.
   virtual Result<std::vector<NamedTensor>> tensors(const LinearSpec& spec, const WrittenLinear& as,
                                                    const StoredLinear& linear) const = 0;
+  // A tensor that goes along as it is, by the name and in the shape that the dialect has for it;
+  // parts of a stack as above.
+  virtual NamedTensor plain(const std::string& name, const Tensor& tensor) const {
+    return {name, tensor};
+  }
   // The object that becomes config.json's quantization_config. Fails where the dialect cannot say
   // it, such as two schemes where it states one; asked before anything is written, too.
   virtual Result<std::string> section(std::span<const WrittenLinear> linears) const = 0;
@@ -67,7 +72,8 @@ struct DialectTarget {
   std::string_view holds;  // "integers of 2, 3, 4, 8 bits in groups or rows"
   std::string_view readers;
   std::unique_ptr<DialectWriter> (*create)(const WriterOptions& options);
-  bool embeddings = false;  // it may hold a quantized embedding
+  bool embeddings = false;    // it may hold a quantized embedding
+  bool short_groups = false;  // the last group of a row may have fewer inputs
 };
 
 std::span<const DialectTarget> all_dialect_targets();
