@@ -7,118 +7,15 @@
 #include "base/json_writer.h"
 #include "base/rehearsal.h"
 #include "formats/input_groups.h"
-#include "model/dialects/integer_weights.h"
 #include "model/dialects/stored_tensors.h"
+#include "model/dialects/writers/compressed_tensors/stated.h"
 #include "model/dialects/writers/integer_tensors.h"
 #include "model/dialects/writers/written_linears.h"
 
 namespace farthing {
 namespace {
 
-// How `weights` or `input_activations` state a format.
-struct Stated {
-  int bits;
-  const char* type;
-  bool symmetric;
-  std::string strategy;
-  int64_t group = 0;              // 0: null
-  const char* dynamic = "false";  // as JSON
-  // Of the scales, where it is not the model's: readers that round inputs round their scales to it.
-  const char* scale_dtype = nullptr;
-  bool blocks = false;     // of 128 x 128
-  bool act_order = false;  // inputs name their groups
-
-  std::string json() const {
-    JsonWriter out;
-    out.begin_object().field("num_bits", bits).field("type", type).field("symmetric", symmetric);
-    out.field("strategy", strategy).key("group_size");
-    if (group > 0)
-      out.value(group);
-    else
-      out.null();
-    if (blocks) out.key("block_structure").begin_array().value(128).value(128).end_array();
-    out.key("dynamic").raw(dynamic);
-    if (scale_dtype != nullptr) out.field("scale_dtype", scale_dtype);
-    if (act_order) out.field("actorder", "group");
-    return out.end_object().take();
-  }
-};
-
-constexpr const char *e8m0 = "torch.uint8", *e4m3 = "torch.float8_e4m3fn";
-
-struct StatedInputs {
-  Activations activations;
-  Stated stated;
-};
-const StatedInputs& inputs_of(Activations activations, bool& found) {
-  static const StatedInputs table[] = {
-      {Activations::int8_token, {8, "int", true, "token", 0, "true"}},
-      {Activations::int8_static, {8, "int", true, "tensor"}},
-      {Activations::int8_static_asym, {8, "int", false, "tensor"}},
-      {Activations::fp8_e4m3_token, {8, "float", true, "token", 0, "true"}},
-      {Activations::fp8_e4m3_static, {8, "float", true, "tensor"}},
-      {Activations::fp8_e4m3_g128, {8, "float", true, "group", 128, "true"}},
-      {Activations::mxfp8, {8, "float", true, "group", 32, "true", e8m0}},
-      {Activations::mxfp4, {4, "float", true, "group", 32, "true", e8m0}},
-      {Activations::nvfp4, {4, "float", true, "tensor_group", 16, "\"local\"", e4m3}},
-  };
-  const auto* at = std::ranges::find(table, activations, &StatedInputs::activations);
-  found = at != std::end(table);
-  return found ? *at : table[0];
-}
-
-struct SmallFloats {
-  std::string_view name, format;
-  Stated stated;
-};
-const SmallFloats* small_floats_of(const Format& format) {
-  static const SmallFloats table[] = {
-      {"fp8_e4m3_tensor", "float-quantized", {8, "float", true, "tensor"}},
-      {"fp8_e4m3_row", "float-quantized", {8, "float", true, "channel"}},
-      {"fp8_e4m3_g128", "float-quantized", {8, "float", true, "group", 128}},
-      {"fp8_e4m3_block128",
-       "float-quantized",
-       {8, "float", true, "block", 0, "false", nullptr, true}},
-      {"nvfp4", "nvfp4-pack-quantized", {4, "float", true, "tensor_group", 16, "false", e4m3}},
-      {"mxfp4", "mxfp4-pack-quantized", {4, "float", true, "group", 32, "false", e8m0}},
-      {"mxfp8", "mxfp8-quantized", {8, "float", true, "group", 32, "false", e8m0}},
-  };
-  const auto* at = std::ranges::find(table, format.name, &SmallFloats::name);
-  return at == std::end(table) ? nullptr : at;
-}
-
-bool of_tensor(const Format& format) { return format.scale_block.rows == 0; }
-
-// Whole numbers of 4 or 8 bits that multiply rounded inputs stand in bytes, all others packed.
-bool in_bytes(const Scheme& scheme) {
-  return of_tensor(*scheme.weights) || scheme.activations != Activations::f32;
-}
-
-std::string format_of(const Scheme& scheme) {
-  if (const SmallFloats* floats = small_floats_of(*scheme.weights))
-    return std::string(floats->format);
-  return in_bytes(scheme) ? "int-quantized" : "pack-quantized";
-}
-
-// Formats in activation order always store zero points.
-bool has_zero_points(const WrittenLinear& as) {
-  const Format& format = *as.scheme.weights;
-  if (!has_input_groups(format)) return format.grid->zero_points;
-  return !as.middle_zeros;
-}
-
-Stated weights_of(const WrittenLinear& as) {
-  const Format& format = *as.scheme.weights;
-  if (const SmallFloats* floats = small_floats_of(format)) return floats->stated;
-  const IntegerGrid& grid = *format_in_runs(format).grid;
-  Stated out{grid.bits, "int", !has_zero_points(as),
-             of_tensor(format) ? "tensor"
-             : grid.group == 0 ? "channel"
-                               : "group",
-             grid.group};
-  out.act_order = has_input_groups(format);
-  return out;
-}
+using namespace compressed_tensors;
 
 // Unsigned codes or zeros as signed bytes.
 Tensor lowered(const Tensor& codes, int middle) {
@@ -142,8 +39,7 @@ class CompressedTensorsWriter : public DialectWriter {
   explicit CompressedTensorsWriter(const WriterOptions& options) : options_(options) {}
 
   Result<Scheme> scheme_for(const Scheme& scheme) const override {
-    bool stated = false;
-    inputs_of(scheme.activations, stated);
+    const bool stated = stated_inputs(scheme.activations) != nullptr;
     const bool as_it_is = small_floats_of(*scheme.weights) || has_input_groups(*scheme.weights);
     Scheme out{as_it_is ? scheme.weights : integer_layout(*scheme.weights),
                stated ? scheme.activations : Activations::f32};
@@ -183,7 +79,7 @@ class CompressedTensorsWriter : public DialectWriter {
     for (const WrittenLinear& linear : linears) {
       if (linear.scheme.weights->plain) continue;
       embedding = embedding || linear.embedding;
-      const std::string weights = weights_of(linear).json();
+      const std::string weights = stated_weights(linear).json();
       auto found = std::ranges::find_if(groups, [&](const Group& group) {
         return group.scheme == linear.scheme && group.weights == weights;
       });
@@ -194,9 +90,9 @@ class CompressedTensorsWriter : public DialectWriter {
     JsonWriter json;
     json.begin_object().field("quant_method", "compressed-tensors");
     json.field("quantization_status", "compressed");
-    std::string format = format_of(groups.front().scheme);
+    std::string_view format = format_of_files(groups.front().scheme);
     for (const Group& group : groups)
-      if (format_of(group.scheme) != format) format = "mixed-precision";
+      if (format_of_files(group.scheme) != format) format = "mixed-precision";
     json.field("format", format).key("kv_cache_scheme").null();
     json.key("ignore").begin_array();
     for (const std::string& module : plain_modules(linears)) json.value(module);
@@ -208,13 +104,11 @@ class CompressedTensorsWriter : public DialectWriter {
         json.value("Linear");
       else
         for (const std::string& module : modules) json.value(module);
-      json.end_array().field("format", format_of(scheme));
+      json.end_array().field("format", format_of_files(scheme));
       json.key("weights").raw(weights);
-      bool stated = false;
-      const StatedInputs& inputs = inputs_of(scheme.activations, stated);
       json.key("input_activations");
-      if (stated)
-        json.raw(inputs.stated.json());
+      if (const Stated* inputs = stated_inputs(scheme.activations))
+        json.raw(inputs->json());
       else
         json.null();
       json.key("output_activations").null().end_object();
