@@ -57,21 +57,6 @@ Arguments arguments_of(const WrittenLinear& linear) {
           has_input_groups(format)};
 }
 
-// Those of the most linears.
-Arguments most_frequent_arguments(std::span<const WrittenLinear> linears) {
-  std::vector<std::pair<Arguments, int64_t>> counts;
-  for (const WrittenLinear& linear : linears) {
-    if (linear.scheme.weights->plain) continue;
-    const Arguments arguments = arguments_of(linear);
-    const auto found = std::ranges::find(counts, arguments, &std::pair<Arguments, int64_t>::first);
-    if (found == counts.end())
-      counts.emplace_back(arguments, 1);
-    else
-      ++found->second;
-  }
-  return std::ranges::max_element(counts, {}, &std::pair<Arguments, int64_t>::second)->first;
-}
-
 class GptqWriter : public DialectWriter {
  public:
   explicit GptqWriter(const Version& version) : version_(version) {}
@@ -100,7 +85,7 @@ class GptqWriter : public DialectWriter {
   }
 
   Result<std::string> section(std::span<const WrittenLinear> linears) const override {
-    const Arguments most = most_frequent_arguments(linears);
+    const Arguments most = most_frequent(linears, arguments_of);
     JsonWriter json;
     json.begin_object().field("quant_method", "gptq");
     most.write(json);
@@ -154,7 +139,7 @@ class AutoRoundWriter : public GptqWriter {
   Result<std::string> section(std::span<const WrittenLinear> linears) const override {
     const Format& most_of_all = *most_frequent(linears).weights;
     TRY(check_zeros(most_of_all, linears));
-    const Arguments most = most_frequent_arguments(linears);
+    const Arguments most = most_frequent(linears, arguments_of);
     JsonWriter json;
     json.begin_object().field("quant_method", "auto-round");
     most.write(json);

@@ -1,11 +1,7 @@
-// Counting the schemes of a model's linears.
+// What a model's linears have in common.
 #include "model/dialects/writers/written_linears.h"
 
 #include <fmt/format.h>
-
-#include <algorithm>
-
-#include "base/check.h"
 
 namespace farthing {
 namespace {
@@ -13,21 +9,6 @@ namespace {
 bool is_quantized(const WrittenLinear& linear) { return !linear.scheme.weights->plain; }
 
 }  // namespace
-
-Scheme most_frequent(std::span<const WrittenLinear> linears) {
-  std::vector<std::pair<Scheme, int64_t>> counts;
-  for (const WrittenLinear& linear : linears) {
-    if (!is_quantized(linear)) continue;
-    const auto found = std::ranges::find(counts, linear.scheme, &std::pair<Scheme, int64_t>::first);
-    if (found == counts.end()) {
-      counts.emplace_back(linear.scheme, 1);
-    } else {
-      ++found->second;
-    }
-  }
-  CHECK(!counts.empty());
-  return std::ranges::max_element(counts, {}, &std::pair<Scheme, int64_t>::second)->first;
-}
 
 Result<Scheme> only_scheme(std::string_view target, std::span<const WrittenLinear> linears) {
   const Scheme most = most_frequent(linears);
