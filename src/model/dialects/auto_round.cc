@@ -61,9 +61,11 @@ Result<std::vector<auto_round::Override>> float_overrides(const JsonObject& sect
   std::vector<auto_round::Override> out;
   if (!section.has("extra_config") || section.is_null("extra_config")) return out;
   const JsonObject extra = TRY(section.object("extra_config"));
-  for (const std::string& name : extra.keys())
-    out.push_back({name, TRY(ModuleRegex::compile(pattern_of(name), extra.where())),
-                   TRY(extra.member(name))});
+  for (const std::string& name : extra.keys()) {
+    ModuleRegex pattern = TRY(ModuleRegex::compile(pattern_of(name), extra.where()));
+    JsonObject of_module = TRY(extra.member(name));
+    out.push_back({name, std::move(pattern), std::move(of_module)});
+  }
   return out;
 }
 

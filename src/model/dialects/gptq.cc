@@ -166,8 +166,9 @@ class GptqReader : public DialectReader {
     const JsonObject dynamic = TRY(section.object("dynamic"));
     for (const std::string& key : dynamic.keys()) {
       const bool excluded = key.starts_with("-:"), marked = excluded || key.starts_with("+:");
-      Override one{
-          key, TRY(ModuleRegex::compile(marked ? key.substr(2) : key, dynamic.where())), {}};
+      ModuleRegex pattern =
+          TRY(ModuleRegex::compile(marked ? key.substr(2) : key, dynamic.where()));
+      Override one{key, std::move(pattern), {}};
       if (!excluded) one.arguments = TRY(read_arguments(TRY(dynamic.member(key)), &base_));
       overrides_.push_back(std::move(one));
     }

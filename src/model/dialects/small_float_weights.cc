@@ -42,12 +42,10 @@ Result<QuantizedTensor> micro_scaled_weight(const HuggingFaceDirectory& director
                                             const Format& format, const SmallFloatTensors& tensors,
                                             int64_t n, int64_t k) {
   const auto planes = format.planes(n, k, format.scale_dtype);
-  return QuantizedTensor{&format,
-                         n,
-                         k,
-                         format.scale_dtype,
-                         {TRY(bytes_as(directory, tensors.elements, planes[0])),
-                          TRY(bytes_as(directory, tensors.scales, planes[1]))}};
+  Tensor elements = TRY(bytes_as(directory, tensors.elements, planes[0]));
+  Tensor scales = TRY(bytes_as(directory, tensors.scales, planes[1]));
+  return QuantizedTensor{
+      &format, n, k, format.scale_dtype, {std::move(elements), std::move(scales)}};
 }
 
 Result<QuantizedTensor> nvfp4_weight(const HuggingFaceDirectory& directory,
@@ -55,15 +53,15 @@ Result<QuantizedTensor> nvfp4_weight(const HuggingFaceDirectory& directory,
                                      int64_t n, int64_t k) {
   const Format& format = *find_format("nvfp4");
   const auto planes = format.planes(n, k, format.scale_dtype);
+  Tensor elements = TRY(bytes_as(directory, tensors.elements, planes[0]));
+  Tensor scales = TRY(bytes_as(directory, tensors.scales, planes[1]));
   Tensor of_tensor(DType::f32, {1});
   of_tensor.as<float>()[0] = tensor_scale;
-  return QuantizedTensor{
-      &format,
-      n,
-      k,
-      format.scale_dtype,
-      {TRY(bytes_as(directory, tensors.elements, planes[0])),
-       TRY(bytes_as(directory, tensors.scales, planes[1])), std::move(of_tensor)}};
+  return QuantizedTensor{&format,
+                         n,
+                         k,
+                         format.scale_dtype,
+                         {std::move(elements), std::move(scales), std::move(of_tensor)}};
 }
 
 }  // namespace farthing

@@ -125,7 +125,9 @@ bool Arguments::operator==(const Arguments& other) const {
 }
 
 Result<Layer> read_layer(const JsonObject& json, bool cache_outputs) {
-  Layer out{TRY(read_list(json, "weight")), TRY(read_list(json, "input_tensors"))};
+  Layer out;
+  out.weight = TRY(read_list(json, "weight"));
+  out.inputs = TRY(read_list(json, "input_tensors"));
   for (const char* field : {"output_tensors", "bias"}) {
     if (!is_there(json, field) || (cache_outputs && field == std::string_view("output_tensors")))
       continue;

@@ -46,14 +46,17 @@ class AwqWriter : public DialectWriter {
                                            const StoredLinear& linear) const override {
     const QuantizedTensor& weight = linear.weight;
     const std::string module = module_of(spec.name);
-    if (!gemv_)
-      return std::vector<NamedTensor>{{module + ".qweight", TRY(packed_codes(weight, "awq"))},
-                                      {module + ".qzeros", TRY(packed_zeros(weight, "awq_zeros"))},
+    Tensor codes = TRY(packed_codes(weight, gemv_ ? "compressed_tensors" : "awq"));
+    if (!gemv_) {
+      Tensor zeros = TRY(packed_zeros(weight, "awq_zeros"));
+      return std::vector<NamedTensor>{{module + ".qweight", std::move(codes)},
+                                      {module + ".qzeros", std::move(zeros)},
                                       {module + ".scales", transposed(scales_of(weight))}};
+    }
     const int64_t padded =
         awq_gemv_groups(weight.format->grid->groups(spec.k), weight.format->grid->group);
     return std::vector<NamedTensor>{
-        {module + ".qweight", TRY(packed_codes(weight, "compressed_tensors"))},
+        {module + ".qweight", std::move(codes)},
         {module + ".qzeros",
          widened(weight.planes[2], padded / 2).viewed_as(DType::i32, {spec.n, padded / 8})},
         {module + ".scales", widened(scales_of(weight), padded)}};

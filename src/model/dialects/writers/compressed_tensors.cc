@@ -141,18 +141,20 @@ class CompressedTensorsWriter : public DialectWriter {
     Tensor shape(DType::i64, {2});
     shape.as<int64_t>()[0] = weight.n;
     shape.as<int64_t>()[1] = weight.k;
-    out = {{module + ".weight_packed", TRY(packed_codes(weight, "compressed_tensors"))},
+    Tensor codes = TRY(packed_codes(weight, "compressed_tensors"));
+    out = {{module + ".weight_packed", std::move(codes)},
            {module + ".weight_scale", std::move(scales)},
            {module + ".weight_shape", std::move(shape)}};
-    if (with_zeros)
-      out.push_back(
-          {module + ".weight_zero_point", TRY(packed_zeros(weight, "compressed_tensors_zeros"))});
+    if (with_zeros) {
+      Tensor zeros = TRY(packed_zeros(weight, "compressed_tensors_zeros"));
+      out.push_back({module + ".weight_zero_point", std::move(zeros)});
+    }
     return out;
   }
 
   Result<NamedTensor> dividing(const std::string& name, float scale) const {
-    return NamedTensor{name,
-                       number(TRY(options_.inverse_scale(name, scale, 1 / scale, reciprocal)))};
+    const float divisor = TRY(options_.inverse_scale(name, scale, 1 / scale, reciprocal));
+    return NamedTensor{name, number(divisor)};
   }
 
   Result<std::vector<NamedTensor>> small_floats(const std::string& module,

@@ -77,8 +77,10 @@ class GptqWriter : public DialectWriter {
                                            const StoredLinear& linear) const override {
     const QuantizedTensor weight = in_runs(linear.weight);
     const std::string module = module_of(spec.name);
-    std::vector<NamedTensor> out{{module + ".qweight", TRY(packed_codes(weight, version_.codes))},
-                                 {module + ".qzeros", TRY(packed_zeros(weight, zeros_of(weight)))},
+    Tensor codes = TRY(packed_codes(weight, version_.codes));
+    Tensor zeros = TRY(packed_zeros(weight, zeros_of(weight)));
+    std::vector<NamedTensor> out{{module + ".qweight", std::move(codes)},
+                                 {module + ".qzeros", std::move(zeros)},
                                  {module + ".scales", transposed(scales_of(weight))}};
     if (with_groups()) out.push_back({module + ".g_idx", groups_of_inputs(linear.weight)});
     return out;
@@ -105,8 +107,8 @@ class GptqWriter : public DialectWriter {
 
   Result<std::vector<std::pair<std::string, std::string>>> side_files(
       std::span<const WrittenLinear> linears) const override {
-    return std::vector<std::pair<std::string, std::string>>{
-        {"quantize_config.json", TRY(section(linears)) + "\n"}};
+    const std::string text = TRY(section(linears)) + "\n";
+    return std::vector<std::pair<std::string, std::string>>{{"quantize_config.json", text}};
   }
 
  private:

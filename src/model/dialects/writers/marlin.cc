@@ -49,8 +49,9 @@ class MarlinWriter : public DialectWriter {
                    .remedy = "convert to gptq or compressed-tensors, which take every shape"});
     }
     const std::string module = module_of(spec.name);
+    Tensor codes = TRY(packed_codes(linear.weight, "marlin"));
     return std::vector<NamedTensor>{
-        {module + ".B", TRY(packed_codes(linear.weight, "marlin"))},
+        {module + ".B", std::move(codes)},
         {module + ".s",
          scales.dtype() == DType::f32 ? reordered<float>(scales) : reordered<uint16_t>(scales)},
         // Counters of the kernel, one for each 128 outputs and parallel tile of 16.

@@ -213,11 +213,11 @@ class QuarkWriter : public DialectWriter {
     if (grid.bits == 4) {
       // Two's complement where they are signed.
       const uint8_t sign = is_signed ? 8 : 0;
-      return std::vector<NamedTensor>{
-          {module + ".weight", TRY(packed(with_sign(codes, sign), "awq", grid.bits))},
-          {module + ".weight_scale", transposed(scales)},
-          {module + ".weight_zero_point",
-           TRY(packed(with_sign(zeros, sign), "awq_zeros", grid.bits))}};
+      Tensor words = TRY(packed(with_sign(codes, sign), "awq", grid.bits));
+      Tensor of_zeros = TRY(packed(with_sign(zeros, sign), "awq_zeros", grid.bits));
+      return std::vector<NamedTensor>{{module + ".weight", std::move(words)},
+                                      {module + ".weight_scale", transposed(scales)},
+                                      {module + ".weight_zero_point", std::move(of_zeros)}};
     }
     const DType type = is_signed ? DType::i8 : DType::u8;
     const auto bytes = [&](const Tensor& from) {
