@@ -28,12 +28,12 @@ struct FreeRunningOptions {
 // agreement is what compares models (docs/tasks.md). Means over windows.
 struct FreeRunning {
   int64_t windows = 0, prompt = 0, tokens = 0;
-  Estimate same_text;      // share of texts without a difference
-  Estimate same_tokens;    // tokens in front of the first difference
-  Estimate same_position;  // share of the longer text's positions with the same token
+  Estimate same_text = {};      // share of texts without a difference
+  Estimate same_tokens = {};    // tokens in front of the first difference
+  Estimate same_position = {};  // share of the longer text's positions with the same token
   // Share of the baseline's tokens that are the model's most likely ones too, where it reads the
   // baseline's text.
-  Estimate teacher_forced;
+  Estimate teacher_forced = {};
 };
 
 // Fails as Engine does.

@@ -166,7 +166,9 @@ TEST_F(Convert, GivesTheSameValuesOrSaysWhyNot) {
       {"quark_uint4_g32_order", four_bits},
   };
   for (const auto& entry : fs::directory_iterator(fixtures_folder))
-    if (entry.is_directory()) EXPECT_TRUE(taken.contains(entry.path().filename())) << entry.path();
+    if (entry.is_directory()) {
+      EXPECT_TRUE(taken.contains(entry.path().filename())) << entry.path();
+    }
   for (const auto& [fixture, names] : taken) {
     std::string got;
     for (const std::string& name : targets()) {
@@ -266,8 +268,9 @@ TEST_F(Convert, ThisProgramsOwnFilesHoldEveryFixture) {
     const auto written = Checkpoint::open(out()).value();
     for (const Conversion::Linear& linear : conversion->linears)
       for (const LinearSpec& spec : tensors_of(written->config()).linears)
-        if (spec.name == linear.name)
+        if (spec.name == linear.name) {
           EXPECT_EQ(written->linear(spec)->activations, linear.from.activations) << spec.name;
+        }
   }
 }
 

@@ -63,7 +63,9 @@ TEST_F(Redo, ChangesTheNamedLinearAlone) {
     const bool redone = (*first)[i].name == std::string(layer) + ".weight";
     EXPECT_EQ((*again)[i].name, (*first)[i].name);
     EXPECT_EQ((*again)[i].format, redone ? "int8_g32" : "int3_g32");
-    if (redone) EXPECT_LT((*again)[i].output_error, 0.01 * (*first)[i].output_error);
+    if (redone) {
+      EXPECT_LT((*again)[i].output_error, 0.01 * (*first)[i].output_error);
+    }
   }
 }
 

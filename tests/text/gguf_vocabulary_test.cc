@@ -56,7 +56,9 @@ TEST_P(ThereAndBack, GivesTheSameLists) {
   EXPECT_EQ(got.model, wanted.model);
   EXPECT_EQ(got.tokens, wanted.tokens);
   EXPECT_EQ(got.merges, wanted.merges);
-  if (!wanted.types.empty()) EXPECT_EQ(got.types, wanted.types);
+  if (!wanted.types.empty()) {
+    EXPECT_EQ(got.types, wanted.types);
+  }
   EXPECT_EQ(got.bos, wanted.bos);
   EXPECT_EQ(got.eos, wanted.eos);
 }

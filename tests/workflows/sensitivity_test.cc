@@ -66,7 +66,7 @@ SensitivityReport measured(SensitivityPart by, std::optional<double> bits,
 }
 
 TEST(Sensitivity, PartsCoverTheModelAndCostMoreInFewerBits) {
-  for (const auto [by, count] :
+  for (const auto& [by, count] :
        {std::pair{SensitivityPart::linear, 35u}, std::pair{SensitivityPart::block, 5u},
         std::pair{SensitivityPart::kind, 7u}}) {
     const auto report = measured(by, {});

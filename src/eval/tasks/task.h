@@ -32,8 +32,8 @@ struct TaskItem {
 
 // What a model made of an item.
 struct TaskResponse {
-  std::vector<double> log_likelihoods;  // of each choice's text, nats
-  std::string text;                     // that was generated
+  std::vector<double> log_likelihoods = {};  // of each choice's text, nats
+  std::string text = {};                     // that was generated
 
   bool operator==(const TaskResponse&) const = default;
 };

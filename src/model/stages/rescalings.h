@@ -7,14 +7,15 @@
 namespace farthing {
 
 struct Rescaling {
-  std::vector<LinearSpec> readers;  // all that read the channels, routers too
-  std::vector<int64_t> channel;     // [k]: of each of their columns
+  std::vector<LinearSpec> readers;    // all that read the channels, routers too
+  std::vector<int64_t> channel = {};  // [k]: of each of their columns
   // A linear gives channel c as its output rows[c]; or a norm, by its gain (and bias), as element
   // c.
-  std::optional<LinearSpec> giver;
-  std::vector<int64_t> rows;        // [channels]
-  std::vector<VectorSpec> vectors;  // that divide with it: a norm's gain and bias, a linear's bias
-  bool one_plus = false;            // the norm's gain is 1 + what is stored
+  std::optional<LinearSpec> giver = {};
+  std::vector<int64_t> rows = {};  // [channels]
+  std::vector<VectorSpec> vectors =
+      {};                 // that divide with it: a norm's gain and bias, a linear's bias
+  bool one_plus = false;  // the norm's gain is 1 + what is stored
 
   int64_t channels() const { return static_cast<int64_t>(rows.size()); }
 };

@@ -35,14 +35,14 @@ struct SensitivityOptions {
   CalibrationOptions calibration{.samples = 32};                // of a method that sees inputs
   SensitivityPart part = SensitivityPart::linear;
   // Absent: the built-in calibration articles. Not the text that the result will be judged by.
-  std::optional<std::filesystem::path> text;
+  std::optional<std::filesystem::path> text = {};
   WindowOptions windows{.tokens = 2048, .context = 512};
   // report.json of earlier runs on the same model, text and method: their formats count too, and
   // are not measured again.
   std::vector<std::filesystem::path> earlier = {};
-  std::optional<double> target_bits;  // bits a weight of all linears
-  std::optional<std::filesystem::path>
-      output;  // a folder for report.html, report.json, recipe.toml
+  std::optional<double> target_bits = {};  // bits a weight of all linears
+  std::optional<std::filesystem::path> output =
+      {};  // a folder for report.html, report.json, recipe.toml
 };
 
 // One part in one format.

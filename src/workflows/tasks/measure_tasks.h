@@ -21,14 +21,14 @@ namespace farthing {
 struct TaskModel {
   std::string name;  // as the user wrote it
   const Checkpoint* checkpoint = nullptr;
-  std::string format;                    // that it is quantized to while loading; empty: as it is
+  std::string format = {};               // that it is quantized to while loading; empty: as it is
   std::optional<KvCodec> kv_cache = {};  // absent: as the model says
   std::function<Result<std::unique_ptr<Model>>()> load;
 };
 
 struct MeasureTasksOptions {
   std::vector<std::string> tasks;
-  TaskOptions questions;
+  TaskOptions questions = {};
   std::optional<std::filesystem::path> output = {};  // a folder; work under way is in OUTPUT.work
   bool resume = false;
 };
@@ -40,8 +40,8 @@ struct AnswerFlips {
 
 struct MetricResult {
   TaskMetric metric;
-  std::vector<double> of_items, of_items_baseline;
-  Estimate value;
+  std::vector<double> of_items = {}, of_items_baseline = {};
+  Estimate value = {};
   // Against a baseline; `drop` is its value minus the model's, paired by question.
   std::optional<Estimate> baseline = {}, drop = {};
   std::optional<AnswerFlips> flips = {};  // of metrics that say right or wrong
@@ -49,15 +49,15 @@ struct MetricResult {
 
 struct TaskResult {
   LoadedTask task;
-  std::vector<TaskResponse> responses, baseline_responses;
-  std::vector<MetricResult> metrics;
+  std::vector<TaskResponse> responses = {}, baseline_responses = {};
+  std::vector<MetricResult> metrics = {};
   double seconds = 0;    // that the model took in this run, loading not counted
   int64_t answered = 0;  // questions in that time; the others were answered before
 };
 
 struct TasksReport {
   std::string model, format, against, kv_cache;
-  std::vector<TaskResult> tasks;
+  std::vector<TaskResult> tasks = {};
   double seconds = 0;
 };
 

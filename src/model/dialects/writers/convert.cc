@@ -142,6 +142,7 @@ class Converter {
     if (!target_.short_groups && block.rows == 1 && block.columns > 0 && !block.flat &&
         k % block.columns != 0) {
       return fail({.what = fmt::format("{} has no shorter group at a row's end", target_.name),
+                   .where = {},
                    .got = fmt::format("{} of {} inputs", out.weights->name, k),
                    .wanted = fmt::format("a multiple of {} inputs", block.columns),
                    .remedy = "quantize with groups that fill the row, or keep such linears plain "
@@ -149,6 +150,7 @@ class Converter {
     }
     if (embedding && !target_.embeddings) {
       return fail({.what = fmt::format("{} has no quantized embeddings", target_.name),
+                   .where = {},
                    .got = scheme.name(),
                    .wanted = "a plain embedding",
                    .remedy = "convert to compressed-tensors, or quantize without the embedding"});
@@ -157,6 +159,7 @@ class Converter {
         scheme.activations == scheme.weights->default_activations)
       return out;
     return fail({.what = fmt::format("{} does not state this rounding of inputs", target_.name),
+                 .where = {},
                  .got = std::string(activations_name(scheme.activations)),
                  .wanted = std::string(activations_name(out.activations)),
                  .remedy =
