@@ -83,11 +83,13 @@ TEST_F(LlamaCpp, GivesTransformersLogitsOfEveryFamily) {
     write(family_path(name), f32, folder_ / name / "model.gguf");
     fs::copy_file(family_path(name) / "golden.safetensors", folder_ / name / "golden.safetensors");
   }
-  std::fputs(
+  // The script fails, and so does output_of, where logits differ; it names every model that it
+  // read.
+  const std::string figures =
       output_of(python_ + " " FARTHING_SOURCE_DIR "/tests/model/data/llama_cpp_families.py " +
-                folder_.path().string())
-          .c_str(),
-      stdout);
+                folder_.path().string());
+  std::fputs(figures.c_str(), stdout);
+  EXPECT_NE(figures.find("deepseek_v3_plain"), std::string::npos);
 }
 
 TEST_F(LlamaCpp, GivesTheTokensOfStories) {
