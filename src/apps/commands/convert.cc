@@ -164,9 +164,9 @@ Command convert_command() {
        .example =
            "  farthing convert /tmp/stories-int4 /tmp/stories-ct --to compressed-tensors --verify\n"
            "  farthing convert /tmp/stories-int4 /tmp/stories-q4_0.gguf --to gguf\n"
-           "where /tmp/stories-int4 comes from\n"
-           "  farthing quantize models/stories260k -o /tmp/stories-int4 --format int4_g32 "
-           "--method gptq"},
+           "where /tmp/stories-int4 comes from (172 inputs are no whole groups)\n"
+           "  farthing quantize models/stories260k -o /tmp/stories-int4 --format int4_g32 --method "
+           "gptq --rule '*.down_proj=f32'"},
       declare, run, check);
 }
 
