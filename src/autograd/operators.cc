@@ -22,6 +22,17 @@ Tensor* gradient_of(const VectorWeight& weight) {
   return weight.parameter ? &weight.parameter->gradient : nullptr;
 }
 
+// The same memory as rows of `columns` elements, such as a head each.
+Value as_rows_of(const Value& x, int64_t columns) {
+  if (x.data.columns == columns) return x;
+  const auto split = [&](View<float, 2> rows) -> View<float, 2> {
+    const int64_t elements = rows.rows * rows.columns;
+    CHECK(rows.stride == rows.columns && elements % columns == 0);
+    return {rows.data, elements / columns, columns, columns};
+  };
+  return {split(x.data), x.gradient.data == nullptr ? x.gradient : split(x.gradient)};
+}
+
 }  // namespace
 
 Value new_value(Context& context, int64_t rows, int64_t columns) {
@@ -48,12 +59,14 @@ Value embedding(Context& context, const TableWeight& table, std::span<const int3
 Value rms_norm(Context& context, const Value& x, const VectorWeight& gain, float offset,
                float epsilon) {
   const Value out = new_value(context, x.data.rows, x.data.columns);
-  ops::rms_norm_forward(context, x.data, gain.value, offset, epsilon, out.data);
+  const int64_t size = gain.value.shape().elements();
+  const Value from = as_rows_of(x, size), to = as_rows_of(out, size);
+  ops::rms_norm_forward(context, from.data, gain.value, offset, epsilon, to.data);
   show(context, OperatorKind::rms_norm, &gain, out.data);
   if (context.tape != nullptr)
     context.tape->record([=, weight = &gain](Context& c) {
-      ops::rms_norm_backward(c, x.data, weight->value, offset, epsilon, out.gradient, x.gradient,
-                             gradient_of(*weight));
+      ops::rms_norm_backward(c, from.data, weight->value, offset, epsilon, to.gradient,
+                             from.gradient, gradient_of(*weight));
     });
   return out;
 }
@@ -141,15 +154,6 @@ Value select_columns(Context& context, const Value& x, std::span<const int32_t> 
       });
     });
   return out;
-}
-
-Value as_rows_of(const Value& x, int64_t columns) {
-  const auto split = [&](View<float, 2> rows) -> View<float, 2> {
-    const int64_t elements = rows.rows * rows.columns;
-    CHECK(rows.stride == rows.columns && elements % columns == 0);
-    return {rows.data, elements / columns, columns, columns};
-  };
-  return {split(x.data), x.gradient.data == nullptr ? x.gradient : split(x.gradient)};
 }
 
 void rope(Context& context, RopeTable& table, std::span<const int32_t> positions, int64_t head_dim,

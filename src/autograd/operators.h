@@ -28,7 +28,8 @@ struct Value {
 Value new_value(Context& context, int64_t rows, int64_t columns);
 
 Value embedding(Context& context, const TableWeight& table, std::span<const int32_t> tokens);
-// x / rms(x) * (gain + offset) and layer norm, row by row, into new memory.
+// x / rms(x) * (gain + offset) of each part of a row of the gain's size, such as a head, and layer
+// norm, row by row; into new memory.
 Value rms_norm(Context& context, const Value& x, const VectorWeight& gain, float offset,
                float epsilon);
 Value layer_norm(Context& context, const Value& x, const VectorWeight& gain,
@@ -54,8 +55,6 @@ Value columns(Context& context, const Value& x, int64_t begin, int64_t width, in
 // Column i of the result is column from[i] of x, or 0 where that is negative. `from` outlives the
 // tape.
 Value select_columns(Context& context, const Value& x, std::span<const int32_t> from);
-// The same memory as rows of `columns` elements, such as a head each.
-Value as_rows_of(const Value& x, int64_t columns);
 
 // In place: nobody else reads x. Turns the first table.head_dim() elements of each head.
 void rope(Context& context, RopeTable& table, std::span<const int32_t> positions, int64_t head_dim,

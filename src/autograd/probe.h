@@ -76,6 +76,10 @@ class Probe {
   // Before an expert of these linears runs. True sends it every row of the batch instead of those
   // that the router does, for what it gets as input alone: what the block gives means nothing.
   virtual bool sends_every_row(std::span<const LinearWeight* const>) { return false; }
+  // Until the end of it, operators run on these rows of the batch alone, of the block's expert
+  // number `expert`; rows ascend.
+  virtual void begin_expert(int64_t /*expert*/, std::span<const int32_t> /*rows*/) {}
+  virtual void end_expert() {}
 
   bool ended() const { return ended_; }
   void begin() { ended_ = false; }

@@ -42,9 +42,11 @@ ag::Value Experts::run(Context& context, const ag::Value& x) const {
       continue;
     }
     const auto rows = of.rows.subspan(begin, end - begin);
+    if (context.probe != nullptr) context.probe->begin_expert(static_cast<int64_t>(e), rows);
     const ag::Value y = experts_[e].run(context, ag::select_rows(context, x, rows));
-    if (pass_ended(context)) continue;  // the other experts' inputs are wanted too
-    ag::add_weighted_rows(context, y, rows, of.slots.subspan(begin, end - begin), weights, out);
+    if (!pass_ended(context))  // else the other experts' inputs are wanted too
+      ag::add_weighted_rows(context, y, rows, of.slots.subspan(begin, end - begin), weights, out);
+    if (context.probe != nullptr) context.probe->end_expert();
   }
   if (!shared_) return out;
   const ag::Value y = shared_->run(context, x);

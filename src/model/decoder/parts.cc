@@ -30,11 +30,6 @@ ag::Value Norm::run(Context& context, const ag::Value& x) const {
   return ag::rms_norm(context, x, gain_, offset, plan_.epsilon);
 }
 
-ag::Value Norm::run_on_heads(Context& context, const ag::Value& x) const {
-  if (plan_.name.empty()) return x;
-  return ag::as_rows_of(run(context, ag::as_rows_of(x, plan_.size)), x.data.columns);
-}
-
 const ops::HadamardMatrix* hadamard_of(bool wanted, int64_t size) {
   if (!wanted) return nullptr;
   const ops::HadamardMatrix* const found = ops::HadamardMatrix::find(size);
@@ -102,8 +97,8 @@ ag::Value Attention::run(Context& context, const ag::Value& x, const Batch& batc
                          std::span<RopeTable> ropes, int64_t layer) const {
   std::array<ag::Value, 3> qkv;
   if (!inputs_.run(context, x, std::array{plan_.q, plan_.k, plan_.v}, qkv)) return x;
-  const ag::Value q = q_norm_.run_on_heads(context, qkv[0]);
-  const ag::Value k = k_norm_.run_on_heads(context, qkv[1]);
+  const ag::Value q = q_norm_.run(context, qkv[0]);
+  const ag::Value k = k_norm_.run(context, qkv[1]);
   if (plan_.rope >= 0) {
     RopeTable& rope = ropes[static_cast<size_t>(plan_.rope)];
     ag::rope(context, rope, batch.positions, plan_.head_dim, q);

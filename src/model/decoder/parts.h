@@ -10,14 +10,12 @@
 
 namespace farthing {
 
-// A plan without a name is no norm: it gives x.
+// A plan without a name is no norm: it gives x. RMS norms take each head of x [m, heads * size].
 class Norm {
  public:
   explicit Norm(const NormPlan& plan) : plan_(plan) {}
   Result<> visit(WeightVisitor& visitor);
   autograd::Value run(Context& context, const autograd::Value& x) const;
-  // Of each head of x [m, heads * size].
-  autograd::Value run_on_heads(Context& context, const autograd::Value& x) const;
 
  private:
   NormPlan plan_;

@@ -12,10 +12,25 @@
 namespace farthing {
 namespace {
 
+// Of the first block that has experts; no model's blocks differ in them.
+struct ExpertSizes {
+  explicit ExpertSizes(const ModelConfig& config) {
+    for (const BlockPlan& block : config.plan.blocks)
+      if (!block.experts.experts.empty()) {
+        count = static_cast<int64_t>(block.experts.experts.size());
+        chosen = block.experts.routing.chosen;
+        inner = block.experts.experts[0].down.k;
+        return;
+      }
+  }
+  int64_t count = 0, chosen = 0, inner = 0;
+};
+
 // What keeps two models from being compared operator by operator; empty: nothing.
 std::string different_sizes(const ModelConfig& a, const ModelConfig& b) {
   if (a.architecture != b.architecture)
     return fmt::format("their architectures differ ({} and {})", a.architecture, b.architecture);
+  const ExpertSizes of_a(a), of_b(b);
   const struct {
     const char* name;
     int64_t a, b;
@@ -24,7 +39,10 @@ std::string different_sizes(const ModelConfig& a, const ModelConfig& b) {
                {"heads", a.heads, b.heads},
                {"kv_heads", a.kv_heads, b.kv_heads},
                {"head_dim", a.head_dim, b.head_dim},
-               {"intermediate_size", a.intermediate_size, b.intermediate_size}};
+               {"intermediate_size", a.intermediate_size, b.intermediate_size},
+               {"numbers of experts", of_a.count, of_b.count},
+               {"experts of a token", of_a.chosen, of_b.chosen},
+               {"experts' sizes", of_a.inner, of_b.inner}};
   for (const auto& size : sizes)
     if (size.a != size.b)
       return fmt::format("their {} differ ({} and {})", size.name, size.a, size.b);

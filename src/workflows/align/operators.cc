@@ -11,6 +11,19 @@ namespace farthing {
 
 std::string OperatorInfo::text() const { return fmt::format("{} {}", operator_name(kind), name); }
 
+void OperatorProbe::begin_expert(int64_t expert, std::span<const int32_t> rows) {
+  place_ = {place_.before, expert, 0};
+  rows_ = rows;
+}
+
+void OperatorProbe::end_expert() { place_ = {place_.before}; }
+
+OperatorPlace OperatorProbe::next_place() {
+  const OperatorPlace out = place_;
+  ++(in_expert() ? place_.inner : place_.before);
+  return out;
+}
+
 OperatorRecorder::OperatorRecorder(Model& model) {
   const WeightSlots slots = model.weights();
   for (const auto& [name, weight] : slots.tables) names_[weight] = name;
@@ -25,8 +38,12 @@ OperatorRecorder::OperatorRecorder(Model& model) {
 void OperatorRecorder::begin(int64_t first, int64_t count) {
   first_ = first;
   count_ = count;
-  next_ = 0;
+  begin_pass();
   written_.clear();
+  for (auto& [place, kept] : kept_) {
+    kept.rows.clear();
+    kept.which.clear();
+  }
 }
 
 std::string OperatorRecorder::name_of(const OperatorOutput& output) {
@@ -43,23 +60,39 @@ std::string OperatorRecorder::name_of(const OperatorOutput& output) {
   return "after " + last_weight_;
 }
 
+// Without a weight of its own yet, an expert's operator is named by what ran before all of them.
+void OperatorRecorder::begin_expert(int64_t expert, std::span<const int32_t> rows) {
+  OperatorProbe::begin_expert(expert, rows);
+  before_expert_ = last_weight_;
+  last_weight_ += fmt::format(", expert {}", expert);
+}
+
+void OperatorRecorder::end_expert() {
+  OperatorProbe::end_expert();
+  last_weight_ = before_expert_;
+}
+
 void OperatorRecorder::see(const OperatorOutput& output) {
   const View<const float, 2>& rows = output.rows;
-  CHECK(rows.rows >= first_ + count_);
-  if (next_ == kept_.size())
-    kept_.push_back({{output.kind, name_of(output), rows.columns}, {}, 0, 0});
-  Kept& kept = kept_[next_++];
+  CHECK(in_expert() || rows.rows >= first_ + count_);
+  const std::string name = name_of(output);
+  const auto [found, is_new] = kept_.try_emplace(next_place());
+  Kept& kept = found->second;
+  if (is_new) kept.info = {output.kind, name, rows.columns};
   CHECK(kept.info.kind == output.kind && kept.info.columns == rows.columns);
-  kept.rows.resize(static_cast<size_t>(count_ * rows.columns));
-  for (int64_t r = 0; r < count_; ++r)
-    std::copy_n(rows.row(first_ + r), rows.columns, kept.rows.data() + r * rows.columns);
+  for (int64_t r = 0; r < rows.rows; ++r) {
+    const int64_t which = batch_row(r) - first_;
+    if (which < 0 || which >= count_) continue;
+    kept.which.push_back(which);
+    kept.rows.insert(kept.rows.end(), rows.row(r), rows.row(r) + rows.columns);
+  }
   for (const float value : kept.rows) kept.squares += double{value} * double{value};
-  kept.elements += count_ * rows.columns;
+  kept.elements += static_cast<int64_t>(kept.rows.size());
 }
 
 std::vector<OperatorInfo> OperatorRecorder::operators() const {
   std::vector<OperatorInfo> out;
-  for (const Kept& kept : kept_) {
+  for (const auto& [place, kept] : kept_) {
     out.push_back(kept.info);
     out.back().rms =
         std::sqrt(kept.squares / static_cast<double>(std::max<int64_t>(kept.elements, 1)));
@@ -68,9 +101,9 @@ std::vector<OperatorInfo> OperatorRecorder::operators() const {
 }
 
 int64_t OperatorRecorder::bytes_per_row() const {
-  int64_t columns = 0;
-  for (const Kept& kept : kept_) columns += kept.info.columns;
-  return columns * static_cast<int64_t>(sizeof(float));
+  size_t values = 0;
+  for (const auto& [place, kept] : kept_) values += kept.rows.size();
+  return static_cast<int64_t>(values * sizeof(float)) / std::max<int64_t>(count_, 1);
 }
 
 void OperatorComparer::begin(int64_t window, int64_t kept_row, int64_t position, int64_t end) {
@@ -78,28 +111,37 @@ void OperatorComparer::begin(int64_t window, int64_t kept_row, int64_t position,
   kept_row_ = kept_row;
   position_ = position;
   end_ = end;
-  next_ = 0;
+  begin_pass();
 }
 
 void OperatorComparer::see(const OperatorOutput& output) {
-  CHECK(next_ < recorder_.kept_.size());
-  const OperatorRecorder::Kept& kept = recorder_.kept_[next_];
+  const OperatorPlace place = next_place();
+  const auto found = recorder_.kept_.find(place);
+  if (found == recorder_.kept_.end()) {
+    CHECK(place.in_expert());
+    return;
+  }
+  const OperatorRecorder::Kept& kept = found->second;
   const View<const float, 2>& rows = output.rows;
   CHECK(kept.info.kind == output.kind && kept.info.columns == rows.columns);
-  differences_.resize(std::max(differences_.size(), next_ + 1));
-  elements_.resize(differences_.size());
-  OperatorDifference& d = differences_[next_];
   const auto columns = static_cast<size_t>(rows.columns);
-  const int64_t count = std::clamp<int64_t>(end_ - position_, 0, rows.rows);
-  d.rows += count;
-  elements_[next_] += count * rows.columns;
-  for (int64_t r = 0; r < count; ++r) {
-    const float* a = kept.rows.data() + static_cast<size_t>(kept_row_ + position_ + r) * columns;
+  auto& [d, elements] = sums_[place];
+  for (int64_t r = 0; r < rows.rows; ++r) {
+    const int64_t position = position_ + batch_row(r), which = kept_row_ + position;
+    if (position >= end_) break;
+    const auto at = std::lower_bound(kept.which.begin(), kept.which.end(), which);
+    if (at == kept.which.end() || *at != which) {
+      CHECK(place.in_expert());
+      continue;
+    }
+    ++d.rows;
+    elements += rows.columns;
+    const float* a = kept.rows.data() + static_cast<size_t>(at - kept.which.begin()) * columns;
     const float* b = rows.row(r);
     if (std::memcmp(a, b, columns * sizeof(float)) == 0) continue;
     if (d.rows_differ++ == 0) {
       d.window = window_;
-      d.position = position_ + r;
+      d.position = position;
     }
     for (size_t j = 0; j < columns; ++j) {
       const double size = std::fabs(double{a[j]} - double{b[j]});
@@ -107,13 +149,17 @@ void OperatorComparer::see(const OperatorOutput& output) {
       if (std::isnan(size) || size > d.max) d.max = size;  // a NaN stays
     }
   }
-  ++next_;
 }
 
 std::vector<OperatorDifference> OperatorComparer::differences() const {
-  std::vector<OperatorDifference> out = differences_;
-  for (size_t i = 0; i < out.size(); ++i)
-    out[i].mean /= static_cast<double>(std::max<int64_t>(elements_[i], 1));
+  std::vector<OperatorDifference> out;
+  for (const auto& [place, kept] : recorder_.kept_) {
+    const auto found = sums_.find(place);
+    out.emplace_back();
+    if (found == sums_.end()) continue;
+    out.back() = found->second.difference;
+    out.back().mean /= static_cast<double>(std::max<int64_t>(found->second.elements, 1));
+  }
   return out;
 }
 
