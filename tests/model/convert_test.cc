@@ -145,7 +145,7 @@ TEST_F(Convert, GivesTheSameValuesOrSaysWhyNot) {
       {"gptq_int4_row_asym_v2", "auto-round awq awq-gemv compressed-tensors gptq gptq_p gptq_v2"},
       // 16 inputs: no whole 32 of GPTQ's planes.
       {"gptq_int4_g512", "gptq gptq_v2"},
-      {"gptq_int5_g32_planar", "compressed-tensors gptq_p"},
+      {"gptq_int5_g32_planar", with_quark},
       {"gptq_int8_g32_asym_act_order_v2", ordered},
       {"gptq_marlin", "gptq gptq_p gptq_v2 marlin"},
       {"marlin_row", "auto-round awq awq-gemv compressed-tensors gptq gptq_p gptq_v2 marlin"},
@@ -227,11 +227,10 @@ TEST_F(Convert, IntoItsOwnDialectKeepsEveryByte) {
                                                   {"quark_mxfp4", "quark"},
                                                   {"quark_mxfp6", "quark"},
                                                   {"quark_nvfp4", "quark"}};
-  // Held by the next wider format, in an older order, or with the groups of one group.
+  // In an older order, or with the groups of one group.
   const std::set<std::string> other_bytes = {
-      "compressed_tensors_w3a16_g32_legacy",    "compressed_tensors_w3a16_g32_asym_act_order",
-      "compressed_tensors_w4a16_g32_act_order", "compressed_tensors_w4a8_act_order",
-      "compressed_tensors_w5a16_channel",       "compressed_tensors_w7a16_g32_asym"};
+      "compressed_tensors_w3a16_g32_legacy", "compressed_tensors_w3a16_g32_asym_act_order",
+      "compressed_tensors_w4a16_g32_act_order", "compressed_tensors_w4a8_act_order"};
   size_t compared = 0;
   for (const auto& entry : fs::directory_iterator(fixtures_folder)) {
     const std::string fixture = entry.path().filename();

@@ -157,6 +157,8 @@ class QuarkWriter : public DialectWriter {
  public:
   Result<Scheme> scheme_for(const Scheme& scheme) const override {
     const Format* layout = scheme.weights->grid ? integer_layout(*scheme.weights) : scheme.weights;
+    if (layout != nullptr && layout->grid && weights_of(*layout).empty())
+      layout = layout_of_bytes(*layout);
     if (layout != nullptr && !weights_of(*layout).empty())
       return Scheme{layout,
                     inputs_of(scheme.activations).known ? scheme.activations : Activations::f32};
