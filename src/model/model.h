@@ -16,11 +16,17 @@
 
 namespace farthing {
 
+// How a file had what has one form in memory: written into the same dialect it comes out so again.
+struct StoredForm {
+  bool e8m0_scales = false;  // fp8: powers of two as E8M0, f32 in memory
+};
+
 // A linear's weight as it is stored, and the format that its input is rounded to.
 struct StoredLinear {
   QuantizedTensor weight;
   Activations activations = Activations::f32;
   StaticInput input = {};  // where these are static
+  StoredForm form = {};
 
   InputRounding rounding() const { return {activations, input}; }
 };

@@ -200,6 +200,7 @@ TEST_F(Convert, IntoItsOwnDialectKeepsEveryByte) {
                                                   {"bitsandbytes_nf4", "bitsandbytes"},
                                                   {"bitsandbytes_nf4_nested", "bitsandbytes"},
                                                   {"fp8_block", "fp8"},
+                                                  {"fp8_block_ue8m0", "fp8"},
                                                   {"fp8_static", "fp8"},
                                                   {"gptq_dynamic", "gptq_v2"},
                                                   {"gptq_int2_g16_v2", "gptq_v2"},

@@ -96,6 +96,7 @@ class Converter {
         out_.linears.push_back({spec.name, scheme, *wanted});
       }
       written_.push_back({module_of(spec.name), *wanted, embedding});
+      if (target_.is_read_as(from_.kind())) written_.back().form = linear.form;
       return {};
     });
   }

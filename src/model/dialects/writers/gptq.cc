@@ -211,7 +211,8 @@ DialectTarget gptq_v2_target() {
           .create = [](const WriterOptions&) -> std::unique_ptr<DialectWriter> {
             return std::make_unique<GptqWriter>(versions[1]);
           },
-          .short_groups = true};
+          .short_groups = true,
+          .dialect = "gptq"};
 }
 
 DialectTarget gptq_p_target() {
@@ -221,7 +222,8 @@ DialectTarget gptq_p_target() {
           .create = [](const WriterOptions&) -> std::unique_ptr<DialectWriter> {
             return std::make_unique<GptqWriter>(versions[2]);
           },
-          .short_groups = true};
+          .short_groups = true,
+          .dialect = "gptq"};
 }
 
 DialectTarget auto_round_target() {
