@@ -8,11 +8,12 @@
 #include <algorithm>
 #include <cstring>
 #include <filesystem>
+#include <functional>
 #include <map>
-#include <set>
 
 #include "base/file.h"
 #include "base/support/scratch_folder.h"
+#include "formats/scale_plane.h"
 #include "io/huggingface.h"
 #include "io/json.h"
 #include "model/rotation.h"
@@ -56,6 +57,38 @@ class Convert : public ::testing::Test {
     const auto done = quantize_checkpoint(owner_.get(), *checkpoint, options, to, progress_, {});
     EXPECT_TRUE(done) << done.error().text();
     return to;
+  }
+  // A fixture with other tensors.
+  using Tensors = std::vector<std::pair<std::string, Tensor>>;
+  fs::path rewritten(const std::string& fixture, const std::function<void(Tensors&)>& edit) {
+    const fs::path to = folder_ / "rewritten";
+    fs::remove_all(to);
+    fs::copy(fixtures_folder / fixture, to);
+    const auto directory = HuggingFaceDirectory::open(fixtures_folder / fixture).value();
+    Tensors tensors;
+    for (const auto& entry : directory.entries()) {
+      const Tensor from = directory.tensor(entry.name).value();
+      tensors.emplace_back(entry.name, Tensor(entry.dtype, entry.shape));
+      std::memcpy(tensors.back().second.data(), from.data(), static_cast<size_t>(from.bytes()));
+    }
+    edit(tensors);
+    EXPECT_TRUE(write_safetensors(to / "model.safetensors", tensors));
+    return to;
+  }
+  // Every tensor of `from` with its type and bytes, and no other.
+  void expect_same_tensors(const fs::path& from) const {
+    const auto before = HuggingFaceDirectory::open(from).value(),
+               after = HuggingFaceDirectory::open(out()).value();
+    EXPECT_EQ(before.entries().size(), after.entries().size()) << from;
+    for (const auto& tensor : before.entries()) {
+      if (tensor.name.ends_with(".workspace")) continue;  // says nothing
+      ASSERT_NE(after.find(tensor.name), nullptr) << from << ", " << tensor.name;
+      const Tensor a = before.tensor(tensor.name).value(), b = after.tensor(tensor.name).value();
+      EXPECT_EQ(a.dtype(), b.dtype()) << from << ", " << tensor.name;
+      ASSERT_EQ(a.bytes(), b.bytes()) << from << ", " << tensor.name;
+      EXPECT_EQ(std::memcmp(a.data(), b.data(), static_cast<size_t>(a.bytes())), 0)
+          << from << ", " << tensor.name;
+    }
   }
   Error error(const fs::path& from, const std::string& to, ConvertOptions options = {}) {
     const auto conversion = convert(from, to, options);
@@ -227,34 +260,57 @@ TEST_F(Convert, IntoItsOwnDialectKeepsEveryByte) {
                                                   {"quark_int8_token", "quark"},
                                                   {"quark_mxfp4", "quark"},
                                                   {"quark_mxfp6", "quark"},
-                                                  {"quark_nvfp4", "quark"}};
-  // In an older order, or with the groups of one group.
-  const std::set<std::string> other_bytes = {
-      "compressed_tensors_w3a16_g32_legacy", "compressed_tensors_w3a16_g32_asym_act_order",
-      "compressed_tensors_w4a16_g32_act_order", "compressed_tensors_w4a8_act_order"};
+                                                  {"quark_nvfp4", "quark"},
+                                                  {"quark_uint4_g32_order", "quark"}};
   size_t compared = 0;
   for (const auto& entry : fs::directory_iterator(fixtures_folder)) {
     const std::string fixture = entry.path().filename();
     const bool packed = fixture.starts_with("compressed_tensors");
-    if (!entry.is_directory() || other_bytes.contains(fixture)) continue;
+    if (!entry.is_directory()) continue;
     if (!packed && !own.contains(fixture)) continue;
     ASSERT_TRUE(convert(entry.path(), packed ? "compressed-tensors" : own.at(fixture))) << fixture;
-    const auto before = HuggingFaceDirectory::open(entry.path()).value(),
-               after = HuggingFaceDirectory::open(out()).value();
-    EXPECT_EQ(before.entries().size(), after.entries().size()) << fixture;
-    for (const auto& tensor : before.entries()) {
-      if (tensor.name.ends_with(".workspace")) continue;  // says nothing
-      ASSERT_NE(after.find(tensor.name), nullptr) << fixture << ", " << tensor.name;
-      const Tensor a = before.tensor(tensor.name).value(), b = after.tensor(tensor.name).value();
-      EXPECT_EQ(a.dtype(), b.dtype()) << fixture << ", " << tensor.name;
-      ASSERT_EQ(a.bytes(), b.bytes()) << fixture << ", " << tensor.name;
-      EXPECT_EQ(std::memcmp(a.data(), b.data(), static_cast<size_t>(a.bytes())), 0)
-          << fixture << ", " << tensor.name;
-    }
+    expect_same_tensors(entry.path());
     compared += own.contains(fixture);
     fs::remove_all(out());
   }
   EXPECT_EQ(compared, own.size());
+}
+
+TEST_F(Convert, IntoItsOwnDialectTheScaleOfInputsKeepsItsType) {
+  const std::pair<const char*, const char*> fixtures[] = {
+      {"compressed_tensors_fp8_static", "compressed-tensors"},
+      {"fp8_static", "fp8"},
+      {"modelopt_fp8", "modelopt"},
+      {"quark_fp8_static", "quark"}};
+  for (const auto& [fixture, dialect] : fixtures)
+    for (const DType type : {DType::bf16, DType::f16}) {
+      const fs::path from = rewritten(fixture, [&](Tensors& tensors) {
+        for (auto& [name, tensor] : tensors) {
+          if (!name.ends_with(".input_scale")) continue;
+          tensor = Tensor(type, tensor.shape());
+          store_scale(tensor, 0, 0.02f);
+        }
+      });
+      ASSERT_TRUE(convert(from, dialect)) << fixture;
+      expect_same_tensors(from);
+      fs::remove_all(out());
+    }
+  // Elsewhere it is F32.
+  ASSERT_TRUE(convert(folder_ / "rewritten", "fp8"));
+  EXPECT_EQ(
+      HuggingFaceDirectory::open(out())->find("model.layers.0.mlp.down_proj.input_scale")->dtype,
+      DType::f32);
+}
+
+TEST_F(Convert, GroupsOfInputsThatGptqLeftOutStayLeftOut) {
+  const fs::path from = rewritten("gptq_int4_g32", [](Tensors& tensors) {
+    std::erase_if(tensors, [](const auto& named) { return named.first.ends_with(".g_idx"); });
+  });
+  ASSERT_TRUE(convert(from, "gptq"));
+  expect_same_tensors(from);
+  fs::remove_all(out());
+  ASSERT_TRUE(convert(fixtures_folder / "auto_round_gptq", "gptq"));
+  EXPECT_NE(HuggingFaceDirectory::open(out())->find("model.layers.0.mlp.down_proj.g_idx"), nullptr);
 }
 
 TEST_F(Convert, ThisProgramsOwnFilesHoldEveryFixture) {

@@ -88,7 +88,7 @@ class ModelOptReader : public DialectReader {
       out.weight = TRY(scaled_float_weight(directory_, format, tensors, spec.n, spec.k));
     }
     out.activations = as.scheme.activations;
-    if (is_static(out.activations)) out.input.scale = TRY(scale_of(directory_, as.tensors.back()));
+    if (is_static(out.activations)) TRY(read_input_scale(directory_, as.tensors.back(), out));
     return out;
   }
 

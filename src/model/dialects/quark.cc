@@ -74,13 +74,14 @@ class QuarkReader : public DialectReader {
 
   Result<StoredLinear> read(const LinearSpec& spec, const StoredAs& as) const override {
     const std::string module = module_of(spec.name);
+    const Weights stored = TRY(quark::weights_of(layers_[as.group]));
     StoredLinear out;
-    out.weight = TRY(weight(spec, module, TRY(quark::weights_of(layers_[as.group]))));
+    out.weight = TRY(weight(spec, module, stored));
+    out.form.in_order = stored.storage == Storage::words_of_groups && !reordered_;
     out.activations = as.scheme.activations;
     if (!is_static(out.activations)) return out;
     const bool nvfp4 = out.activations == Activations::nvfp4;
-    out.input.scale =
-        TRY(scale_of(directory_, module + (nvfp4 ? ".input_scale_2" : ".input_scale")));
+    TRY(read_input_scale(directory_, module + (nvfp4 ? ".input_scale_2" : ".input_scale"), out));
     if (!activations_info(out.activations).has_zero_point) return out;
     const Tensor zero = TRY(
         loose_tensor_of(directory_, module + ".input_zero_point", {DType::i8, DType::i32}, {1}));

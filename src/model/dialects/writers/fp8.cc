@@ -48,11 +48,8 @@ class Fp8Writer : public DialectWriter {
       out.push_back({module + ".weight_scale_inv", scales});
     else
       out.push_back({module + ".weight_scale", scales.reshaped({})});
-    if (is_static(linear.activations)) {
-      Tensor of_input(DType::f32, {});
-      of_input.as<float>()[0] = linear.input.scale;
-      out.push_back({module + ".input_scale", std::move(of_input)});
-    }
+    if (is_static(linear.activations))
+      out.push_back({module + ".input_scale", input_scale_of(as, linear, {})});
     return out;
   }
 

@@ -72,7 +72,7 @@ class GptqWriter : public DialectWriter {
                          "int4_g128"));
   }
 
-  Result<std::vector<NamedTensor>> tensors(const LinearSpec& spec, const WrittenLinear&,
+  Result<std::vector<NamedTensor>> tensors(const LinearSpec& spec, const WrittenLinear& as,
                                            const StoredLinear& linear) const override {
     const QuantizedTensor weight = in_runs(linear.weight);
     const std::string module = module_of(spec.name);
@@ -81,7 +81,8 @@ class GptqWriter : public DialectWriter {
     std::vector<NamedTensor> out{{module + ".qweight", std::move(codes)},
                                  {module + ".qzeros", std::move(zeros)},
                                  {module + ".scales", transposed(scales_of(weight))}};
-    if (with_groups()) out.push_back({module + ".g_idx", groups_of_inputs(linear.weight)});
+    if (with_groups() && !as.form.without_groups)
+      out.push_back({module + ".g_idx", groups_of_inputs(linear.weight)});
     return out;
   }
 

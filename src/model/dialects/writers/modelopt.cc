@@ -35,7 +35,7 @@ class ModelOptWriter : public DialectWriter {
     return fail(not_held("modelopt", scheme, "one of " + known, "nvfp4@nvfp4"));
   }
 
-  Result<std::vector<NamedTensor>> tensors(const LinearSpec& spec, const WrittenLinear&,
+  Result<std::vector<NamedTensor>> tensors(const LinearSpec& spec, const WrittenLinear& as,
                                            const StoredLinear& linear) const override {
     const QuantizedTensor& weight = linear.weight;
     const std::string module = module_of(spec.name);
@@ -51,7 +51,7 @@ class ModelOptWriter : public DialectWriter {
     if (format == "nvfp4")
       out.push_back({module + ".weight_scale_2", number(weight.planes[2].as<float>()[0])});
     if (is_static(linear.activations))
-      out.push_back({module + ".input_scale", number(linear.input.scale)});
+      out.push_back({module + ".input_scale", input_scale_of(as, linear, {})});
     return out;
   }
 
