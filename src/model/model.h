@@ -16,6 +16,12 @@
 
 namespace farthing {
 
+// What a file says of the KV cache and this program does not compute.
+struct StatedKvCache {
+  std::string text = {};  // "FP8 (field kv_cache_scheme)"; empty: nothing
+  std::string json = {};  // the value of the dialect's field, where its own writer repeats it
+};
+
 // How a file had what has one form in memory: written into the same dialect it comes out so again.
 struct StoredForm {
   DType input_scale = DType::f32;  // the type of the static scale of inputs, f32 in memory

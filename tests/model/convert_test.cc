@@ -51,6 +51,7 @@ class Convert : public ::testing::Test {
     options.scheme = parse_scheme(scheme).value();
     options.method = find_algorithm("rtn");
     options.rules = rules_;
+    options.kv_cache = kv_cache_;
     if (!rotation.empty()) options.rotation = parse_rotation(rotation).value();
     if (!tables.empty()) options.tables = parse_scheme(tables).value();
     const auto checkpoint = Checkpoint::open(FARTHING_SOURCE_DIR "/models/stories260k").value();
@@ -108,6 +109,7 @@ class Convert : public ::testing::Test {
   ScratchFolder folder_;
   ContextOwner owner_{2, Isa::portable};
   NoProgress progress_;
+  std::optional<KvCodec> kv_cache_;
   std::vector<QuantizeRule> rules_ = {{.layers = "*.mlp.*", .keep = true}};
 };
 
@@ -317,7 +319,7 @@ TEST_F(Convert, ThisProgramsOwnFilesHoldEveryFixture) {
   for (const auto& entry : fs::directory_iterator(fixtures_folder)) {
     if (!entry.is_directory()) continue;
     const auto from = Checkpoint::open(entry.path()).value();
-    const auto conversion = convert_to_own(*from, out(), progress_);
+    const auto conversion = convert_to_own(*from, out(), {}, progress_);
     ASSERT_TRUE(conversion) << entry.path() << conversion.error().text();
     const auto same = same_as(entry.path());
     EXPECT_TRUE(same) << entry.path() << same.error().text();
@@ -403,6 +405,53 @@ TEST_F(Convert, AScaleWithoutAReciprocalIsRefusedUnlessRoundingIsAllowed) {
 TEST_F(Convert, TurningWhileTheModelRunsIsRefused) {
   const Error refused = error(stories("int4_row@int8_token", "r4"), "compressed-tensors");
   EXPECT_EQ(refused.got, "rotated by r4");
+}
+
+// Of every dialect but this program's own, which holds it.
+TEST_F(Convert, AKvCacheOfTheModelIsRefusedUnlessItMayBeLeftOut) {
+  kv_cache_ = KvCodec::int8;
+  const fs::path from = stories("int4_g32");
+  EXPECT_EQ(error(from, "compressed-tensors").got, "int8");
+  const Error refused = error(from, "gptq");
+  EXPECT_EQ(refused.got, "int8");
+  EXPECT_TRUE(contains(refused.remedy, "--weight-only")) << refused.text();
+  const auto checkpoint = Checkpoint::open(from).value();
+  const auto gguf =
+      convert_to_gguf(*checkpoint, folder_ / "m.gguf", {}, owner_.get().pool, progress_);
+  ASSERT_FALSE(gguf);
+  EXPECT_EQ(gguf.error().got, "int8");
+  EXPECT_TRUE(convert_to_gguf(*checkpoint, folder_ / "m.gguf", {.weight_only = true},
+                              owner_.get().pool, progress_));
+  EXPECT_TRUE(convert(from, "gptq", {.weight_only = true}));
+  EXPECT_TRUE(convert_to_own(*checkpoint, folder_ / "own", {}, progress_));
+  EXPECT_EQ(Checkpoint::open(folder_ / "own").value()->kv_cache()->codec, KvCodec::int8);
+}
+
+TEST_F(Convert, WhatAFileSaysOfTheKvCacheIsRepeatedOrRefused) {
+  const std::string scale = "model.layers.0.self_attn.k_scale";
+  const fs::path from = rewritten("compressed_tensors_fp8_static", [&](Tensors& tensors) {
+    Tensor of_keys(DType::f32, {1});
+    of_keys.as<float>()[0] = 0.25f;
+    tensors.emplace_back(scale, std::move(of_keys));
+  });
+  const std::string field = "\"kv_cache_scheme\": ";
+  std::string text = read_text_file(from / "config.json").value();
+  text.replace(text.find(field + "null"), field.size() + 4,
+               field + R"({"num_bits": 8, "type": "float", "strategy": "tensor"})");
+  ASSERT_TRUE(write_text_file(from / "config.json", text));
+  EXPECT_TRUE(contains(kv_cache_note(Checkpoint::open(from).value()->stated_kv_cache()),
+                       "float of 8 bits (field kv_cache_scheme)"));
+  ASSERT_TRUE(convert(from, "compressed-tensors"));
+  EXPECT_EQ(config().integer("quantization_config.kv_cache_scheme.num_bits").value(), 8);
+  EXPECT_EQ(config().string("quantization_config.kv_cache_scheme.strategy").value(), "tensor");
+  EXPECT_EQ(HuggingFaceDirectory::open(out())->tensor(scale)->as<float>()[0], 0.25f);
+  fs::remove_all(out());
+  EXPECT_TRUE(contains(error(from, "quark").got, "kv_cache_scheme"));
+  const auto own = convert_to_own(*Checkpoint::open(from).value(), out(), {}, progress_);
+  ASSERT_FALSE(own);
+  EXPECT_TRUE(contains(own.error().got, "kv_cache_scheme"));
+  ASSERT_TRUE(convert(from, "quark", {.weight_only = true}));
+  EXPECT_EQ(HuggingFaceDirectory::open(out())->find(scale), nullptr);
 }
 
 TEST_F(Convert, ATiedHeadIsNamedAsPlain) {

@@ -51,6 +51,13 @@ class CompressedTensorsReader : public DialectReader {
         source.directory, TRY(ModuleTargets::parse(ignored, section.where() + ", field ignore")));
     out->where_ = section.where();
     out->groups_ = TRY(compressed_tensors::read_groups(section));
+    if (section.has("kv_cache_scheme") && !section.is_null("kv_cache_scheme")) {
+      const JsonObject cache = TRY(section.object("kv_cache_scheme"));
+      out->stated_kv_cache_ = {
+          fmt::format("{} of {} bits (field kv_cache_scheme)", TRY(cache.string("type", "int")),
+                      TRY(cache.integer("num_bits", 8))),
+          cache.text()};
+    }
     return out;
   }
 

@@ -129,6 +129,7 @@ class QuarkReader : public DialectReader {
     reordered_ = packing == "reorder";
     if (section.has("export.kv_cache_group") && !section.is_null("export.kv_cache_group"))
       cache_groups_ = TRY(section.strings("export.kv_cache_group"));
+    if (!cache_groups_.empty()) stated_kv_cache_.text = "rounded (field export.kv_cache_group)";
     layers_.push_back(TRY(quark::read_layer(TRY(section.object("global_quant_config")), false)));
     TRY(read_patterns(section, "layer_type_quant_config", classes_));
     return read_patterns(section, "layer_quant_config", patterns_);

@@ -91,7 +91,11 @@ class CompressedTensorsWriter : public DialectWriter {
     std::string_view format = format_of_files(groups.front().scheme);
     for (const Group& group : groups)
       if (format_of_files(group.scheme) != format) format = "mixed-precision";
-    json.field("format", format).key("kv_cache_scheme").null();
+    json.field("format", format).key("kv_cache_scheme");
+    if (options_.kv_cache.empty())
+      json.null();
+    else
+      json.raw(options_.kv_cache);
     json.key("ignore").begin_array();
     for (const std::string& module : plain_modules(linears)) json.value(module);
     json.end_array().key("config_groups").begin_object();
@@ -192,7 +196,8 @@ DialectTarget compressed_tensors_target() {
           .create = [](const WriterOptions& options) -> std::unique_ptr<DialectWriter> {
             return std::make_unique<CompressedTensorsWriter>(options);
           },
-          .embeddings = true};
+          .embeddings = true,
+          .repeats_kv_cache = true};
 }
 
 }  // namespace farthing

@@ -60,6 +60,7 @@ struct WriterOptions {
   // A scale that the dialect holds in another form may be off by an f32's last place where no f32
   // gives it exactly.
   bool allow_rounding = false;
+  std::string kv_cache = {};  // what the same dialect said of it, as JSON
 
   // `guess`, or the f32 near it from which `read` gives exactly `scale`. Fails where there is none
   // and rounding is not allowed; `tensor` is its name.
@@ -76,6 +77,7 @@ struct DialectTarget {
   bool embeddings = false;        // it may hold a quantized embedding
   bool short_groups = false;      // the last group of a row may have fewer inputs
   std::string_view dialect = {};  // that reads it, where it has another name
+  bool repeats_kv_cache = false;  // it writes what the same dialect said of the KV cache
 
   bool is_read_as(std::string_view kind) const {
     return kind == (dialect.empty() ? name : dialect);
