@@ -1,6 +1,7 @@
 // Opening contexts and models; names given on the command line.
 #include "apps/open_model.h"
 
+#include "apps/output.h"
 #include "quant/quantize.h"
 
 namespace farthing {
@@ -11,6 +12,7 @@ Result<std::unique_ptr<ContextOwner>> open_context(const CommonOptions& common) 
 
 Result<std::unique_ptr<Model>> load_model(Context& context, Checkpoint& checkpoint,
                                           const LoadingFormat& format, PackTime time) {
+  tell(kv_cache_note(checkpoint.stated_kv_cache()));
   ProgressBar progress;
   if (!format.scheme) return build_model(context, checkpoint.config(), checkpoint, progress, time);
   QuantizeOptions options;

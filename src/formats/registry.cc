@@ -17,11 +17,14 @@
 
 namespace farthing {
 
-// The four kinds of one integer grid.
+// The four kinds of one integer grid, and two of them.
 #define FARTHING_INTEGER_FORMATS(name, bits, group)                                               \
   FARTHING_FORMAT_OF_PARTS(name, IntegerGroup<bits, group>::format())                             \
   FARTHING_FORMAT_OF_PARTS(name##_narrow, IntegerGroup<bits, group, GridKind::narrow>::format())  \
   FARTHING_FORMAT_OF_PARTS(name##_signed, IntegerGroup<bits, group, GridKind::signed_>::format()) \
+  FARTHING_FORMAT_OF_PARTS(name##_asym, IntegerGroup<bits, group, GridKind::asymmetric>::format())
+#define FARTHING_INTEGER_PAIR(name, bits, group)                      \
+  FARTHING_FORMAT_OF_PARTS(name, IntegerGroup<bits, group>::format()) \
   FARTHING_FORMAT_OF_PARTS(name##_asym, IntegerGroup<bits, group, GridKind::asymmetric>::format())
 
 #define FARTHING_FORMAT(name) Format name##_format();

@@ -151,6 +151,12 @@ std::string plane_tensor_name(const std::string& name, std::string_view plane) {
   return plane == "weight" ? name : fmt::format("{}.{}", name, plane);
 }
 
+std::string kv_cache_note(const StatedKvCache& stated) {
+  if (stated.text.empty()) return {};
+  return "note: the files want a KV cache that is " + stated.text +
+         "; it is not read: the cache is f32, or what --kv-cache-dtype says\n";
+}
+
 KvScaleNames kv_scale_names(const BlockPlan& block) {
   const bool latent = block.latent.heads > 0;
   const std::string& output = latent ? block.latent.output.name : block.attention.output.name;

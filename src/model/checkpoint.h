@@ -12,6 +12,9 @@
 
 namespace farthing {
 
+// What a user must know of a KV cache that a file states and the model is run without; empty: none.
+std::string kv_cache_note(const StatedKvCache& stated);
+
 // A tensor as `farthing inspect` lists it.
 struct StoredTensorInfo {
   std::string name;    // as in the file
@@ -32,6 +35,8 @@ class Checkpoint : public WeightSource {
   virtual std::vector<StoredTensorInfo> tensors() const = 0;
   // A dense or quantized tensor of the file by its name there, as f32.
   virtual Result<Tensor> values(const std::string& name) const = 0;
+  // What the file says of the KV cache beside kv_cache(), which knows nothing of it.
+  virtual StatedKvCache stated_kv_cache() const { return {}; }
   virtual Result<Tokenizer> tokenizer() const = 0;
   // The chat template, or empty where the model has none.
   virtual Result<std::string> chat_template() const = 0;

@@ -94,6 +94,10 @@ class HuggingFaceCheckpoint : public Checkpoint {
     return out;
   }
 
+  StatedKvCache stated_kv_cache() const override {
+    return dialect_ ? dialect_->reader->stated_kv_cache() : StatedKvCache{};
+  }
+
   void use_pool(ThreadPool* pool) override {
     Checkpoint::use_pool(pool);
     if (dialect_) dialect_->reader->use_pool(pool);

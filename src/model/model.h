@@ -16,11 +16,28 @@
 
 namespace farthing {
 
+// What a file says of the KV cache and this program does not compute.
+struct StatedKvCache {
+  std::string text = {};  // "FP8 (field kv_cache_scheme)"; empty: nothing
+  std::string json = {};  // the value of the dialect's field, where its own writer repeats it
+};
+
+// How a file had what has one form in memory: written into the same dialect it comes out so again.
+struct StoredForm {
+  DType input_scale = DType::f32;  // the type of the static scale of inputs, f32 in memory
+  bool e8m0_scales = false;        // fp8: powers of two as E8M0, f32 in memory
+  bool whole_words = false;        // compressed-tensors before 0.17: a word holds whole codes
+  bool in_order = false;           // Quark's pack_method "order"
+  bool without_groups = false;     // gptq: inputs do not name their groups
+  Tensor input_groups = {};        // compressed-tensors: they do, I32 [k], though groups are runs
+};
+
 // A linear's weight as it is stored, and the format that its input is rounded to.
 struct StoredLinear {
   QuantizedTensor weight;
   Activations activations = Activations::f32;
   StaticInput input = {};  // where these are static
+  StoredForm form = {};
 
   InputRounding rounding() const { return {activations, input}; }
 };

@@ -77,7 +77,7 @@ INSTANTIATE_TEST_SUITE_P(
         Mistake{{"formats", "--threads", "0"}, "--threads: 0 is not a whole number from 1 to"},
         Mistake{{"quantize", "m", "--format", "q4_0"}, "--output is missing"},
         Mistake{{"quantize", "m", "-o", "d"}, "--format int4_g128"},
-        Mistake{{"quantize", "m", "-o", "d", "--format", "int7_row"}, "unknown number format"},
+        Mistake{{"quantize", "m", "-o", "d", "--format", "int9_row"}, "unknown number format"},
         Mistake{{"quantize", "m", "-o", "d", "--format", "f16@int8_block33"},
                 "unknown activation format"},
         Mistake{{"quantize", "m", "-o", "d", "--format", "q4_0", "--method", "magic"},

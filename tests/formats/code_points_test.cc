@@ -252,10 +252,10 @@ TEST(Schemes, WhatIsChosenOverTheWholeCallDependsOnTheBatch) {
 }
 
 TEST(Schemes, ErrorsNameWhatIsThere) {
-  const auto format = parse_scheme("int7_g32");
+  const auto format = parse_scheme("int9_g32");
   ASSERT_FALSE(format.has_value());
   EXPECT_EQ(format.error().what, "unknown number format");
-  EXPECT_EQ(format.error().got, "int7_g32");
+  EXPECT_EQ(format.error().got, "int9_g32");
   EXPECT_NE(format.error().wanted.find("int4_g32"), std::string::npos);
   const auto activations = parse_scheme("int4_g32@int7");
   ASSERT_FALSE(activations.has_value());

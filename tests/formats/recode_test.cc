@@ -49,6 +49,7 @@ INSTANTIATE_TEST_SUITE_P(
         Pair{"int4_g128_asym", "q5_0"}, Pair{"int5_g32", "q5_0"}, Pair{"int4_g32", "q5_0"},
         Pair{"int8_g32", "q8_0"}, Pair{"int8_row", "q8_0"}, Pair{"int8_tensor", "q8_0"},
         Pair{"int6_g64", "q8_0"}, Pair{"int6_g128_asym", "q8_0"}, Pair{"int4_g32", "q4_1"},
+        Pair{"int7_row_asym", "q8_0"}, Pair{"int5_g128_asym", "int7_g64_asym"},
         Pair{"int5_g32", "q5_1"}, Pair{"q4_0", "int4_g32"}, Pair{"q4_0", "int4_g32_signed"},
         Pair{"q4_0", "int4_g32_asym"}, Pair{"q5_0", "int5_g32"}, Pair{"q8_0", "int8_g32"},
         Pair{"q4_0", "q8_0"}, Pair{"int4_g32", "int4_g32_asym"}, Pair{"int4_g128", "int4_g32"},

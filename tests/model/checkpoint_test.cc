@@ -483,7 +483,7 @@ TEST_F(QuantizedDirectory, OfAnotherDialect) {
 }
 
 TEST_F(QuantizedDirectory, WithAnUnknownScheme) {
-  const Error error = error_with_config("int4_g32@f32", "int7_g32@f32");
+  const Error error = error_with_config("int4_g32@f32", "int9_g32@f32");
   EXPECT_EQ(error.what, "unknown number format");
   EXPECT_NE(error.where.find("quantization_config.linears"), std::string::npos);
 }

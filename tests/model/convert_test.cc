@@ -8,11 +8,12 @@
 #include <algorithm>
 #include <cstring>
 #include <filesystem>
+#include <functional>
 #include <map>
-#include <set>
 
 #include "base/file.h"
 #include "base/support/scratch_folder.h"
+#include "formats/scale_plane.h"
 #include "io/huggingface.h"
 #include "io/json.h"
 #include "model/rotation.h"
@@ -50,12 +51,45 @@ class Convert : public ::testing::Test {
     options.scheme = parse_scheme(scheme).value();
     options.method = find_algorithm("rtn");
     options.rules = rules_;
+    options.kv_cache = kv_cache_;
     if (!rotation.empty()) options.rotation = parse_rotation(rotation).value();
     if (!tables.empty()) options.tables = parse_scheme(tables).value();
     const auto checkpoint = Checkpoint::open(FARTHING_SOURCE_DIR "/models/stories260k").value();
     const auto done = quantize_checkpoint(owner_.get(), *checkpoint, options, to, progress_, {});
     EXPECT_TRUE(done) << done.error().text();
     return to;
+  }
+  // A fixture with other tensors.
+  using Tensors = std::vector<std::pair<std::string, Tensor>>;
+  fs::path rewritten(const std::string& fixture, const std::function<void(Tensors&)>& edit) {
+    const fs::path to = folder_ / "rewritten";
+    fs::remove_all(to);
+    fs::copy(fixtures_folder / fixture, to);
+    const auto directory = HuggingFaceDirectory::open(fixtures_folder / fixture).value();
+    Tensors tensors;
+    for (const auto& entry : directory.entries()) {
+      const Tensor from = directory.tensor(entry.name).value();
+      tensors.emplace_back(entry.name, Tensor(entry.dtype, entry.shape));
+      std::memcpy(tensors.back().second.data(), from.data(), static_cast<size_t>(from.bytes()));
+    }
+    edit(tensors);
+    EXPECT_TRUE(write_safetensors(to / "model.safetensors", tensors));
+    return to;
+  }
+  // Every tensor of `from` with its type and bytes, and no other.
+  void expect_same_tensors(const fs::path& from) const {
+    const auto before = HuggingFaceDirectory::open(from).value(),
+               after = HuggingFaceDirectory::open(out()).value();
+    EXPECT_EQ(before.entries().size(), after.entries().size()) << from;
+    for (const auto& tensor : before.entries()) {
+      if (tensor.name.ends_with(".workspace")) continue;  // says nothing
+      ASSERT_NE(after.find(tensor.name), nullptr) << from << ", " << tensor.name;
+      const Tensor a = before.tensor(tensor.name).value(), b = after.tensor(tensor.name).value();
+      EXPECT_EQ(a.dtype(), b.dtype()) << from << ", " << tensor.name;
+      ASSERT_EQ(a.bytes(), b.bytes()) << from << ", " << tensor.name;
+      EXPECT_EQ(std::memcmp(a.data(), b.data(), static_cast<size_t>(a.bytes())), 0)
+          << from << ", " << tensor.name;
+    }
   }
   Error error(const fs::path& from, const std::string& to, ConvertOptions options = {}) {
     const auto conversion = convert(from, to, options);
@@ -75,6 +109,7 @@ class Convert : public ::testing::Test {
   ScratchFolder folder_;
   ContextOwner owner_{2, Isa::portable};
   NoProgress progress_;
+  std::optional<KvCodec> kv_cache_;
   std::vector<QuantizeRule> rules_ = {{.layers = "*.mlp.*", .keep = true}};
 };
 
@@ -145,7 +180,7 @@ TEST_F(Convert, GivesTheSameValuesOrSaysWhyNot) {
       {"gptq_int4_row_asym_v2", "auto-round awq awq-gemv compressed-tensors gptq gptq_p gptq_v2"},
       // 16 inputs: no whole 32 of GPTQ's planes.
       {"gptq_int4_g512", "gptq gptq_v2"},
-      {"gptq_int5_g32_planar", "compressed-tensors gptq_p"},
+      {"gptq_int5_g32_planar", with_quark},
       {"gptq_int8_g32_asym_act_order_v2", ordered},
       {"gptq_marlin", "gptq gptq_p gptq_v2 marlin"},
       {"marlin_row", "auto-round awq awq-gemv compressed-tensors gptq gptq_p gptq_v2 marlin"},
@@ -200,6 +235,7 @@ TEST_F(Convert, IntoItsOwnDialectKeepsEveryByte) {
                                                   {"bitsandbytes_nf4", "bitsandbytes"},
                                                   {"bitsandbytes_nf4_nested", "bitsandbytes"},
                                                   {"fp8_block", "fp8"},
+                                                  {"fp8_block_ue8m0", "fp8"},
                                                   {"fp8_static", "fp8"},
                                                   {"gptq_dynamic", "gptq_v2"},
                                                   {"gptq_int2_g16_v2", "gptq_v2"},
@@ -226,42 +262,64 @@ TEST_F(Convert, IntoItsOwnDialectKeepsEveryByte) {
                                                   {"quark_int8_token", "quark"},
                                                   {"quark_mxfp4", "quark"},
                                                   {"quark_mxfp6", "quark"},
-                                                  {"quark_nvfp4", "quark"}};
-  // Held by the next wider format, in an older order, or with the groups of one group.
-  const std::set<std::string> other_bytes = {
-      "compressed_tensors_w3a16_g32_legacy",    "compressed_tensors_w3a16_g32_asym_act_order",
-      "compressed_tensors_w4a16_g32_act_order", "compressed_tensors_w4a8_act_order",
-      "compressed_tensors_w5a16_channel",       "compressed_tensors_w7a16_g32_asym"};
+                                                  {"quark_nvfp4", "quark"},
+                                                  {"quark_uint4_g32_order", "quark"}};
   size_t compared = 0;
   for (const auto& entry : fs::directory_iterator(fixtures_folder)) {
     const std::string fixture = entry.path().filename();
     const bool packed = fixture.starts_with("compressed_tensors");
-    if (!entry.is_directory() || other_bytes.contains(fixture)) continue;
+    if (!entry.is_directory()) continue;
     if (!packed && !own.contains(fixture)) continue;
     ASSERT_TRUE(convert(entry.path(), packed ? "compressed-tensors" : own.at(fixture))) << fixture;
-    const auto before = HuggingFaceDirectory::open(entry.path()).value(),
-               after = HuggingFaceDirectory::open(out()).value();
-    EXPECT_EQ(before.entries().size(), after.entries().size()) << fixture;
-    for (const auto& tensor : before.entries()) {
-      if (tensor.name.ends_with(".workspace")) continue;  // says nothing
-      ASSERT_NE(after.find(tensor.name), nullptr) << fixture << ", " << tensor.name;
-      const Tensor a = before.tensor(tensor.name).value(), b = after.tensor(tensor.name).value();
-      EXPECT_EQ(a.dtype(), b.dtype()) << fixture << ", " << tensor.name;
-      ASSERT_EQ(a.bytes(), b.bytes()) << fixture << ", " << tensor.name;
-      EXPECT_EQ(std::memcmp(a.data(), b.data(), static_cast<size_t>(a.bytes())), 0)
-          << fixture << ", " << tensor.name;
-    }
+    expect_same_tensors(entry.path());
     compared += own.contains(fixture);
     fs::remove_all(out());
   }
   EXPECT_EQ(compared, own.size());
 }
 
+TEST_F(Convert, IntoItsOwnDialectTheScaleOfInputsKeepsItsType) {
+  const std::pair<const char*, const char*> fixtures[] = {
+      {"compressed_tensors_fp8_static", "compressed-tensors"},
+      {"fp8_static", "fp8"},
+      {"modelopt_fp8", "modelopt"},
+      {"quark_fp8_static", "quark"}};
+  for (const auto& [fixture, dialect] : fixtures)
+    for (const DType type : {DType::bf16, DType::f16}) {
+      const fs::path from = rewritten(fixture, [&](Tensors& tensors) {
+        for (auto& [name, tensor] : tensors) {
+          if (!name.ends_with(".input_scale")) continue;
+          tensor = Tensor(type, tensor.shape());
+          store_scale(tensor, 0, 0.02f);
+        }
+      });
+      ASSERT_TRUE(convert(from, dialect)) << fixture;
+      expect_same_tensors(from);
+      fs::remove_all(out());
+    }
+  // Elsewhere it is F32.
+  ASSERT_TRUE(convert(folder_ / "rewritten", "fp8"));
+  EXPECT_EQ(
+      HuggingFaceDirectory::open(out())->find("model.layers.0.mlp.down_proj.input_scale")->dtype,
+      DType::f32);
+}
+
+TEST_F(Convert, GroupsOfInputsThatGptqLeftOutStayLeftOut) {
+  const fs::path from = rewritten("gptq_int4_g32", [](Tensors& tensors) {
+    std::erase_if(tensors, [](const auto& named) { return named.first.ends_with(".g_idx"); });
+  });
+  ASSERT_TRUE(convert(from, "gptq"));
+  expect_same_tensors(from);
+  fs::remove_all(out());
+  ASSERT_TRUE(convert(fixtures_folder / "auto_round_gptq", "gptq"));
+  EXPECT_NE(HuggingFaceDirectory::open(out())->find("model.layers.0.mlp.down_proj.g_idx"), nullptr);
+}
+
 TEST_F(Convert, ThisProgramsOwnFilesHoldEveryFixture) {
   for (const auto& entry : fs::directory_iterator(fixtures_folder)) {
     if (!entry.is_directory()) continue;
     const auto from = Checkpoint::open(entry.path()).value();
-    const auto conversion = convert_to_own(*from, out(), progress_);
+    const auto conversion = convert_to_own(*from, out(), {}, progress_);
     ASSERT_TRUE(conversion) << entry.path() << conversion.error().text();
     const auto same = same_as(entry.path());
     EXPECT_TRUE(same) << entry.path() << same.error().text();
@@ -347,6 +405,53 @@ TEST_F(Convert, AScaleWithoutAReciprocalIsRefusedUnlessRoundingIsAllowed) {
 TEST_F(Convert, TurningWhileTheModelRunsIsRefused) {
   const Error refused = error(stories("int4_row@int8_token", "r4"), "compressed-tensors");
   EXPECT_EQ(refused.got, "rotated by r4");
+}
+
+// Of every dialect but this program's own, which holds it.
+TEST_F(Convert, AKvCacheOfTheModelIsRefusedUnlessItMayBeLeftOut) {
+  kv_cache_ = KvCodec::int8;
+  const fs::path from = stories("int4_g32");
+  EXPECT_EQ(error(from, "compressed-tensors").got, "int8");
+  const Error refused = error(from, "gptq");
+  EXPECT_EQ(refused.got, "int8");
+  EXPECT_TRUE(contains(refused.remedy, "--weight-only")) << refused.text();
+  const auto checkpoint = Checkpoint::open(from).value();
+  const auto gguf =
+      convert_to_gguf(*checkpoint, folder_ / "m.gguf", {}, owner_.get().pool, progress_);
+  ASSERT_FALSE(gguf);
+  EXPECT_EQ(gguf.error().got, "int8");
+  EXPECT_TRUE(convert_to_gguf(*checkpoint, folder_ / "m.gguf", {.weight_only = true},
+                              owner_.get().pool, progress_));
+  EXPECT_TRUE(convert(from, "gptq", {.weight_only = true}));
+  EXPECT_TRUE(convert_to_own(*checkpoint, folder_ / "own", {}, progress_));
+  EXPECT_EQ(Checkpoint::open(folder_ / "own").value()->kv_cache()->codec, KvCodec::int8);
+}
+
+TEST_F(Convert, WhatAFileSaysOfTheKvCacheIsRepeatedOrRefused) {
+  const std::string scale = "model.layers.0.self_attn.k_scale";
+  const fs::path from = rewritten("compressed_tensors_fp8_static", [&](Tensors& tensors) {
+    Tensor of_keys(DType::f32, {1});
+    of_keys.as<float>()[0] = 0.25f;
+    tensors.emplace_back(scale, std::move(of_keys));
+  });
+  const std::string field = "\"kv_cache_scheme\": ";
+  std::string text = read_text_file(from / "config.json").value();
+  text.replace(text.find(field + "null"), field.size() + 4,
+               field + R"({"num_bits": 8, "type": "float", "strategy": "tensor"})");
+  ASSERT_TRUE(write_text_file(from / "config.json", text));
+  EXPECT_TRUE(contains(kv_cache_note(Checkpoint::open(from).value()->stated_kv_cache()),
+                       "float of 8 bits (field kv_cache_scheme)"));
+  ASSERT_TRUE(convert(from, "compressed-tensors"));
+  EXPECT_EQ(config().integer("quantization_config.kv_cache_scheme.num_bits").value(), 8);
+  EXPECT_EQ(config().string("quantization_config.kv_cache_scheme.strategy").value(), "tensor");
+  EXPECT_EQ(HuggingFaceDirectory::open(out())->tensor(scale)->as<float>()[0], 0.25f);
+  fs::remove_all(out());
+  EXPECT_TRUE(contains(error(from, "quark").got, "kv_cache_scheme"));
+  const auto own = convert_to_own(*Checkpoint::open(from).value(), out(), {}, progress_);
+  ASSERT_FALSE(own);
+  EXPECT_TRUE(contains(own.error().got, "kv_cache_scheme"));
+  ASSERT_TRUE(convert(from, "quark", {.weight_only = true}));
+  EXPECT_EQ(HuggingFaceDirectory::open(out())->find(scale), nullptr);
 }
 
 TEST_F(Convert, ATiedHeadIsNamedAsPlain) {

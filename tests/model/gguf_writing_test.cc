@@ -339,8 +339,6 @@ TEST(GgufTensorScales, MustBeOnePositiveNumber) {
 TEST_F(Quantized, WhatAReaderCannotBeToldIsRefused) {
   quantize("int4_g32", [](QuantizeOptions& options) { options.rotation = {.r4 = true}; });
   expect_refused(folder_ / "q", "rotation", "r4");
-  quantize("int4_g32", [](QuantizeOptions& options) { options.kv_cache = KvCodec::int8; });
-  expect_refused(folder_ / "q", "the KV cache", "int8");
 }
 
 TEST_F(Quantized, AMatrixWithoutWholeBlocksIsRefused) {

@@ -82,7 +82,7 @@ TEST(QuantizeRecipe, WhatItDoesNotSayIsLeftOpen) {
 
 TEST(QuantizeRecipe, MistakesAreNamed) {
   for (const char* text :
-       {"[quantization]\nscheme = \"int7_g32\"", "[quantization]\nmethod = \"awkward\"",
+       {"[quantization]\nscheme = \"int9_g32\"", "[quantization]\nmethod = \"awkward\"",
         "[quantization]\ndamping = 2.0", "[quantization]\nschema = \"int4_g32\"",
         "[[rule]]\nscheme = \"q6_k\"", "[[rule]]\nlayers = \"*\"\nkep = true",
         "[calibration]\nsamples = 0", "[[rule]]\nlayers = 3"}) {

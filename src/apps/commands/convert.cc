@@ -51,7 +51,7 @@ void declare(OptionList& list, Options& options) {
   list.parsed("--to", "DIALECT", options.target, parse_target,
               "REQUIRED. What to write: " + target_names());
   list.flag("--weight-only", options.weight_only,
-            "Leave out a rounding of inputs that the dialect cannot state");
+            "Leave out a rounding of inputs, and a KV cache, that the dialect cannot state");
   list.flag(
       "--allow-rounding", options.allow_rounding,
       "Where the dialect holds a scale in another form, let it be off by an f32's last place");
@@ -127,7 +127,7 @@ Result<Conversion> convert_model(Checkpoint& from, const Options& options, Threa
     return convert_checkpoint(from, *dialect, options.output, how, pool, progress);
   if (options.target->name == gguf.name)
     return convert_to_gguf(from, options.output, how, pool, progress);
-  return convert_to_own(from, options.output, progress);
+  return convert_to_own(from, options.output, how, progress);
 }
 
 Result<> run(const CommonOptions& common, const Options& options) {

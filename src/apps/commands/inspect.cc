@@ -103,6 +103,7 @@ Result<std::string> json_text(const Checkpoint& checkpoint, const Report& report
   write_config(json.key("config"), checkpoint.config());
   json.field("parameters", report.parameters).field("bytes", report.bytes);
   json.field("chat_template", !TRY(checkpoint.chat_template()).empty());
+  json.field("kv_cache_not_read", checkpoint.stated_kv_cache().text);
   if (options.ranges) write_counts(json.key("ranges"), report.totals);
   json.key("tensors").begin_array();
   for (const TensorRow& row : report.tensors) {
@@ -159,7 +160,7 @@ std::string summary_text(const Checkpoint& checkpoint, const Report& report) {
     rows.push_back({format, std::to_string(tensors), count_text(parameters),
                     size_text(static_cast<double>(bytes))});
   }
-  return out + '\n' + table_text(rows);
+  return out + '\n' + table_text(rows) + kv_cache_note(checkpoint.stated_kv_cache());
 }
 
 std::string tensors_text(const Report& report) {

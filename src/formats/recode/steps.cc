@@ -84,7 +84,7 @@ constexpr PutZero put_zero[] = {nullptr,
                                 PackedCodes<4>::set,
                                 PackedCodes<5>::set,
                                 PackedCodes<6>::set,
-                                nullptr,
+                                PackedCodes<7>::set,
                                 PackedCodes<8>::set};
 
 // Stores a group's scale and zero; false where that would round one.

@@ -26,6 +26,12 @@ inline float f32_from_e8m0(uint8_t code) {
   return std::bit_cast<float>(bits);
 }
 
+// The inverse, of a power of two from 2^-127 to 2^127.
+inline uint8_t e8m0_from_f32(float power_of_two) {
+  const uint32_t bits = std::bit_cast<uint32_t>(power_of_two);
+  return static_cast<uint8_t>(bits >> 23);
+}
+
 template <class Element>
 struct MicroScaled {
   static constexpr int64_t block = 32;

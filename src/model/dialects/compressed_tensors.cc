@@ -19,6 +19,7 @@
 #include <algorithm>
 
 #include "base/rehearsal.h"
+#include "formats/input_groups.h"
 #include "formats/packing/packing.h"
 #include "model/dialects/compressed_tensors/arguments.h"
 #include "model/dialects/dialect.h"
@@ -50,6 +51,13 @@ class CompressedTensorsReader : public DialectReader {
         source.directory, TRY(ModuleTargets::parse(ignored, section.where() + ", field ignore")));
     out->where_ = section.where();
     out->groups_ = TRY(compressed_tensors::read_groups(section));
+    if (section.has("kv_cache_scheme") && !section.is_null("kv_cache_scheme")) {
+      const JsonObject cache = TRY(section.object("kv_cache_scheme"));
+      out->stated_kv_cache_ = {
+          fmt::format("{} of {} bits (field kv_cache_scheme)", TRY(cache.string("type", "int")),
+                      TRY(cache.integer("num_bits", 8))),
+          cache.text()};
+    }
     return out;
   }
 
@@ -87,8 +95,12 @@ class CompressedTensorsReader : public DialectReader {
     out.weight = TRY(
         with_input_groups(directory_, module + ".weight_g_idx", format,
                           TRY(weight(spec, module, groups_[as.group], format_in_runs(format)))));
+    out.form.whole_words = format.grid && has_whole_words(module, spec, groups_[as.group]);
+    const std::string groups = module + ".weight_g_idx";
+    if (!has_input_groups(format) && directory_.find(groups) != nullptr)
+      out.form.input_groups = TRY(directory_.tensor(groups));
     out.activations = as.scheme.activations;
-    out.input = TRY(input(module, out.activations));
+    TRY(read_input(module, out));
     return out;
   }
 
@@ -115,7 +127,7 @@ class CompressedTensorsReader : public DialectReader {
         elements{module + ".weight", module + ".weight_scale"};
     switch (*TRY(compressed_tensors::storage_of(group))) {
       case Storage::packed:
-        return packed_weight(spec, module, *group.weights, format);
+        return packed_weight(spec, module, group, format);
       case Storage::integers:
         return byte_weight(spec, module, *group.weights, format);
       case Storage::scaled_floats:
@@ -139,16 +151,18 @@ class CompressedTensorsReader : public DialectReader {
                                              {integers.of_tensor ? 1 : n, integers.groups(k)})));
   }
 
-  // The packing by the number of words: where both have as many, the newer.
-  std::string packing_of(const std::string& name, int dimension, std::string dense, int64_t codes,
-                         int bits) const {
-    const auto* entry = directory_.find(name);
-    const int64_t in_word = 32 / bits, words = (codes + in_word - 1) / in_word;
-    const bool legacy = entry != nullptr && entry->shape.rank() == 2 &&
-                        entry->shape[dimension] == words && words != (codes * bits + 31) / 32;
-    if (!legacy) return dense;
-    return dense.ends_with("_zeros") ? "compressed_tensors_legacy_zeros"
-                                     : "compressed_tensors_legacy";
+  // Whether words are those of before version 0.17, by their number: where neither codes nor zeros
+  // tell, they are the newer ones.
+  bool has_whole_words(const std::string& module, const LinearSpec& spec,
+                       const Group& group) const {
+    const int64_t bits = group.weights->bits;
+    const auto tells = [&](const char* part, int dimension, int64_t codes) {
+      const auto* entry = directory_.find(module + part);
+      const int64_t in_word = 32 / bits, words = (codes + in_word - 1) / in_word;
+      return entry != nullptr && entry->dtype == DType::i32 && entry->shape.rank() == 2 &&
+             entry->shape[dimension] == words && words != (codes * bits + 31) / 32;
+    };
+    return tells(".weight_packed", 1, spec.k) || tells(".weight_zero_point", 0, spec.n);
   }
 
   Result<> check_shape(const std::string& name, int64_t n, int64_t k) const {
@@ -169,18 +183,18 @@ class CompressedTensorsReader : public DialectReader {
 
   // Symmetric weights have a format with zeros where their groups are no runs of inputs.
   Result<QuantizedTensor> packed_weight(const LinearSpec& spec, const std::string& module,
-                                        const Arguments& arguments, const Format& format) const {
+                                        const Group& group, const Format& format) const {
+    const Arguments& arguments = *group.weights;
     const int bits = static_cast<int>(arguments.bits);
     const IntegerArguments integers = integers_of(arguments);
     const int64_t n = spec.n, k = spec.k, groups = integers.groups(k);
     TRY(check_shape(module + ".weight_shape", n, k));
     const std::string name = module + ".weight_packed", of_zeros = module + ".weight_zero_point";
-    const std::string packing = packing_of(name, 1, "compressed_tensors", k, bits);
+    const std::string packing =
+        has_whole_words(module, spec, group) ? "compressed_tensors_legacy" : "compressed_tensors";
     Tensor zeros;
     if (!arguments.symmetric) {
-      zeros = TRY(codes_of(directory_, of_zeros,
-                           packing_of(of_zeros, 0, "compressed_tensors_zeros", n, bits), n, groups,
-                           bits));
+      zeros = TRY(codes_of(directory_, of_zeros, packing + "_zeros", n, groups, bits));
     } else if (format.grid->zero_points) {
       zeros = middle_zeros(n, groups, bits);
     }
@@ -214,19 +228,18 @@ class CompressedTensorsReader : public DialectReader {
                           TRY(scales(module, integers, format, n, k)), zeros);
   }
 
-  Result<StaticInput> input(const std::string& module, Activations activations) const {
-    StaticInput out;
-    if (!is_static(activations)) return out;
-    if (activations == Activations::nvfp4) {
-      out.scale = 1 / TRY(scale_of(directory_, module + ".input_global_scale"));
-      return out;
+  Result<> read_input(const std::string& module, StoredLinear& to) const {
+    if (!is_static(to.activations)) return {};
+    if (to.activations == Activations::nvfp4) {
+      to.input.scale = 1 / TRY(scale_of(directory_, module + ".input_global_scale"));
+      return {};
     }
-    out.scale = TRY(scale_of(directory_, module + ".input_scale"));
-    if (!activations_info(activations).has_zero_point) return out;
+    TRY(read_input_scale(directory_, module + ".input_scale", to));
+    if (!activations_info(to.activations).has_zero_point) return {};
     const Tensor zero =
         TRY(loose_tensor_of(directory_, module + ".input_zero_point", {DType::i8}, {1}));
-    out.zero = zero.as<int8_t>()[0];
-    return out;
+    to.input.zero = zero.as<int8_t>()[0];
+    return {};
   }
 
   const HuggingFaceDirectory& directory_;

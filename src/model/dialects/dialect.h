@@ -34,11 +34,13 @@ class DialectReader {
   virtual Result<StoredLinear> read(const LinearSpec& spec, const StoredAs& as) const = 0;
   // What the model's KV cache stores where nobody asks for another codec.
   virtual KvCodec kv_codec() const { return KvCodec::f32; }
+  const StatedKvCache& stated_kv_cache() const { return stated_kv_cache_; }
   // Whose threads may unpack weights; null: the caller's.
   void use_pool(ThreadPool* pool) { pool_ = pool; }
 
  protected:
   ThreadPool* pool_ = nullptr;
+  StatedKvCache stated_kv_cache_;
 };
 
 // What a dialect's reader is made from. `config` is the model's, which a dialect may complete.

@@ -39,8 +39,9 @@ class Fp8Reader : public DialectReader {
     StoredLinear out;
     out.weight = TRY(scaled_float_weight(directory_, *as.scheme.weights,
                                          {as.tensors[0], as.tensors[1]}, spec.n, spec.k));
+    out.form.e8m0_scales = directory_.find(as.tensors[1])->dtype == DType::f8_e8m0;
     out.activations = as.scheme.activations;
-    if (is_static(out.activations)) out.input.scale = TRY(scale_of(directory_, as.tensors[2]));
+    if (is_static(out.activations)) TRY(read_input_scale(directory_, as.tensors[2], out));
     return out;
   }
 

@@ -123,8 +123,11 @@ class GptqReader : public DialectReader {
     QuantizedTensor weight =
         TRY(codes_under(module + ".qweight", runs, bits, n, k,
                         for_groups_of(runs, integers, k, transposed(scales)), zeros));
-    return StoredLinear{TRY(
-        with_input_groups(directory_, module + ".g_idx", *as.scheme.weights, std::move(weight)))};
+    const std::string of_inputs = module + ".g_idx";
+    StoredLinear out{
+        TRY(with_input_groups(directory_, of_inputs, *as.scheme.weights, std::move(weight)))};
+    out.form.without_groups = directory_.find(of_inputs) == nullptr;
+    return out;
   }
 
  private:

@@ -88,7 +88,7 @@ class ModelOptReader : public DialectReader {
       out.weight = TRY(scaled_float_weight(directory_, format, tensors, spec.n, spec.k));
     }
     out.activations = as.scheme.activations;
-    if (is_static(out.activations)) out.input.scale = TRY(scale_of(directory_, as.tensors.back()));
+    if (is_static(out.activations)) TRY(read_input_scale(directory_, as.tensors.back(), out));
     return out;
   }
 
@@ -98,6 +98,7 @@ class ModelOptReader : public DialectReader {
     for (const char* field : {"exclude_modules", "ignore"})
       if (section.has(field) && !section.is_null(field))
         for (std::string& name : TRY(section.strings(field))) excluded_.push_back(std::move(name));
+    TRY(read_kv_cache(section));
     const std::string name = TRY(section.string("quant_algo"));
     if (name != "MIXED_PRECISION") {
       of_all_ = TRY(algorithm_named(name, where_));
@@ -107,6 +108,22 @@ class ModelOptReader : public DialectReader {
     for (const std::string& module : layers.keys()) {
       const JsonObject layer = TRY(layers.member(module));
       of_module_[module] = TRY(algorithm_named(TRY(layer.string("quant_algo")), layer.where()));
+    }
+    return {};
+  }
+
+  // config.json has the scheme, hf_quant_config.json the algorithm's name.
+  Result<> read_kv_cache(const JsonObject& section) {
+    if (section.has("kv_cache_scheme") && !section.is_null("kv_cache_scheme")) {
+      const JsonObject cache = TRY(section.object("kv_cache_scheme"));
+      const std::string type = TRY(cache.string("type", "float"));
+      const int64_t bits = TRY(cache.integer("num_bits", 8));
+      stated_kv_cache_.text = fmt::format("{} of {} bits (field kv_cache_scheme)", type, bits);
+      if (type == "float" && bits == 8) stated_kv_cache_.json = modelopt_fp8_kv_cache;
+    } else if (section.has("kv_cache_quant_algo") && !section.is_null("kv_cache_quant_algo")) {
+      const std::string name = TRY(section.string("kv_cache_quant_algo"));
+      stated_kv_cache_.text = name + " (field kv_cache_quant_algo)";
+      if (name == "FP8") stated_kv_cache_.json = modelopt_fp8_kv_cache;
     }
     return {};
   }

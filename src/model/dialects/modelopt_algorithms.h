@@ -21,4 +21,8 @@ inline constexpr ModelOptAlgorithm modelopt_algorithms[] = {
     {"MXFP8", "mxfp8", Activations::mxfp8},
 };
 
+// kv_cache_scheme of the KV cache that hf_quant_config.json calls FP8.
+inline constexpr std::string_view modelopt_fp8_kv_cache =
+    R"({"dynamic": false, "num_bits": 8, "type": "float"})";
+
 }  // namespace farthing

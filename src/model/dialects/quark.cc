@@ -74,13 +74,14 @@ class QuarkReader : public DialectReader {
 
   Result<StoredLinear> read(const LinearSpec& spec, const StoredAs& as) const override {
     const std::string module = module_of(spec.name);
+    const Weights stored = TRY(quark::weights_of(layers_[as.group]));
     StoredLinear out;
-    out.weight = TRY(weight(spec, module, TRY(quark::weights_of(layers_[as.group]))));
+    out.weight = TRY(weight(spec, module, stored));
+    out.form.in_order = stored.storage == Storage::words_of_groups && !reordered_;
     out.activations = as.scheme.activations;
     if (!is_static(out.activations)) return out;
     const bool nvfp4 = out.activations == Activations::nvfp4;
-    out.input.scale =
-        TRY(scale_of(directory_, module + (nvfp4 ? ".input_scale_2" : ".input_scale")));
+    TRY(read_input_scale(directory_, module + (nvfp4 ? ".input_scale_2" : ".input_scale"), out));
     if (!activations_info(out.activations).has_zero_point) return out;
     const Tensor zero = TRY(
         loose_tensor_of(directory_, module + ".input_zero_point", {DType::i8, DType::i32}, {1}));
@@ -128,6 +129,7 @@ class QuarkReader : public DialectReader {
     reordered_ = packing == "reorder";
     if (section.has("export.kv_cache_group") && !section.is_null("export.kv_cache_group"))
       cache_groups_ = TRY(section.strings("export.kv_cache_group"));
+    if (!cache_groups_.empty()) stated_kv_cache_.text = "rounded (field export.kv_cache_group)";
     layers_.push_back(TRY(quark::read_layer(TRY(section.object("global_quant_config")), false)));
     TRY(read_patterns(section, "layer_type_quant_config", classes_));
     return read_patterns(section, "layer_quant_config", patterns_);

@@ -81,6 +81,13 @@ Result<float> scale_of(const HuggingFaceDirectory& directory, const std::string&
                .remedy = "the file is damaged: fetch it again"});
 }
 
+Result<> read_input_scale(const HuggingFaceDirectory& directory, const std::string& name,
+                          StoredLinear& to) {
+  to.input.scale = TRY(scale_of(directory, name));
+  to.form.input_scale = directory.find(name)->dtype;
+  return {};
+}
+
 Error left_out_error(const std::string& where, const std::string& reason, const std::string& module,
                      const std::string& tensor) {
   return {.what = "the configuration leaves out a module that is quantized",

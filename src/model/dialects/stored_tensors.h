@@ -6,6 +6,7 @@
 #include <string>
 
 #include "io/huggingface.h"
+#include "model/model.h"
 
 namespace farthing {
 
@@ -25,6 +26,10 @@ Result<Tensor> loose_tensor_of(const HuggingFaceDirectory& directory, const std:
 
 // The one number of a tensor, which must be finite and above 0: a scale.
 Result<float> scale_of(const HuggingFaceDirectory& directory, const std::string& name);
+
+// The static scale of a linear's inputs, and its type.
+Result<> read_input_scale(const HuggingFaceDirectory& directory, const std::string& name,
+                          StoredLinear& to);
 
 // What is said where the configuration leaves a module plain, and `tensor` belongs to a quantized
 // one.

@@ -86,11 +86,7 @@ class GgufExport {
     if (rotation.r3 || rotation.r4)
       return fail(unsayable("rotation", rotation.name(), "at most r1,r2, which lie in the weights",
                             "quantize the model again with --rotate r1,r2 or without"));
-    const KvCodec codec = TRY(from_.kv_cache()).codec;
-    if (codec == KvCodec::f32) return {};
-    return fail(unsayable("the KV cache", std::string(kv_codec_info(codec).name),
-                          "f32: a reader of GGUF chooses the type of its cache",
-                          "quantize the model again without --kv-cache-dtype"));
+    return {};
   }
 
   // Every tensor of the file, and what of the checkpoint it comes from.

@@ -95,10 +95,11 @@ def integers(out: dict, name: str, bits: int, group: int, kind: str, tensor: boo
 
 def all_integers(out: dict) -> None:
     integers(out, "int8_tensor", 8, K, "plain", tensor=True)
-    for bits in (8, 6, 5, 4, 3, 2):
-        for group in (32, 64, 128, None) if bits == 8 else (32, 64, 128) if bits > 4 else (16, 32, 64, 128, 256, None):
+    for bits in (8, 7, 6, 5, 4, 3, 2):
+        for group in (32, 64, 128, None) if bits > 4 else (16, 32, 64, 128, 256, None):
             name = f"int{bits}_" + (f"g{group}" if group else "row")
-            for kind in ("plain", "narrow", "signed", "asym"):
+            in_files_alone = bits == 7 or (bits in (5, 6) and not group)
+            for kind in ("plain", "asym") if in_files_alone else ("plain", "narrow", "signed", "asym"):
                 full = name + ("" if kind == "plain" else f"_{kind}")
                 if full not in base_names:
                     integers(out, full, bits, group or K, kind)

@@ -95,7 +95,8 @@ DialectTarget awq_gemv_target() {
           .readers = "AutoAWQ",
           .create = [](const WriterOptions&) -> std::unique_ptr<DialectWriter> {
             return std::make_unique<AwqWriter>(true);
-          }};
+          },
+          .dialect = "awq"};
 }
 
 }  // namespace farthing

@@ -52,9 +52,10 @@ class BitsAndBytesWriter : public DialectWriter {
   Result<Scheme> scheme_for(const Scheme& scheme) const override {
     if (kind_of(*scheme.weights)) return Scheme{scheme.weights, Activations::f32};
     const Format* layout = integer_layout(*scheme.weights);
+    if (layout != nullptr && layout->grid->bits < 8) layout = layout_of_bytes(*layout);
     if (layout != nullptr && layout->name == "int8_row" &&
         (scheme.activations == Activations::f32 || scheme.activations == Activations::int8_token))
-      return scheme;
+      return Scheme{layout, scheme.activations};
     return fail(not_held("bitsandbytes", scheme,
                          "nf4, nf4_dq, bnb_fp4, bnb_fp4_dq, int8_row@int8_token or int8_row@f32",
                          "nf4"));

@@ -53,18 +53,16 @@ class CompressedTensorsWriter : public DialectWriter {
     const Scheme scheme{linear.weight.format, linear.activations};
     const std::string module = module_of(spec.name);
     const bool floats = small_floats_of(*scheme.weights) != nullptr;
-    auto out = TRY(
-        floats ? small_floats(module, linear.weight)
-               : integers(module, in_runs(linear.weight), in_bytes(scheme), has_zero_points(as)));
-    if (has_input_groups(*scheme.weights))
-      out.push_back({module + ".weight_g_idx",
-                     linear.weight.planes[static_cast<size_t>(scheme.weights->input_groups)]});
+    auto out = TRY(floats ? small_floats(module, linear.weight)
+                          : integers(module, in_runs(linear.weight), in_bytes(scheme), as));
+    if (const Tensor groups = input_groups_of(linear.weight, as))
+      out.push_back({module + ".weight_g_idx", groups});
     if (!is_static(scheme.activations)) return out;
     if (scheme.activations == Activations::nvfp4) {
       out.push_back(TRY(dividing(module + ".input_global_scale", linear.input.scale)));
       return out;
     }
-    out.push_back({module + ".input_scale", number(linear.input.scale)});
+    out.push_back({module + ".input_scale", input_scale_of(as, linear, {1})});
     if (activations_info(scheme.activations).has_zero_point) {
       Tensor zero(DType::i8, {1});
       zero.as<int8_t>()[0] = static_cast<int8_t>(linear.input.zero);
@@ -93,7 +91,11 @@ class CompressedTensorsWriter : public DialectWriter {
     std::string_view format = format_of_files(groups.front().scheme);
     for (const Group& group : groups)
       if (format_of_files(group.scheme) != format) format = "mixed-precision";
-    json.field("format", format).key("kv_cache_scheme").null();
+    json.field("format", format).key("kv_cache_scheme");
+    if (options_.kv_cache.empty())
+      json.null();
+    else
+      json.raw(options_.kv_cache);
     json.key("ignore").begin_array();
     for (const std::string& module : plain_modules(linears)) json.value(module);
     json.end_array().key("config_groups").begin_object();
@@ -124,10 +126,17 @@ class CompressedTensorsWriter : public DialectWriter {
     std::vector<std::string> modules;
   };
 
+  // Empty where inputs do not name them.
+  static Tensor input_groups_of(const QuantizedTensor& weight, const WrittenLinear& as) {
+    if (!has_input_groups(*weight.format)) return as.form.input_groups;
+    return weight.planes[static_cast<size_t>(weight.format->input_groups)];
+  }
+
   static Result<std::vector<NamedTensor>> integers(const std::string& module,
                                                    const QuantizedTensor& weight, bool bytes,
-                                                   bool with_zeros) {
+                                                   const WrittenLinear& as) {
     const IntegerGrid& grid = *weight.format->grid;
+    const bool with_zeros = has_zero_points(as);
     Tensor scales = scales_of(weight);
     if (of_tensor(*weight.format)) scales = scales.reshaped({1});
     std::vector<NamedTensor> out;
@@ -141,12 +150,14 @@ class CompressedTensorsWriter : public DialectWriter {
     Tensor shape(DType::i64, {2});
     shape.as<int64_t>()[0] = weight.n;
     shape.as<int64_t>()[1] = weight.k;
-    Tensor codes = TRY(packed_codes(weight, "compressed_tensors"));
+    const std::string packing =
+        as.form.whole_words ? "compressed_tensors_legacy" : "compressed_tensors";
+    Tensor codes = TRY(packed_codes(weight, packing));
     out = {{module + ".weight_packed", std::move(codes)},
            {module + ".weight_scale", std::move(scales)},
            {module + ".weight_shape", std::move(shape)}};
     if (with_zeros) {
-      Tensor zeros = TRY(packed_zeros(weight, "compressed_tensors_zeros"));
+      Tensor zeros = TRY(packed_zeros(weight, packing + "_zeros"));
       out.push_back({module + ".weight_zero_point", std::move(zeros)});
     }
     return out;
@@ -185,7 +196,8 @@ DialectTarget compressed_tensors_target() {
           .create = [](const WriterOptions& options) -> std::unique_ptr<DialectWriter> {
             return std::make_unique<CompressedTensorsWriter>(options);
           },
-          .embeddings = true};
+          .embeddings = true,
+          .repeats_kv_cache = true};
 }
 
 }  // namespace farthing

@@ -30,7 +30,7 @@ class Converter {
     auto config = TRY(JsonObject::parse(TRY(from_.config_json()), "config.json"));
     const std::string dtype =
         TRY(config.string("torch_dtype", TRY(config.string("dtype", "float32"))));
-    writer_ = target_.create({dtype, options_.allow_rounding});
+    writer_ = target_.create({dtype, options_.allow_rounding, repeated_kv_cache()});
     TRY(choose_schemes());
     if (out_.linears.empty()) return fail(nothing_to_convert(from_));
     add_tied_head();
@@ -51,8 +51,17 @@ class Converter {
   }
 
  private:
+  // Empty where the target does not say what IN says of the KV cache.
+  std::string repeated_kv_cache() const {
+    return target_.repeats_kv_cache && is_own_dialect() ? from_.stated_kv_cache().json : "";
+  }
+  bool is_own_dialect() const { return target_.is_read_as(from_.kind()); }
+
   // What no other dialect can say of a model.
   Result<> check_model() {
+    if (!options_.weight_only && repeated_kv_cache().empty())
+      if (std::string cache = TRY(kv_cache_of(from_)); !cache.empty())
+        return fail(kv_cache_left_out(from_, target_.name, std::move(cache)));
     const Rotation& rotation = from_.config().plan.rotation;
     if (!rotation.r3 && !rotation.r4) return {};
     return fail({.what = "the model turns activations while it runs, which no other dialect states",
@@ -60,6 +69,14 @@ class Converter {
                  .got = "rotated by " + rotation.name(),
                  .wanted = "at most r1,r2, which lie in the weights",
                  .remedy = "quantize with --rotate r1,r2"});
+  }
+
+  // Scales of a KV cache of which nothing is said.
+  bool is_left_out(std::string_view tensor) const {
+    if (from_.stated_kv_cache().text.empty() || !repeated_kv_cache().empty()) return false;
+    constexpr std::string_view of_cache[] = {".k_scale", ".v_scale", ".q_scale",
+                                             ".k_proj.output_scale", ".v_proj.output_scale"};
+    return std::ranges::any_of(of_cache, [&](auto end) { return tensor.ends_with(end); });
   }
 
   template <class Use>
@@ -96,6 +113,7 @@ class Converter {
         out_.linears.push_back({spec.name, scheme, *wanted});
       }
       written_.push_back({module_of(spec.name), *wanted, embedding});
+      if (is_own_dialect()) written_.back().form = linear.form;
       return {};
     });
   }
@@ -122,6 +140,7 @@ class Converter {
       return {};
     }));
     return from_.each_plain_tensor([&](const std::string& name, const Tensor& tensor) -> Result<> {
+      if (is_left_out(name)) return {};
       const NamedTensor part = writer_->plain(name, tensor);
       declare(part.name, part.tensor, false);
       return {};
@@ -215,7 +234,8 @@ class Converter {
         TRY(file.write(part.name, part.tensor.span()));
       return {};
     }));
-    TRY(from_.each_plain_tensor([&](const std::string& name, const Tensor& tensor) {
+    TRY(from_.each_plain_tensor([&](const std::string& name, const Tensor& tensor) -> Result<> {
+      if (is_left_out(name)) return {};
       return file.write(writer_->plain(name, tensor).name, tensor.span());
     }));
     return file.commit();
@@ -234,6 +254,20 @@ class Converter {
 };
 
 }  // namespace
+
+Result<std::string> kv_cache_of(Checkpoint& model) {
+  const KvCodec codec = TRY(model.kv_cache()).codec;
+  if (codec != KvCodec::f32) return std::string(kv_codec_info(codec).name);
+  return model.stated_kv_cache().text;
+}
+
+Error kv_cache_left_out(const Checkpoint& from, std::string_view target, std::string kv_cache) {
+  return {.what = fmt::format("{} does not state this KV cache", target),
+          .where = from.path().string(),
+          .got = std::move(kv_cache),
+          .wanted = "f32, or a cache that its reader chooses",
+          .remedy = "leave it out with --weight-only"};
+}
 
 Error nothing_to_convert(const Checkpoint& from) {
   return {.what = "there is nothing to convert",

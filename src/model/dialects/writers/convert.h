@@ -25,6 +25,7 @@ struct Conversion {
 struct ConvertOptions {
   // Rounding of inputs that the dialect cannot state is left out, whatever it is; else only where
   // it is the one that the weights' format has by default, as GGUF's blocks do.
+  // So is the KV cache that the model brings, or says something of.
   bool weight_only = false;
   bool allow_rounding = false;  // as in WriterOptions
 };
@@ -39,13 +40,17 @@ Result<Conversion> convert_checkpoint(Checkpoint& from, const DialectTarget& tar
 
 // The same as a directory of this program's own, which holds every scheme as it is.
 Result<Conversion> convert_to_own(Checkpoint& from, const std::filesystem::path& to,
-                                  Progress& progress);
+                                  const ConvertOptions& options, Progress& progress);
 
 // The same as a GGUF file, also of a model that is not quantized.
 Result<Conversion> convert_to_gguf(Checkpoint& from, const std::filesystem::path& to,
                                    const ConvertOptions& options, ThreadPool& pool,
                                    Progress& progress);
 
+// The KV cache that a model brings or says something of, in words; empty: nothing beside f32.
+Result<std::string> kv_cache_of(Checkpoint& model);
+// What is said where the output does not say it.
+Error kv_cache_left_out(const Checkpoint& from, std::string_view target, std::string kv_cache);
 // What is said of a model without a quantized linear.
 Error nothing_to_convert(const Checkpoint& from);
 // The text of the file that marks a directory as written here.

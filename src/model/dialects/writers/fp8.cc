@@ -1,7 +1,11 @@
 // fp8: the tensors of dialects/fp8.cc, one scheme for all linears.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/json_writer.h"
+#include "base/rehearsal.h"
+#include "formats/small_floats/micro_scaled.h"
 #include "model/dialects/stored_tensors.h"
 #include "model/dialects/writers/written_linears.h"
 
@@ -9,6 +13,14 @@ namespace farthing {
 namespace {
 
 constexpr std::string_view of_blocks = "fp8_e4m3_block128", of_tensor = "fp8_e4m3_tensor";
+
+Tensor as_e8m0(const Tensor& powers_of_two) {
+  Tensor out(DType::f8_e8m0, powers_of_two.shape());
+  if (rehearsing()) return out;
+  for (int64_t i = 0; i < out.shape().elements(); ++i)
+    out.as<uint8_t>()[i] = e8m0_from_f32(powers_of_two.as<float>()[i]);
+  return out;
+}
 
 class Fp8Writer : public DialectWriter {
  public:
@@ -26,20 +38,18 @@ class Fp8Writer : public DialectWriter {
                          "fp8_e4m3_block128@fp8_e4m3_g128"));
   }
 
-  Result<std::vector<NamedTensor>> tensors(const LinearSpec& spec, const WrittenLinear&,
+  Result<std::vector<NamedTensor>> tensors(const LinearSpec& spec, const WrittenLinear& as,
                                            const StoredLinear& linear) const override {
     const std::string module = module_of(spec.name);
-    const Tensor& scales = linear.weight.planes[1];
+    const Tensor &plane = linear.weight.planes[1],
+                 scales = as.form.e8m0_scales ? as_e8m0(plane) : plane;
     std::vector<NamedTensor> out{{spec.name, linear.weight.planes[0]}};
     if (linear.weight.format->name == of_blocks)
       out.push_back({module + ".weight_scale_inv", scales});
     else
       out.push_back({module + ".weight_scale", scales.reshaped({})});
-    if (is_static(linear.activations)) {
-      Tensor of_input(DType::f32, {});
-      of_input.as<float>()[0] = linear.input.scale;
-      out.push_back({module + ".input_scale", std::move(of_input)});
-    }
+    if (is_static(linear.activations))
+      out.push_back({module + ".input_scale", input_scale_of(as, linear, {})});
     return out;
   }
 
@@ -50,6 +60,8 @@ class Fp8Writer : public DialectWriter {
     json.field("activation_scheme", is_static(scheme.activations) ? "static" : "dynamic");
     if (scheme.weights->name == of_blocks)
       json.key("weight_block_size").begin_array().value(128).value(128).end_array();
+    if (std::ranges::any_of(linears, [](const auto& linear) { return linear.form.e8m0_scales; }))
+      json.field("scale_fmt", "ue8m0");
     const auto plain = plain_modules(linears);
     json.key("modules_to_not_convert").begin_array();
     for (const std::string& module : plain) json.value(module);

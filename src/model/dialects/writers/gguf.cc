@@ -35,6 +35,9 @@ Result<Conversion> convert_to_gguf(Checkpoint& from, const std::filesystem::path
                                    const ConvertOptions& options, ThreadPool& pool,
                                    Progress& progress) {
   Conversion out;
+  if (!options.weight_only)
+    if (std::string cache = TRY(kv_cache_of(from)); !cache.empty())
+      return fail(kv_cache_left_out(from, "gguf", std::move(cache)));
   for (const LinearSpec& spec : matrices_of(from)) {
     const Rehearsal rehearsal;
     const StoredLinear linear = TRY(from.linear(spec));

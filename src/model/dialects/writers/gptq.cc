@@ -27,7 +27,7 @@ struct Version {
 constexpr Version versions[] = {
     {"gptq", "gptq", "gptq", "gptq_v1_zeros", {2, 3, 4, 8}},
     {"gptq_v2", "gptq_v2", "gptq", "gptq_v2_zeros", {2, 3, 4, 8}},
-    {"gptq_p", "gptq_p", "gptq_planar", "gptq_planar_zeros", {2, 3, 4, 5, 6, 8}},
+    {"gptq_p", "gptq_p", "gptq_planar", "gptq_planar_zeros", {2, 3, 4, 5, 6, 7, 8}},
 };
 
 // A module's name as a regular expression that nothing else matches.
@@ -64,16 +64,15 @@ class GptqWriter : public DialectWriter {
   Result<Scheme> scheme_for(const Scheme& scheme) const override {
     const bool ordered = has_input_groups(*scheme.weights) && with_groups();
     const Format* layout = ordered ? scheme.weights : integer_layout(*scheme.weights);
-    if (layout != nullptr && layout->scale_block.rows == 1 &&
-        std::ranges::find(version_.bits, format_in_runs(*layout).grid->bits) != version_.bits.end())
-      return Scheme{layout, Activations::f32};
+    if (layout != nullptr && !holds(format_in_runs(*layout))) layout = layout_of_bytes(*layout);
+    if (layout != nullptr && layout->scale_block.rows == 1) return Scheme{layout, Activations::f32};
     return fail(not_held(version_.target, scheme,
                          fmt::format("integers of {} bits with a scale for each group or row",
                                      fmt::join(version_.bits, ", ")),
                          "int4_g128"));
   }
 
-  Result<std::vector<NamedTensor>> tensors(const LinearSpec& spec, const WrittenLinear&,
+  Result<std::vector<NamedTensor>> tensors(const LinearSpec& spec, const WrittenLinear& as,
                                            const StoredLinear& linear) const override {
     const QuantizedTensor weight = in_runs(linear.weight);
     const std::string module = module_of(spec.name);
@@ -82,7 +81,8 @@ class GptqWriter : public DialectWriter {
     std::vector<NamedTensor> out{{module + ".qweight", std::move(codes)},
                                  {module + ".qzeros", std::move(zeros)},
                                  {module + ".scales", transposed(scales_of(weight))}};
-    if (with_groups()) out.push_back({module + ".g_idx", groups_of_inputs(linear.weight)});
+    if (with_groups() && !as.form.without_groups)
+      out.push_back({module + ".g_idx", groups_of_inputs(linear.weight)});
     return out;
   }
 
@@ -112,6 +112,9 @@ class GptqWriter : public DialectWriter {
   }
 
  private:
+  bool holds(const Format& layout) const {
+    return std::ranges::find(version_.bits, layout.grid->bits) != version_.bits.end();
+  }
   virtual bool with_groups() const { return true; }
   virtual std::string_view zeros_of(const QuantizedTensor&) const { return version_.zeros; }
 
@@ -209,17 +212,19 @@ DialectTarget gptq_v2_target() {
           .create = [](const WriterOptions&) -> std::unique_ptr<DialectWriter> {
             return std::make_unique<GptqWriter>(versions[1]);
           },
-          .short_groups = true};
+          .short_groups = true,
+          .dialect = "gptq"};
 }
 
 DialectTarget gptq_p_target() {
   return {.name = "gptq_p",
-          .holds = "integers of 2 to 6 and 8 bits",
+          .holds = "integers of 2 to 8 bits",
           .readers = "GPTQModel",
           .create = [](const WriterOptions&) -> std::unique_ptr<DialectWriter> {
             return std::make_unique<GptqWriter>(versions[2]);
           },
-          .short_groups = true};
+          .short_groups = true,
+          .dialect = "gptq"};
 }
 
 DialectTarget auto_round_target() {

@@ -50,6 +50,14 @@ const Format* integer_layout(const Format& format) {
   return found ? *found : nullptr;
 }
 
+const Format* layout_of_bytes(const Format& layout) {
+  const IntegerGrid& grid = *layout.grid;
+  if (grid.bits < 5 || grid.bits == 8) return nullptr;
+  const auto found =
+      integer_format({.bits = 8, .group = grid.group, .zero_points = grid.zero_points}, "");
+  return found && (*found)->grid->group == grid.group ? *found : nullptr;
+}
+
 const Format* with_zero_points(const Format& layout) {
   const IntegerGrid& grid = *layout.grid;
   if (grid.zero_points) return &layout;

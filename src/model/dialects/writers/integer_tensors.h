@@ -11,6 +11,9 @@ namespace farthing {
 // holds integers of such a format: itself, or of a GGUF block type the one of the same grid; null
 // where it is no integer grid.
 const Format* integer_layout(const Format& format);
+// Of 5 to 7 bits the same of 8, for dialects without these widths; null where there is none, and of
+// fewer bits.
+const Format* layout_of_bytes(const Format& layout);
 // The same with zero points; null where there is none.
 const Format* with_zero_points(const Format& layout);
 

@@ -26,6 +26,8 @@ Tensor number(float value) {
 
 class ModelOptWriter : public DialectWriter {
  public:
+  explicit ModelOptWriter(const WriterOptions& options) : options_(options) {}
+
   Result<Scheme> scheme_for(const Scheme& scheme) const override {
     if (algorithm_of(scheme)) return scheme;
     std::string known;
@@ -35,7 +37,7 @@ class ModelOptWriter : public DialectWriter {
     return fail(not_held("modelopt", scheme, "one of " + known, "nvfp4@nvfp4"));
   }
 
-  Result<std::vector<NamedTensor>> tensors(const LinearSpec& spec, const WrittenLinear&,
+  Result<std::vector<NamedTensor>> tensors(const LinearSpec& spec, const WrittenLinear& as,
                                            const StoredLinear& linear) const override {
     const QuantizedTensor& weight = linear.weight;
     const std::string module = module_of(spec.name);
@@ -51,7 +53,7 @@ class ModelOptWriter : public DialectWriter {
     if (format == "nvfp4")
       out.push_back({module + ".weight_scale_2", number(weight.planes[2].as<float>()[0])});
     if (is_static(linear.activations))
-      out.push_back({module + ".input_scale", number(linear.input.scale)});
+      out.push_back({module + ".input_scale", input_scale_of(as, linear, {})});
     return out;
   }
 
@@ -59,6 +61,7 @@ class ModelOptWriter : public DialectWriter {
     JsonWriter json;
     json.begin_object().field("quant_method", "modelopt");
     write_algorithms(json, linears, "ignore");
+    if (!options_.kv_cache.empty()) json.key("kv_cache_scheme").raw(options_.kv_cache);
     write_producer(json);
     return json.end_object().take();
   }
@@ -70,7 +73,12 @@ class ModelOptWriter : public DialectWriter {
     write_producer(json);
     json.key("quantization").begin_object();
     write_algorithms(json, linears, "exclude_modules");
-    json.key("kv_cache_quant_algo").null().end_object().end_object();
+    json.key("kv_cache_quant_algo");
+    if (options_.kv_cache.empty())
+      json.null();
+    else
+      json.value("FP8");
+    json.end_object().end_object();
     return std::vector<std::pair<std::string, std::string>>{
         {"hf_quant_config.json", json.take() + "\n"}};
   }
@@ -103,6 +111,8 @@ class ModelOptWriter : public DialectWriter {
             .end_object();
     json.end_object();
   }
+
+  WriterOptions options_;
 };
 
 }  // namespace
@@ -111,9 +121,10 @@ DialectTarget modelopt_target() {
   return {.name = "modelopt",
           .holds = "FP8, MXFP8, NVFP4, an algorithm for each linear",
           .readers = "vLLM, SGLang, TensorRT-LLM",
-          .create = [](const WriterOptions&) -> std::unique_ptr<DialectWriter> {
-            return std::make_unique<ModelOptWriter>();
-          }};
+          .create = [](const WriterOptions& options) -> std::unique_ptr<DialectWriter> {
+            return std::make_unique<ModelOptWriter>(options);
+          },
+          .repeats_kv_cache = true};
 }
 
 }  // namespace farthing

@@ -15,7 +15,9 @@ Result<StoredLinear> stored(Checkpoint& from, const LinearSpec& spec, bool is_ta
 }  // namespace
 
 Result<Conversion> convert_to_own(Checkpoint& from, const std::filesystem::path& to,
-                                  Progress& progress) {
+                                  const ConvertOptions& options, Progress& progress) {
+  if (StatedKvCache cache = from.stated_kv_cache(); !options.weight_only && !cache.text.empty())
+    return fail(kv_cache_left_out(from, "farthing", std::move(cache.text)));
   Conversion out;
   std::vector<WrittenLinear> written;
   const TensorSpecs specs = tensors_of(from.config());

@@ -157,6 +157,8 @@ class QuarkWriter : public DialectWriter {
  public:
   Result<Scheme> scheme_for(const Scheme& scheme) const override {
     const Format* layout = scheme.weights->grid ? integer_layout(*scheme.weights) : scheme.weights;
+    if (layout != nullptr && layout->grid && weights_of(*layout).empty())
+      layout = layout_of_bytes(*layout);
     if (layout != nullptr && !weights_of(*layout).empty())
       return Scheme{layout,
                     inputs_of(scheme.activations).known ? scheme.activations : Activations::f32};
@@ -166,16 +168,17 @@ class QuarkWriter : public DialectWriter {
                          "int4_g128_asym"));
   }
 
-  Result<std::vector<NamedTensor>> tensors(const LinearSpec& spec, const WrittenLinear&,
+  Result<std::vector<NamedTensor>> tensors(const LinearSpec& spec, const WrittenLinear& as,
                                            const StoredLinear& linear) const override {
     const QuantizedTensor& weight = linear.weight;
     const std::string module = module_of(spec.name);
-    std::vector<NamedTensor> out =
-        weight.format->grid ? TRY(integers(module, weight)) : floats(module, weight);
+    std::vector<NamedTensor> out = weight.format->grid
+                                       ? TRY(integers(module, weight, as.form.in_order))
+                                       : floats(module, weight);
     if (!is_static(linear.activations)) return out;
     const bool nested = linear.activations == Activations::nvfp4;
-    out.push_back({module + (nested ? ".input_scale_2" : ".input_scale"),
-                   number(DType::f32, linear.input.scale)});
+    out.push_back(
+        {module + (nested ? ".input_scale_2" : ".input_scale"), input_scale_of(as, linear, {})});
     if (activations_info(linear.activations).has_zero_point)
       out.push_back({module + ".input_zero_point",
                      number(DType::i8, static_cast<int8_t>(linear.input.zero))});
@@ -198,14 +201,19 @@ class QuarkWriter : public DialectWriter {
     json.key("kv_cache_quant_config").begin_object().end_object();
     json.field("kv_cache_post_rope", false);
     json.key("export").begin_object().field("weight_format", "real_quantized");
-    json.field("pack_method", "reorder").key("kv_cache_group").begin_array().end_array();
+    const bool in_order =
+        std::ranges::any_of(linears, [](const auto& linear) { return linear.form.in_order; });
+    json.field("pack_method", in_order ? "order" : "reorder")
+        .key("kv_cache_group")
+        .begin_array()
+        .end_array();
     json.field("min_kv_scale", 0.0).key("weight_merge_groups").null().end_object();
     return json.end_object().take();
   }
 
  private:
   static Result<std::vector<NamedTensor>> integers(const std::string& module,
-                                                   const QuantizedTensor& weight) {
+                                                   const QuantizedTensor& weight, bool in_order) {
     const IntegerGrid& grid = *weight.format->grid;
     const bool of_tensor = weight.format->scale_block.rows == 0, is_signed = !grid.zero_points;
     const Tensor &scales = scales_of(weight), codes = plain_codes(weight),
@@ -213,8 +221,11 @@ class QuarkWriter : public DialectWriter {
     if (grid.bits == 4) {
       // Two's complement where they are signed.
       const uint8_t sign = is_signed ? 8 : 0;
-      Tensor words = TRY(packed(with_sign(codes, sign), "awq", grid.bits));
-      Tensor of_zeros = TRY(packed(with_sign(zeros, sign), "awq_zeros", grid.bits));
+      const auto pack = [&](const Tensor& from, const char* reordered) {
+        return packed(with_sign(from, sign), in_order ? "gptq_v2_zeros" : reordered, grid.bits);
+      };
+      Tensor words = TRY(pack(codes, "awq"));
+      Tensor of_zeros = TRY(pack(zeros, "awq_zeros"));
       return std::vector<NamedTensor>{{module + ".weight", std::move(words)},
                                       {module + ".weight_scale", transposed(scales)},
                                       {module + ".weight_zero_point", std::move(of_zeros)}};

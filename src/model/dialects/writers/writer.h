@@ -25,6 +25,7 @@ struct WrittenLinear {
   std::string module;  // "model.layers.0.mlp.down_proj"
   Scheme scheme;       // of plain weights: it is not quantized
   bool embedding = false;
+  StoredForm form = {};       // of the same dialect; else as it is by itself
   bool middle_zeros = false;  // zero points that are all the middle; known once it is written
 };
 
@@ -35,8 +36,8 @@ class DialectWriter {
   // one whose weights recode() makes of these, or one that leaves inputs unrounded where the
   // dialect does not speak of them. Fails where it has no place for such weights.
   virtual Result<Scheme> scheme_for(const Scheme& scheme) const = 0;
-  // A linear of a scheme that scheme_for gave. Tensors of one name are parts of a stack, along its
-  // first dimension.
+  // A linear of a scheme that scheme_for gave, whose form is that of `as`. Tensors of one name are
+  // parts of a stack, along its first dimension.
   virtual Result<std::vector<NamedTensor>> tensors(const LinearSpec& spec, const WrittenLinear& as,
                                                    const StoredLinear& linear) const = 0;
   // A tensor that goes along as it is, by the name and in the shape that the dialect has for it;
@@ -59,6 +60,7 @@ struct WriterOptions {
   // A scale that the dialect holds in another form may be off by an f32's last place where no f32
   // gives it exactly.
   bool allow_rounding = false;
+  std::string kv_cache = {};  // what the same dialect said of it, as JSON
 
   // `guess`, or the f32 near it from which `read` gives exactly `scale`. Fails where there is none
   // and rounding is not allowed; `tensor` is its name.
@@ -72,8 +74,14 @@ struct DialectTarget {
   std::string_view holds;  // "integers of 2, 3, 4, 8 bits in groups or rows"
   std::string_view readers;
   std::unique_ptr<DialectWriter> (*create)(const WriterOptions& options);
-  bool embeddings = false;    // it may hold a quantized embedding
-  bool short_groups = false;  // the last group of a row may have fewer inputs
+  bool embeddings = false;        // it may hold a quantized embedding
+  bool short_groups = false;      // the last group of a row may have fewer inputs
+  std::string_view dialect = {};  // that reads it, where it has another name
+  bool repeats_kv_cache = false;  // it writes what the same dialect said of the KV cache
+
+  bool is_read_as(std::string_view kind) const {
+    return kind == (dialect.empty() ? name : dialect);
+  }
 };
 
 std::span<const DialectTarget> all_dialect_targets();

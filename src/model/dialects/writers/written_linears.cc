@@ -3,12 +3,20 @@
 
 #include <fmt/format.h>
 
+#include "formats/scale_plane.h"
+
 namespace farthing {
 namespace {
 
 bool is_quantized(const WrittenLinear& linear) { return !linear.scheme.weights->plain; }
 
 }  // namespace
+
+Tensor input_scale_of(const WrittenLinear& as, const StoredLinear& linear, const Shape& shape) {
+  Tensor out(as.form.input_scale, shape);
+  CHECK(store_scale(out, 0, linear.input.scale) == linear.input.scale);
+  return out;
+}
 
 Result<Scheme> only_scheme(std::string_view target, std::span<const WrittenLinear> linears) {
   const Scheme most = most_frequent(linears);

@@ -29,6 +29,9 @@ inline Scheme most_frequent(std::span<const WrittenLinear> linears) {
   return most_frequent(linears, [](const WrittenLinear& linear) { return linear.scheme; });
 }
 
+// The static scale of a linear's inputs, of the type that it has in the form.
+Tensor input_scale_of(const WrittenLinear& as, const StoredLinear& linear, const Shape& shape);
+
 // The one scheme of all quantized linears. Fails, and names a linear of another.
 Result<Scheme> only_scheme(std::string_view target, std::span<const WrittenLinear> linears);
 

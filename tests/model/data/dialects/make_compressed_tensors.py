@@ -157,8 +157,8 @@ def main() -> None:
            actorder="int4_g32_act_order@int8_token")
     single("w3a16_channel_asym", "int3_row_asym@f32", int_weights(3, None, False), packed)
     single("w3a16_g32_legacy", "int3_g32_asym@f32", int_weights(3, 32, False), packed, legacy=True)
-    single("w5a16_channel", "int8_row@f32", int_weights(5, None), packed)
-    single("w7a16_g32_asym", "int8_g32_asym@f32", int_weights(7, 32, False), packed)
+    single("w5a16_channel", "int5_row@f32", int_weights(5, None), packed)
+    single("w7a16_g32_asym", "int7_g32_asym@f32", int_weights(7, 32, False), packed)
     single("w8a8", "int8_row@int8_token", int_weights(8, None), integers, token)
     single("w8a8_static_asym", "int8_tensor@int8_static_asym", int_weights(8, 0), integers,
            QuantizationArgs(num_bits=8, type="int", symmetric=False, strategy="tensor"), dtype=torch.float32,

@@ -91,7 +91,7 @@ Stated stated_weights(const WrittenLinear& as) {
              : grid.group == 0 ? "channel"
                                : "group",
              grid.group};
-  out.act_order = has_input_groups(format);
+  out.act_order = has_input_groups(format) || as.form.input_groups;
   return out;
 }
 
