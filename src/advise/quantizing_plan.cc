@@ -63,14 +63,11 @@ Result<> rehearse_stages(Context& context, Checkpoint& from, const QuantizeOptio
   return {};
 }
 
-// What the calibration of a KV cache takes at its highest moment: stages of the model as it will be
-// stored, whose linears the method quantizes once more where it sees no inputs. Where it does, its
-// own stages take all of that too.
-Result<int64_t> rehearse_kv_stages(Context& context, Checkpoint& from,
-                                   const QuantizeOptions& options, int64_t length) {
-  const ModelConfig& config = from.config();
+// What a calibration that reads a text with the model of `source`, stage by stage, takes at its
+// highest moment.
+Result<int64_t> rehearse_reading(Context& context, const ModelConfig& config, WeightSource& source,
+                                 const QuantizeOptions& options, int64_t length) {
   const std::vector<int32_t> tokens(static_cast<size_t>(length), 0);
-  QuantizingSource source(context, from, options);
   std::set<std::string> kinds;
   const int64_t before = memory_use().now_bytes;
   int64_t most = 0;
@@ -171,7 +168,8 @@ Result<QuantizingPlan> plan_quantizing(int threads, Isa isa, Checkpoint& unrotat
   TRY(check_rules(options, from.config()));
   const int64_t length = std::min(calibration.context, from.config().max_positions);
   const bool stages = needs_inputs(options), kv = needs_kv_scales(options);
-  if (stages || kv) plan.tokens = calibration.samples * length;
+  const bool ranges = has_static_activations(options) && !stages;
+  if (stages || kv || ranges) plan.tokens = calibration.samples * length;
   {
     const Rehearsal rehearsal;
     ContextOwner owner(threads, isa);
@@ -183,8 +181,15 @@ Result<QuantizingPlan> plan_quantizing(int threads, Isa isa, Checkpoint& unrotat
       Workspace workspace;
       Context own{context.pool, context.isa, workspace};
       TRY(rehearse_stages(own, from, options, length));
-    } else if (kv) {
-      plan.memory = TRY(rehearse_kv_stages(context, from, options, length));
+    }
+    // The model as it is, for ranges of static activations; as it will be stored, whose linears the
+    // method quantizes once more, for scales of a KV cache. A method's own stages take all that
+    // too.
+    if (ranges) plan.memory = TRY(rehearse_reading(context, from.config(), from, options, length));
+    if (kv && !stages) {
+      QuantizingSource stored(context, from, options);
+      plan.memory = std::max(
+          plan.memory, TRY(rehearse_reading(context, from.config(), stored, options, length)));
     }
     const TensorSpecs specs = tensors_of(from.config());
     QuantizingSource source(context, from, options);
@@ -194,13 +199,6 @@ Result<QuantizingPlan> plan_quantizing(int threads, Isa isa, Checkpoint& unrotat
       if (!stages || !choice_for(options, spec, false)) TRY(source.linear(spec));
     plan.memory = std::max(plan.memory, memory_use().peak_bytes - before);
     plan.process = anonymous_bytes();
-    // Static activations alone are calibrated with the whole model as it is.
-    if (has_static_activations(options) && !stages) {
-      const ServingPlan whole = TRY(
-          plan_serving(threads, isa, from, {.context = length, .max_num_batched_tokens = length}));
-      plan.memory = std::max(
-          plan.memory, whole.peak() - whole.process + (length - 1) * (whole.logits / whole.batch));
-    }
     TRY(count_disk(from, options, plan));
   }
   return plan;

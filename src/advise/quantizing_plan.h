@@ -8,7 +8,7 @@ namespace farthing {
 
 // Bytes.
 struct QuantizingPlan {
-  int64_t tokens = 0;   // of the calibration that stages read; 0: none do
+  int64_t tokens = 0;   // of the calibration that stages read; 0: none does
   int64_t memory = 0;   // what tensors take at the highest moment
   int64_t process = 0;  // the program, and what its allocator keeps
   int64_t output = 0;   // of the directory: all tensors, and files that are copied
@@ -18,7 +18,7 @@ struct QuantizingPlan {
 };
 
 // Rehearses a stage of each kind (base/rehearsal.h), or one linear after the other where neither
-// the method sees inputs nor a KV cache is calibrated. Fails as quantizing does.
+// the method sees inputs nor anything else is calibrated. Fails as quantizing does.
 Result<QuantizingPlan> plan_quantizing(int threads, Isa isa, Checkpoint& unrotated,
                                        const QuantizeOptions& wanted,
                                        const CalibrationOptions& calibration);

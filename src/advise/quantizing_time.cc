@@ -136,9 +136,10 @@ Result<double> quantizing_seconds(int threads, Isa isa, Checkpoint& from,
   if (tokens == 0) return seconds;  // nothing reads a text
 
   // The calibration of a KV cache runs the model once. Where no method sees inputs, it quantizes
-  // every linear once more for that.
+  // every linear once more for that, and that of static activations runs the model once too.
   const bool inputs = needs_inputs(options), kv = needs_kv_scales(options);
-  if (!inputs) seconds *= 2;
+  const bool ranges = has_static_activations(options) && !inputs;
+  if (kv && !inputs) seconds *= 2;
   // Each step's pass runs the steps before it, and the one that gives the stage's output the last
   // step (of attention and mlp at once: all); how values are read is seen by running their own
   // step; inputs are added to half a Gram matrix, for each group.
@@ -163,7 +164,7 @@ Result<double> quantizing_seconds(int threads, Isa isa, Checkpoint& from,
       if (inputs && has_values) products += last;
     }
     if (inputs) products += place.attention == place.mlp ? before : last;
-    products += before * (kv + (options.rescaling != nullptr));
+    products += before * (kv + ranges + (options.rescaling != nullptr));
   }
   return seconds + products * static_cast<double>(tokens) * pace_of_products(owner.get());
 }

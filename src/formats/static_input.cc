@@ -4,7 +4,7 @@
 #include <limits>
 
 #include "base/check.h"
-#include "formats/small_floats/small_float.h"
+#include "formats/small_floats/nvfp4.h"
 
 namespace farthing {
 namespace {
@@ -28,7 +28,7 @@ StaticInput static_input(Activations activations, const Extremes& seen) {
     case Activations::fp8_e4m3_static:
       return {above_zero(seen.amax() / E4m3::largest), 0};
     case Activations::nvfp4:
-      return {above_zero(seen.amax() / nvfp4_largest), 0};
+      return {above_zero(invertible_scale(seen.amax() / nvfp4_largest)), 0};
     default:
       return {above_zero(seen.amax() / int8_largest), 0};
   }

@@ -24,7 +24,7 @@ struct InputRounding {
 //   int8_static:      scale = amax / 127
 //   int8_static_asym: scale = (high - low) / 255, 0 inside; zero = round_even(-128 - low / scale)
 //   fp8_e4m3_static:  scale = amax / 448
-//   nvfp4:            scale = amax / 2688, the scale of block scales
+//   nvfp4:            scale = invertible_scale(amax / 2688), the scale of block scales
 StaticInput static_input(Activations activations, const Extremes& seen);
 
 // Of formats with outlier columns: the linear's are those in which the largest magnitude reaches

@@ -15,7 +15,8 @@
 
 namespace farthing {
 
-// Runs a calibration of the model, where static activations need one and there is none.
+// Runs a calibration of the model, where static activations need one and there is none: one stage
+// in memory at a time.
 Result<> calibrate_for(Context& context, Checkpoint& from, const CalibrationOptions& calibration,
                        QuantizeOptions& options, Progress& progress);
 
@@ -79,8 +80,7 @@ struct StagesOptions {
 
 // Writes a Hugging Face directory whose config.json has a section for the scheme
 // (docs/checkpoint.md). One linear is in memory at a time, or one stage where the method sees
-// inputs and where scales of a KV cache are calibrated; but the whole model where only static
-// activations must be calibrated (unless the options bring a calibration). The directory is
+// inputs and where static activations or scales of a KV cache are calibrated. The directory is
 // complete or absent; beside it TO.work holds what stages have done so far, and goes when the
 // directory is there.
 Result<std::vector<LayerReport>> quantize_checkpoint(Context& context, Checkpoint& from,

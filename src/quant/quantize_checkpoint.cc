@@ -19,6 +19,15 @@ void write_calibration(JsonWriter& json, const std::string& text, const std::str
   json.field("tokens", tokens).end_object();
 }
 
+// The folder that the output will lie in, or the nearest around it that is there already.
+std::filesystem::path folder_around(const std::filesystem::path& output) {
+  std::filesystem::path out = std::filesystem::absolute(output).lexically_normal();
+  std::error_code ignored;
+  do out = out.parent_path();
+  while (!std::filesystem::is_directory(out, ignored) && out != out.root_path());
+  return out;
+}
+
 struct KvCalibration {
   std::string text, text_digest;  // as in EvaluationText
   int64_t tokens = 0;             // that were read
@@ -95,7 +104,9 @@ Result<std::vector<LayerReport>> quantize_checkpoint(Context& context, Checkpoin
   if (changes_channels && !earlier && !options.kv_cache &&
       TRY(unrotated.kv_cache()).scales != nullptr)
     return fail(scales_of_other_channels());
-  TRY(calibrate_for(context, from, how.calibration, options, progress));
+  CalibrationOptions ranges = how.calibration;
+  ranges.scratch = folder_around(to);
+  TRY(calibrate_for(context, from, ranges, options, progress));
   std::filesystem::path work = to;
   work += ".work";
   StagesRun stages;

@@ -90,18 +90,20 @@ TEST_F(PlanMemory, StoredBytesAreThoseOfTheFile) {
   EXPECT_NEAR(static_cast<double>(stored), static_cast<double>(file), 21 * 768 * 2 + 16384);
 }
 
-// Of `farthing quantize` of the model in four bits.
+// Of `farthing quantize` of the model, in four bits where `method` says no format.
 struct Quantized {
   nlohmann::json plan;
   int64_t memory = 0, disk = 0;
 };
 Quantized quantize(const std::filesystem::path& folder, const std::string& model,
                    const Words& method) {
-  Words planned{"plan", model, "--json", "--threads", "2", "--format", "int4_g128"};
-  Words arguments{"quantize",  model, "-o",       (folder / "q").string(),
-                  "--threads", "2",   "--format", "int4_g128"};
-  for (Words* words : {&planned, &arguments})
+  Words planned{"plan", model, "--json", "--threads", "2"};
+  Words arguments{"quantize", model, "-o", (folder / "q").string(), "--threads", "2"};
+  const bool says_format = std::find(method.begin(), method.end(), "--format") != method.end();
+  for (Words* words : {&planned, &arguments}) {
     words->insert(words->end(), method.begin(), method.end());
+    if (!says_format) words->insert(words->end(), {"--format", "int4_g128"});
+  }
   const ProgramRun run = farthing(planned);
   EXPECT_EQ(run.status, 0) << run.err;
   Quantized out{nlohmann::json::parse(run.out)["quantize"], 0, 0};
@@ -147,18 +149,48 @@ TEST_F(PlanMemory, OfRotatingAndServingWhatWasRotatedIsTakenWithin5Percent) {
               1, 0.05);
 }
 
-// The other model's eight blocks more are 26 MB in this format.
-TEST_F(PlanMemory, OfCalibratingACacheDoesNotGrowWithTheBlocks) {
+TEST_F(PlanMemory, OfCalibratingActivationsIsTakenWithin5Percent) {
+  ScratchFolder folder;
+  const Quantized q = quantize(folder / "", model(),
+                               {"--method", "rtn", "--format", "int8_row@int8_static",
+                                "--num-calibration-samples", "2", "--max-seq-length", "256"});
+  EXPECT_NEAR(over(q.plan["peak_bytes"], q.memory), 1, 0.05);
+  EXPECT_NEAR(over(q.plan["output_bytes"], q.disk), 1, 0.05);
+  EXPECT_EQ(q.plan["calibration_tokens"], 512);
+  EXPECT_EQ(q.plan["work_bytes"], 2 * 512 * 768 * 4);
+}
+
+// How much more a model of ten blocks takes than one of two.
+int64_t growth(const std::string& ten, const Words& how) {
   ScratchFolder folder;
   testing::write_larger_model(folder / "m", 2);
   const auto taken = [&](const std::string& from) {
-    return testing::peak_anonymous_bytes(
-        {"quantize", from, "-o", (folder / "q").string(), "--threads", "2", "--format", "int4_g128",
-         "--kv-cache-dtype", "int8_static", "--num-calibration-samples", "2", "--max-seq-length",
-         "256"});
+    Words arguments{"quantize",
+                    from,
+                    "-o",
+                    (folder / "q").string(),
+                    "--threads",
+                    "2",
+                    "--num-calibration-samples",
+                    "2",
+                    "--max-seq-length",
+                    "256"};
+    arguments.insert(arguments.end(), how.begin(), how.end());
+    return testing::peak_anonymous_bytes(arguments);
   };
-  const int64_t two = taken((folder / "m").string()), ten = taken(model());
-  EXPECT_LT(ten - two, 4 << 20);  // what the allocator keeps differs from run to run
+  const int64_t two = taken((folder / "m").string());
+  return taken(ten) - two;
+}
+
+// The other model's eight blocks more are 26 MB in this format.
+TEST_F(PlanMemory, OfCalibratingACacheDoesNotGrowWithTheBlocks) {
+  // what the allocator keeps differs from run to run
+  EXPECT_LT(growth(model(), {"--format", "int4_g128", "--kv-cache-dtype", "int8_static"}), 4 << 20);
+}
+
+// They are 100 MB as they are.
+TEST_F(PlanMemory, OfCalibratingActivationsDoesNotGrowWithTheBlocks) {
+  EXPECT_LT(growth(model(), {"--format", "int8_row@int8_static"}), 4 << 20);
 }
 
 TEST_F(PlanMemory, OfTrainingAndItsFilesAreTakenWithin5Percent) {

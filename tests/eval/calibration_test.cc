@@ -9,6 +9,8 @@
 
 #include "base/support/scratch_folder.h"
 #include "formats/small_floats/small_float.h"
+#include "model/support/families.h"
+#include "model/support/models.h"
 
 namespace farthing {
 namespace {
@@ -48,6 +50,75 @@ TEST(Calibration, LinearsOfOneInputSeeTheSame) {
   EXPECT_EQ(of("mlp.gate_proj"), of("mlp.up_proj"));
   EXPECT_NE(of("mlp.down_proj"), of("mlp.up_proj"));
 }
+
+// Of every linear of a model that runs whole.
+class WholeModel : public Probe {
+ public:
+  void see(const OperatorOutput& output) override {
+    if (output.kind != OperatorKind::linear) return;
+    Seen& seen = seen_[output.weight];
+    seen.rows += output.input.rows;
+    for (int64_t r = 0; r < output.input.rows; ++r)
+      seen.extremes.join(extremes_of(output.input.row(r), output.input.columns));
+  }
+  struct Seen {
+    int64_t rows = 0;
+    Extremes extremes;
+  };
+  const Seen& of(const void* weight) { return seen_[weight]; }
+
+ private:
+  std::map<const void*, Seen> seen_;
+};
+
+class CalibrationOfFamily : public ::testing::TestWithParam<std::string> {};
+
+// Experts that the router sends few tokens get all that the router got.
+TEST_P(CalibrationOfFamily, StageByStageSeesWhatTheWholeModelGives) {
+  ContextOwner owner(2, supported_isas().back());
+  NoProgress progress;
+  const auto checkpoint = Checkpoint::open(testing::family_path(GetParam())).value();
+  const ModelConfig& config = checkpoint->config();
+  constexpr int64_t context = 16, tokens = 3 * context;
+  const CalibrationWindows read{{{}, "a test", "0"},
+                                Windows::cut(testing::some_tokens(tokens, config.vocabulary_size),
+                                             {.tokens = tokens, .context = context}, "a test")
+                                    .value()};
+  const auto calibration = calibrate(owner.get(), *checkpoint, read, {}, progress).value();
+
+  std::map<std::string, std::string> routers;  // of experts' first linears
+  for (const BlockPlan& block : config.plan.blocks)
+    for (const MlpPlan& expert : block.experts.experts)
+      for (const LinearPlan& plan : expert.inputs)
+        routers[spec_of(plan).name] = spec_of(block.experts.router).name;
+  const auto model = build_model(owner.get(), config, *checkpoint, progress).value();
+  WholeModel whole;
+  {
+    const ProbeGuard guard(owner.get(), whole);
+    Tensor logits(DType::f32, {context, config.vocabulary_size});
+    for (int64_t w = 0; w < read.windows.count(); ++w) {
+      Sequence sequence = model->new_sequence(context, KvCodec::f32);
+      model->forward(owner.get(), sequence, read.windows[w], logits.view<float>());
+    }
+  }
+  const auto range_of = [](const Extremes& e) { return std::pair(e.low, e.high); };
+  const auto slots = model->weights().linears;
+  EXPECT_EQ(calibration->inputs.size(), slots.size());
+  int64_t few = 0;
+  for (const auto& [name, slot] : slots) {
+    const auto& seen = calibration->inputs.at(name);
+    if (!reached_by_few(whole.of(slot).rows, slot->packed.k(), tokens)) {
+      EXPECT_EQ(range_of(seen), range_of(whole.of(slot).extremes)) << name;
+    } else if (const auto router = routers.find(name); router != routers.end()) {
+      ++few;
+      EXPECT_EQ(range_of(seen), range_of(calibration->inputs.at(router->second))) << name;
+    }
+  }
+  EXPECT_EQ(few > 0, !routers.empty());
+}
+
+INSTANTIATE_TEST_SUITE_P(Families, CalibrationOfFamily, ::testing::ValuesIn(testing::families()),
+                         [](const auto& info) { return info.param; });
 
 TEST(Calibration, NeitherThreadsNorTheInstructionSetChangeIt) {
   const CalibrationOptions options{.text = {}, .samples = 2, .context = 100};

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <vector>
@@ -84,6 +85,37 @@ TEST(Nvfp4, ABlockWhoseProductOfScalesVanishesHasZeroCodes) {
   for (int i = 8; i < 16; ++i) EXPECT_EQ(q.planes[0].as<uint8_t>()[i], 0) << i;
 }
 
+// Files that store what divides have an f32 for it, and no weight is clipped for that: the largest
+// keeps code 6 under scale 448, though both quotients may lie above by two roundings.
+TEST(Nvfp4, TheTensorScaleIsTheReciprocalOfAnF32) {
+  int moved = 0;
+  for (uint64_t stream = 0; stream < 200; ++stream) {
+    std::vector<float> values(32);
+    for (size_t i = 0; i < values.size(); ++i) values[i] = random_normal(5, stream, i);
+    const float amax = extremes_of(values.data(), 32).amax();
+    for (const auto& [name, largest] :
+         {std::pair{"nvfp4", 448.0f}, std::pair{"nvfp4_46", 256.0f}}) {
+      EncodeReport report;
+      const QuantizedTensor q = encoded(name, values, 32, &report);
+      const float g = q.planes[2].as<float>()[0], plain = amax / (largest * 6);
+      moved += g != plain;
+      EXPECT_NEAR(g, plain, plain * 0x1p-23f);
+      bool stored = false;
+      for (const float divisor : {1 / g, std::nextafter(1 / g, 0.0f), std::nextafter(1 / g, 1e38f)})
+        stored = stored || 1 / divisor == g;
+      EXPECT_TRUE(stored) << name << " " << g;
+      EXPECT_EQ(report.clipped, 0);
+      EXPECT_EQ(report.overflowed_scales, 0);
+      if (largest != 448.0f) continue;
+      uint8_t most = 0;
+      for (int i = 0; i < 2; ++i) most = std::max(most, q.planes[1].as<uint8_t>()[i]);
+      EXPECT_EQ(E4m3::decode(most), 448.0f);
+      EXPECT_NEAR(extremes_of(q.decode().as<float>(), 32).amax(), amax, amax * 0x1p-21f);
+    }
+  }
+  EXPECT_GT(moved, 30);  // one in seven is no reciprocal by itself
+}
+
 TEST(Nvfp4, EncodeOfDecodeMovesTheTensorScaleByUnitsAlone) {
   for (uint64_t stream = 0; stream < 50; ++stream) {
     std::vector<float> values(512);
@@ -97,8 +129,8 @@ TEST(Nvfp4, EncodeOfDecodeMovesTheTensorScaleByUnitsAlone) {
                             static_cast<size_t>(once.planes[i].bytes())),
                 0);
     const float g = once.planes[2].as<float>()[0];
-    // three roundings
-    EXPECT_NEAR(twice.planes[2].as<float>()[0], g, g * 3 * 0x1p-24f);
+    // of the largest weight, of its quotient, and of two reciprocals
+    EXPECT_NEAR(twice.planes[2].as<float>()[0], g, g * 5 * 0x1p-24f);
   }
 }
 

@@ -157,10 +157,8 @@ class ConvertPeer(unittest.TestCase):
         self.check("formats", "compressed-tensors", folders, inputs=True)
 
     def test_compressed_tensors_reads_nvfp4(self):
-        # A scale whose inverse is no f32 goes along as the nearest.
-        rounding = ("--allow-rounding",)
-        self.check("formats", "compressed-tensors-small", self.llamas("bfloat16", "compressed-tensors", "nvfp4@f32", flags=rounding))
-        self.check("formats", "compressed-tensors-small", self.llamas("bfloat16", "compressed-tensors", "nvfp4@nvfp4", flags=rounding),
+        self.check("formats", "compressed-tensors-small", self.llamas("bfloat16", "compressed-tensors", "nvfp4@f32"))
+        self.check("formats", "compressed-tensors-small", self.llamas("bfloat16", "compressed-tensors", "nvfp4@nvfp4"),
                    inputs=True)
 
     def test_compressed_tensors_reads_mx(self):

@@ -18,6 +18,7 @@
 #include "io/json.h"
 #include "model/rotation.h"
 #include "model/support/models.h"
+#include "quant/method.h"
 
 namespace farthing {
 namespace {
@@ -44,18 +45,19 @@ class Convert : public ::testing::Test {
   // stories260k in this program's own files: its attention in a scheme, as the MLP's 172 rows fill
   // no whole words.
   fs::path stories(const std::string& scheme, const std::string& rotation = "",
-                   const std::string& tables = "") {
+                   const std::string& tables = "", const std::string& method = "rtn") {
     const fs::path to = folder_ / "stories";
     fs::remove_all(to);
     QuantizeOptions options;
     options.scheme = parse_scheme(scheme).value();
-    options.method = find_algorithm("rtn");
+    parse_method(method)->apply(options);
     options.rules = rules_;
     options.kv_cache = kv_cache_;
     if (!rotation.empty()) options.rotation = parse_rotation(rotation).value();
     if (!tables.empty()) options.tables = parse_scheme(tables).value();
     const auto checkpoint = Checkpoint::open(FARTHING_SOURCE_DIR "/models/stories260k").value();
-    const auto done = quantize_checkpoint(owner_.get(), *checkpoint, options, to, progress_, {});
+    const auto done = quantize_checkpoint(owner_.get(), *checkpoint, options, to, progress_,
+                                          {.calibration = {.samples = 4, .context = 64}});
     EXPECT_TRUE(done) << done.error().text();
     return to;
   }
@@ -400,6 +402,20 @@ TEST_F(Convert, AScaleWithoutAReciprocalIsRefusedUnlessRoundingIsAllowed) {
   ASSERT_TRUE(convert(from, "compressed-tensors", {.allow_rounding = true}));
   EXPECT_FALSE(same_as(from));
   EXPECT_TRUE(same_as(from, true));
+}
+
+// What this program chooses itself has one. MLPs have 172 rows and inputs: NVFP4 takes the
+// attention.
+TEST_F(Convert, EveryScaleOfNvfp4ThatIsChosenHereHasAReciprocal) {
+  for (const char* scheme : {"nvfp4@f32", "nvfp4@nvfp4"}) {
+    for (const char* method : {"rtn", "mse", "gptq", "awq"}) {
+      const fs::path from = stories(scheme, "", "", method);
+      const auto done = convert(from, "compressed-tensors");
+      ASSERT_TRUE(done) << scheme << " by " << method << ": " << done.error().text();
+      EXPECT_TRUE(same_as(from)) << scheme << " by " << method;
+      fs::remove_all(out());
+    }
+  }
 }
 
 TEST_F(Convert, TurningWhileTheModelRunsIsRefused) {

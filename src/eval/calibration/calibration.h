@@ -21,6 +21,8 @@ struct CalibrationOptions {
   int64_t samples = 8;                             // windows, from the text's begin
   int64_t context = 512;    // tokens of a window; the model's context if less
   RangeOptions range = {};  // of static activations
+  // A folder on whose file system hidden states go; empty: the system's for temporary files.
+  std::filesystem::path scratch = {};
 };
 
 // What a calibration reads.
@@ -41,9 +43,15 @@ struct Calibration {
   Result<StaticInput> input_of(const std::string& linear, Activations activations) const;
 };
 
-// Runs the checkpoint's weights, with inputs that are not rounded, over the text. The same
-// extremes for any number of threads and any instruction set. Fails where an input is not finite.
+// Runs the checkpoint's weights, with inputs that are not rounded, over the text. In memory at a
+// time: one stage, one window; hidden states lie on disk. The same extremes as of the whole model's
+// passes, for any number of threads and any instruction set. Fails where an input is not finite.
 Result<std::shared_ptr<const Calibration>> calibrate(Context& context, Checkpoint& from,
+                                                     const CalibrationOptions& options,
+                                                     Progress& progress);
+// The same over windows that were read before.
+Result<std::shared_ptr<const Calibration>> calibrate(Context& context, Checkpoint& from,
+                                                     const CalibrationWindows& read,
                                                      const CalibrationOptions& options,
                                                      Progress& progress);
 

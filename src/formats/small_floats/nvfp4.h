@@ -9,6 +9,7 @@
 //         nvfp4_46: g = amax(tensor) / (256 * 6); the block's extreme is mapped to 6, as above, or
 //                   to 4 (scale = E4M3(amax(block) / 4 / g)), whichever has the smaller sum of
 //                   squared errors; 6 where they are equal.
+//         g is then replaced by f32(1 / f32(1 / g)), so that its inverse can be stored as well.
 //         A scale below E4M3's least, 2^-9, becomes that. A code is the element nearest to
 //         f32(w / f32(scale * g)), ties to even, saturating. A block of zeros has scale 1, a tensor
 //         of zeros g = 1.
@@ -23,6 +24,14 @@
 #include "formats/tensor_amax.h"
 
 namespace farthing {
+
+// The reciprocal of the scale's reciprocal, each rounded: within two roundings of it, and what a
+// file that stores what divides gives back. The scale itself where its reciprocal overflows (0, or
+// below 2^-128).
+inline float invertible_scale(float scale) {
+  const float inverse = 1 / scale;
+  return is_finite(inverse) ? 1 / inverse : scale;
+}
 
 template <bool four_over_six>
 struct Nvfp4 {
@@ -47,7 +56,7 @@ struct Nvfp4 {
                               int64_t stride, ScaleRule) {
     const float amax = finite_amax(pool, values, q.n, q.k, stride);
     const float g = amax / (largest_scale * E2m1::largest);
-    q.planes[tensor_plane].template as<float>()[0] = g == 0 ? 1.0f : g;
+    q.planes[tensor_plane].template as<float>()[0] = g == 0 ? 1.0f : invertible_scale(g);
     return {};
   }
 

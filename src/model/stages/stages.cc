@@ -146,9 +146,10 @@ std::string stage_name(const ModelConfig& config, int64_t stage) {
 }
 
 Result<std::unique_ptr<ModelStage>> build_stage(Context& context, const ModelConfig& config,
-                                                int64_t stage, WeightSource& source) {
+                                                int64_t stage, WeightSource& source,
+                                                PackTime time) {
   NoProgress quiet;
-  Loader loader(context, source, quiet, PackTime::loading, 1);
+  Loader loader(context, source, quiet, time, 1);
   const auto load = [&](auto built) -> Result<std::unique_ptr<ModelStage>> {
     TRY(built->visit(loader));
     return std::unique_ptr<ModelStage>(std::move(built));

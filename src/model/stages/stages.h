@@ -36,6 +36,7 @@ StagePlace place_of_stage(const ModelConfig& config, int64_t stage);
 // "embedding", "block 3, attention", "block 3, mlp", "head"
 std::string stage_name(const ModelConfig& config, int64_t stage);
 Result<std::unique_ptr<ModelStage>> build_stage(Context& context, const ModelConfig& config,
-                                                int64_t stage, WeightSource& source);
+                                                int64_t stage, WeightSource& source,
+                                                PackTime time = PackTime::loading);
 
 }  // namespace farthing

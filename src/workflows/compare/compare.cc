@@ -104,7 +104,8 @@ Result<CompareReport> compare(Context& context, const CompareOptions& options, P
   std::shared_ptr<const Calibration> calibration;
   for (ComparePlan& plan : plans) {
     plan.quantize.calibration = calibration;  // of this model: the same for all
-    TRY(calibrate_for(context, *checkpoint, {}, plan.quantize, progress));
+    TRY(calibrate_for(context, *checkpoint, {.scratch = output.scratch()}, plan.quantize,
+                      progress));
     calibration = plan.quantize.calibration;
   }
   if (calibration != nullptr)

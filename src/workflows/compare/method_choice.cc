@@ -89,7 +89,8 @@ Result<std::vector<MethodChoice>> choose_methods(Context& context, Checkpoint& c
                                                  const std::string& judged,
                                                  const std::filesystem::path& scratch,
                                                  Progress& progress) {
-  const HeldBack text = TRY(hold_back(checkpoint, calibration, judged));
+  HeldBack text = TRY(hold_back(checkpoint, calibration, judged));
+  text.fitted.scratch = scratch;
   const int64_t tokens = text.judged.count() * text.judged.context();
   std::vector<std::vector<QuantizeOptions>> trials;
   double work = 1;

@@ -213,7 +213,10 @@ def nvfp4(out: dict) -> None:
         out[f"{name}.codes"] = pack(codes.view(np.uint8).reshape(len(w), K), 4)
         out[f"{name}.decoded"] = ((scales.astype(f32) * g)[..., None] * codes.astype(f32)).reshape(w.shape)
 
-    g = f32(w.max() if w.max() > -w.min() else -w.min()) / f32(448 * 6)
+    def invertible(g):  # its inverse can be stored as well
+        return f32(1) / (f32(1) / g)
+
+    g = invertible(f32(w.max() if w.max() > -w.min() else -w.min()) / f32(448 * 6))
     one = E4M3(1)
     scales = np.where(amax == 0, one, e4m3_scales(amax / f32(6) / g))
     theirs, packed = nvfp4_quantize(torch.from_numpy(w), 16, torch.tensor(g))
@@ -226,7 +229,7 @@ def nvfp4(out: dict) -> None:
     assert (of_theirs == codes.view(np.uint8))[above].mean() > 0.999  # they multiply by a reciprocal
     put("nvfp4", g, scales, codes)
 
-    g = f32(abs(w).max()) / f32(256 * 6)
+    g = invertible(f32(abs(w).max()) / f32(256 * 6))
     candidates = []
     for target in (6, 4):
         scale = np.where(amax == 0, one, e4m3_scales(amax / f32(target) / g))
