@@ -43,22 +43,34 @@ int64_t count_nonfinite(ThreadPool* pool, const Tensor& plane, Bits exponent) {
   return count;
 }
 
-int64_t count_nonfinite(ThreadPool* pool, const Tensor& f32) {
-  return count_nonfinite<uint32_t>(pool, f32, 0x7f800000);
+int64_t count_nonfinite(ThreadPool* pool, const Tensor& floats) {
+  switch (floats.dtype()) {
+    case DType::f32:
+      return count_nonfinite<uint32_t>(pool, floats, 0x7f800000);
+    case DType::f16:
+      return count_nonfinite<uint16_t>(pool, floats, 0x7c00);
+    default:
+      CHECK(floats.dtype() == DType::bf16);
+      return count_nonfinite<uint16_t>(pool, floats, 0x7f80);
+  }
 }
 
 // Weights, or scales of groups, that are NaN or infinite.
 int64_t count_nonfinite(ThreadPool* pool, const QuantizedTensor& q) {
-  if (q.format->plain == DType::f32) return count_nonfinite(pool, q.planes[0]);
-  if (q.format->plain == DType::f16) return count_nonfinite<uint16_t>(pool, q.planes[0], 0x7c00);
-  if (q.format->plain == DType::bf16) return count_nonfinite<uint16_t>(pool, q.planes[0], 0x7f80);
-  if (!q.format->grid) return count_nonfinite(pool, q.decode());
+  const Format& format = *q.format;
+  if (format.plain) return count_nonfinite(pool, q.planes[0]);
+  if (!format.grid) return count_nonfinite(pool, q.decode());
+  if (rehearsing()) return 0;
+  const auto planes = format.planes(q.n, q.k, q.scale_dtype);
+  const auto scales = std::ranges::find(planes, "scales", &PlaneSpec::name);
+  if (scales != planes.end() && is_scale_dtype(scales->dtype))
+    return count_nonfinite(pool, q.planes[static_cast<size_t>(scales - planes.begin())]);
   int64_t count = 0;
-  std::vector<float> scales(static_cast<size_t>(q.n));
-  std::vector<int32_t> zeros(static_cast<size_t>(q.n));
-  for (int64_t g = 0; g < q.format->grid->groups(q.k); ++g) {
-    q.format->group_parameters(q, 0, q.n, g, scales.data(), zeros.data());
-    for (float scale : scales) count += scale - scale != 0;
+  std::vector<float> of_group(static_cast<size_t>(q.n));
+  std::vector<int32_t> zeros(of_group.size());
+  for (int64_t g = 0; g < format.grid->groups(q.k); ++g) {
+    format.group_parameters(q, 0, q.n, g, of_group.data(), zeros.data());
+    for (float scale : of_group) count += scale - scale != 0;
   }
   return count;
 }
