@@ -9,7 +9,9 @@
 #include <system_error>
 
 #include "base/check.h"
+#include "base/on_threads.h"
 #include "base/rehearsal.h"
+#include "model/transposed.h"
 
 namespace farthing {
 namespace {
@@ -33,10 +35,8 @@ template <class Bits>
 int64_t count_nonfinite(ThreadPool* pool, const Tensor& plane, Bits exponent) {
   const Bits* bits = plane.as<Bits>();
   const int64_t elements = plane.shape().elements();
-  if (rehearsing()) return 0;
-  if (pool == nullptr) return count_nonfinite(bits, elements, exponent);
   std::atomic<int64_t> count{0};
-  pool->run([&](Part part) {
+  on_threads(pool, [&](Part part) {
     const auto range = part.range(elements, 4096);
     count += count_nonfinite(bits + range.begin, range.end - range.begin, exponent);
   });
@@ -129,34 +129,6 @@ Result<> Checkpoint::check_finite(const Tensor& f32, const std::string& name) co
   const int64_t count = count_nonfinite(pool_, f32);
   if (count == 0) return {};
   return fail(not_finite(count, name));
-}
-
-namespace {
-
-// Square by square, as both sides of one lie in the nearest cache.
-template <class Element>
-void transpose(const Element* from, int64_t k, int64_t n, Element* to) {
-  constexpr int64_t side = 32;
-  for (int64_t row0 = 0; row0 < n; row0 += side)
-    for (int64_t column0 = 0; column0 < k; column0 += side)
-      for (int64_t row = row0; row < std::min(n, row0 + side); ++row)
-        for (int64_t column = column0; column < std::min(k, column0 + side); ++column)
-          to[row * k + column] = from[column * n + row];
-}
-
-}  // namespace
-
-Tensor transposed(const Tensor& matrix) {
-  const int64_t k = matrix.shape()[0], n = matrix.shape()[1], size = dtype_bytes(matrix.dtype());
-  Tensor out(matrix.dtype(), {n, k});
-  if (rehearsing()) return out;
-  const auto as = [&]<class Element>(Element) {
-    transpose(reinterpret_cast<const Element*>(matrix.data()), k, n,
-              reinterpret_cast<Element*>(out.data()));
-  };
-  CHECK(size == 1 || size == 2 || size == 4);
-  size == 1 ? as(uint8_t{}) : size == 2 ? as(uint16_t{}) : as(uint32_t{});
-  return out;
 }
 
 std::string plane_tensor_name(const std::string& name, std::string_view plane) {

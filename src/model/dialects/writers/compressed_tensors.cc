@@ -124,9 +124,9 @@ class CompressedTensorsWriter : public DialectWriter {
     std::vector<std::string> modules;
   };
 
-  static Result<std::vector<NamedTensor>> integers(const std::string& module,
-                                                   const QuantizedTensor& weight, bool bytes,
-                                                   bool with_zeros) {
+  Result<std::vector<NamedTensor>> integers(const std::string& module,
+                                            const QuantizedTensor& weight, bool bytes,
+                                            bool with_zeros) const {
     const IntegerGrid& grid = *weight.format->grid;
     Tensor scales = scales_of(weight);
     if (of_tensor(*weight.format)) scales = scales.reshaped({1});
@@ -141,7 +141,7 @@ class CompressedTensorsWriter : public DialectWriter {
     Tensor shape(DType::i64, {2});
     shape.as<int64_t>()[0] = weight.n;
     shape.as<int64_t>()[1] = weight.k;
-    Tensor codes = TRY(packed_codes(weight, "compressed_tensors"));
+    Tensor codes = TRY(packed_codes(weight, "compressed_tensors", pool_));
     out = {{module + ".weight_packed", std::move(codes)},
            {module + ".weight_scale", std::move(scales)},
            {module + ".weight_shape", std::move(shape)}};
