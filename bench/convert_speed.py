@@ -1,4 +1,7 @@
-"""How long `farthing convert` takes beside copying the same bytes: pairs of runs of both, each ending on the disk.
+"""How long `farthing convert` takes beside copying the same bytes, each until they lie on the disk.
+
+Two copies: `cp`, which copies inside the kernel, and one that reads the bytes into memory and writes them, as a program must that
+changes them. The three take turns.
 
   python3 bench/convert_speed.py [--blocks 24] [--pairs 5] [--program build/release/farthing]
 
@@ -74,13 +77,21 @@ def write_model(folder: pathlib.Path, blocks: int) -> int:
     return end
 
 
-def seconds(command: list, target: pathlib.Path) -> float:
+def seconds(act, target: pathlib.Path) -> float:
     shutil.rmtree(target, ignore_errors=True)
     target.unlink(missing_ok=True)
     os.sync()
     started = time.perf_counter()
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    act()
     return time.perf_counter() - started
+
+
+def copy_through_memory(source: pathlib.Path, target: pathlib.Path) -> None:
+    target.mkdir()
+    for file in source.iterdir():
+        with open(file, "rb", buffering=0) as read, open(target / file.name, "wb", buffering=0) as written:
+            shutil.copyfileobj(read, written, 1 << 20)
+            os.fsync(written.fileno())
 
 
 def main() -> None:
@@ -93,13 +104,19 @@ def main() -> None:
         model, out = pathlib.Path(folder) / "model", pathlib.Path(folder) / "out"
         model.mkdir()
         size = write_model(model, args.blocks)
-        copy = ["sh", "-c", f"cp -r {model} {out} && sync -f {out}/model.safetensors"]
-        print(f"{size / 1e6:.0f} MB; seconds of copying, of converting, and their ratio")
+
+        def run(*command) -> None:
+            subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+        print(f"{size / 1e6:.0f} MB, load average {os.getloadavg()[0]:.1f}; seconds of cp, of reading and writing, of converting; "
+              "each copy over converting")
         for target in ("compressed-tensors", "awq", "gguf"):
-            convert = [args.program, "convert", model, out, "--to", target]
             for _ in range(args.pairs):
-                copied, converted = seconds(copy, out), seconds(convert, out)
-                print(f"  {target}: {copied:.2f} {converted:.2f}  {copied / converted:.2f}", flush=True)
+                in_kernel = seconds(lambda: run("sh", "-c", f"cp -r {model} {out} && sync -f {out}/model.safetensors"), out)
+                through_memory = seconds(lambda: copy_through_memory(model, out), out)
+                converted = seconds(lambda: run(args.program, "convert", model, out, "--to", target), out)
+                print(f"  {target}: {in_kernel:.2f} {through_memory:.2f} {converted:.2f}  "
+                      f"{in_kernel / converted:.2f} {through_memory / converted:.2f}", flush=True)
 
 
 if __name__ == "__main__":

@@ -131,6 +131,19 @@ void map_pages(std::span<const std::byte> bytes) {
 #endif
 }
 
+// The disk begins with these bytes now: commit() would find nearly all of a large file still to be
+// written, and wait. An error of the disk stays with the file until commit() asks for it.
+void begin_flush(int descriptor, uint64_t offset, uint64_t bytes) {
+#ifdef SYNC_FILE_RANGE_WRITE
+  constexpr uint64_t least = uint64_t{1} << 20, page = 4096;
+  if (bytes < least) return;
+  // the pages at both ends belong to neighbours, too
+  const uint64_t begin = (offset + page - 1) / page * page, end = (offset + bytes) / page * page;
+  ::sync_file_range(descriptor, static_cast<off_t>(begin), static_cast<off_t>(end - begin),
+                    SYNC_FILE_RANGE_WRITE);  // a request
+#endif
+}
+
 }  // namespace
 
 Result<> AtomicFile::write_at(uint64_t offset, std::span<const std::byte> bytes) {
@@ -142,6 +155,7 @@ Result<> AtomicFile::write_at(uint64_t offset, std::span<const std::byte> bytes)
     const ssize_t n = ::pwrite(descriptor_, piece.data(), piece.size(), static_cast<off_t>(offset));
     if (n < 0 && errno == EINTR) continue;
     if (n <= 0) return fail(system_error("cannot write the file", target_, write_remedy));
+    begin_flush(descriptor_, offset, static_cast<uint64_t>(n));
     bytes = bytes.subspan(static_cast<size_t>(n));
     offset += static_cast<uint64_t>(n);
   }

@@ -9,7 +9,9 @@
 #include <system_error>
 
 #include "base/check.h"
+#include "base/on_threads.h"
 #include "base/rehearsal.h"
+#include "model/transposed.h"
 
 namespace farthing {
 namespace {
@@ -33,32 +35,42 @@ template <class Bits>
 int64_t count_nonfinite(ThreadPool* pool, const Tensor& plane, Bits exponent) {
   const Bits* bits = plane.as<Bits>();
   const int64_t elements = plane.shape().elements();
-  if (rehearsing()) return 0;
-  if (pool == nullptr) return count_nonfinite(bits, elements, exponent);
   std::atomic<int64_t> count{0};
-  pool->run([&](Part part) {
+  on_threads(pool, [&](Part part) {
     const auto range = part.range(elements, 4096);
     count += count_nonfinite(bits + range.begin, range.end - range.begin, exponent);
   });
   return count;
 }
 
-int64_t count_nonfinite(ThreadPool* pool, const Tensor& f32) {
-  return count_nonfinite<uint32_t>(pool, f32, 0x7f800000);
+int64_t count_nonfinite(ThreadPool* pool, const Tensor& floats) {
+  switch (floats.dtype()) {
+    case DType::f32:
+      return count_nonfinite<uint32_t>(pool, floats, 0x7f800000);
+    case DType::f16:
+      return count_nonfinite<uint16_t>(pool, floats, 0x7c00);
+    default:
+      CHECK(floats.dtype() == DType::bf16);
+      return count_nonfinite<uint16_t>(pool, floats, 0x7f80);
+  }
 }
 
 // Weights, or scales of groups, that are NaN or infinite.
 int64_t count_nonfinite(ThreadPool* pool, const QuantizedTensor& q) {
-  if (q.format->plain == DType::f32) return count_nonfinite(pool, q.planes[0]);
-  if (q.format->plain == DType::f16) return count_nonfinite<uint16_t>(pool, q.planes[0], 0x7c00);
-  if (q.format->plain == DType::bf16) return count_nonfinite<uint16_t>(pool, q.planes[0], 0x7f80);
-  if (!q.format->grid) return count_nonfinite(pool, q.decode());
+  const Format& format = *q.format;
+  if (format.plain) return count_nonfinite(pool, q.planes[0]);
+  if (!format.grid) return count_nonfinite(pool, q.decode());
+  if (rehearsing()) return 0;
+  const auto planes = format.planes(q.n, q.k, q.scale_dtype);
+  const auto scales = std::ranges::find(planes, "scales", &PlaneSpec::name);
+  if (scales != planes.end() && is_scale_dtype(scales->dtype))
+    return count_nonfinite(pool, q.planes[static_cast<size_t>(scales - planes.begin())]);
   int64_t count = 0;
-  std::vector<float> scales(static_cast<size_t>(q.n));
-  std::vector<int32_t> zeros(static_cast<size_t>(q.n));
-  for (int64_t g = 0; g < q.format->grid->groups(q.k); ++g) {
-    q.format->group_parameters(q, 0, q.n, g, scales.data(), zeros.data());
-    for (float scale : scales) count += scale - scale != 0;
+  std::vector<float> of_group(static_cast<size_t>(q.n));
+  std::vector<int32_t> zeros(of_group.size());
+  for (int64_t g = 0; g < format.grid->groups(q.k); ++g) {
+    format.group_parameters(q, 0, q.n, g, of_group.data(), zeros.data());
+    for (float scale : of_group) count += scale - scale != 0;
   }
   return count;
 }
@@ -117,34 +129,6 @@ Result<> Checkpoint::check_finite(const Tensor& f32, const std::string& name) co
   const int64_t count = count_nonfinite(pool_, f32);
   if (count == 0) return {};
   return fail(not_finite(count, name));
-}
-
-namespace {
-
-// Square by square, as both sides of one lie in the nearest cache.
-template <class Element>
-void transpose(const Element* from, int64_t k, int64_t n, Element* to) {
-  constexpr int64_t side = 32;
-  for (int64_t row0 = 0; row0 < n; row0 += side)
-    for (int64_t column0 = 0; column0 < k; column0 += side)
-      for (int64_t row = row0; row < std::min(n, row0 + side); ++row)
-        for (int64_t column = column0; column < std::min(k, column0 + side); ++column)
-          to[row * k + column] = from[column * n + row];
-}
-
-}  // namespace
-
-Tensor transposed(const Tensor& matrix) {
-  const int64_t k = matrix.shape()[0], n = matrix.shape()[1], size = dtype_bytes(matrix.dtype());
-  Tensor out(matrix.dtype(), {n, k});
-  if (rehearsing()) return out;
-  const auto as = [&]<class Element>(Element) {
-    transpose(reinterpret_cast<const Element*>(matrix.data()), k, n,
-              reinterpret_cast<Element*>(out.data()));
-  };
-  CHECK(size == 1 || size == 2 || size == 4);
-  size == 1 ? as(uint8_t{}) : size == 2 ? as(uint16_t{}) : as(uint32_t{});
-  return out;
 }
 
 std::string plane_tensor_name(const std::string& name, std::string_view plane) {

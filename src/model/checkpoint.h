@@ -68,9 +68,6 @@ class Checkpoint : public WeightSource {
 Result<std::unique_ptr<Checkpoint>> open_hugging_face(const std::filesystem::path& path);
 Result<std::unique_ptr<Checkpoint>> open_gguf(const std::filesystem::path& path);
 
-// A matrix [k, n] as [n, k].
-Tensor transposed(const Tensor& matrix);
-
 // The safetensors name of a plane of a quantized matrix: "NAME.codes"; a format with one plane
 // "weight" uses NAME itself.
 std::string plane_tensor_name(const std::string& name, std::string_view plane);

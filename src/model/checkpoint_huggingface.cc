@@ -12,6 +12,7 @@
 #include "model/dialects/stored_tensors.h"
 #include "model/generation_config.h"
 #include "model/open_tokenizer.h"
+#include "model/transposed.h"
 
 namespace farthing {
 namespace {

@@ -6,6 +6,7 @@
 #include "base/json_writer.h"
 #include "io/json.h"
 #include "io/safetensors/safetensors.h"
+#include "model/transposed.h"
 
 namespace farthing {
 namespace {

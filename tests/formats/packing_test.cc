@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/random.h"
+#include "base/thread_pool.h"
 #include "io/safetensors/safetensors.h"
 
 namespace farthing {
@@ -331,6 +332,23 @@ TEST(Packing, WeightsAreNotRepackedAsZeroPoints) {
 TEST(Packing, CodesAreBytesInRowsAndColumns) {
   EXPECT_FALSE(pack_codes(packing("gptq"), Tensor(DType::i8, {8, 8}), 4));
   EXPECT_FALSE(pack_codes(packing("gptq"), Tensor(DType::u8, {64}), 4));
+}
+
+// 150 inputs are two whole pieces of the work and a rest, 136 outputs one and a rest.
+TEST(Packing, AnyNumberOfThreadsPutsRowsInOrderForAwq) {
+  const int64_t n = 136, k = 150;
+  Tensor codes(DType::u8, {n, k});
+  for (int64_t i = 0; i < n * k; ++i)
+    codes.as<uint8_t>()[i] =
+        static_cast<uint8_t>(random_bits(5, 1, static_cast<uint64_t>(i)) >> 40 & 15);
+  const Tensor rows = pack_codes(packing("compressed_tensors"), codes, 4).value();
+  const Tensor wanted = pack_codes(packing("awq"), codes, 4).value();
+  for (const int threads : {1, 2, 3, 5}) {
+    ThreadPool pool(threads);
+    const auto& from = packing("compressed_tensors");
+    EXPECT_TRUE(same(repack(from, packing("awq"), rows, n, k, 4, &pool).value(), wanted))
+        << threads;
+  }
 }
 
 TEST(Packing, NamesAreFound) {

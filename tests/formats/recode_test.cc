@@ -73,6 +73,30 @@ TEST(Recode, CodesAndScalesOfInt4AreThoseOfQ40) {
   }
 }
 
+// With scales in f32 codes go one by one, with those in f16 whole bytes do. 37 rows, and a last
+// group that is shorter.
+TEST(Recode, BytesOfInt4BecomeTheBlocksThatItsCodesBecome) {
+  for (const auto* name : {"int4_g32", "int4_g64", "int4_g128", "int4_g256", "int4_row",
+                           "int4_g32_signed", "int4_g128_narrow"}) {
+    const QuantizedTensor bytes = weight_of(name, 37, 352);
+    ASSERT_EQ(bytes.scale_dtype, DType::f16);
+    QuantizedTensor codes = bytes;
+    codes.scale_dtype = DType::f32;
+    codes.planes[1] = to_f32(bytes.planes[1]);
+    EXPECT_TRUE(
+        same_planes(recode(bytes, named("q4_0")).value(), recode(codes, named("q4_0")).value()))
+        << name;
+  }
+}
+
+TEST(Recode, AScaleOfInt4ThatIsNoNumberHasNoBlock) {
+  QuantizedTensor q = weight_of("int4_g32", 3, 64);
+  q.planes[1].as<uint16_t>()[5] = 0x7e00;
+  const auto out = recode(q, named("q4_0"));
+  ASSERT_FALSE(out.has_value());
+  EXPECT_EQ(out.error().where, "a weight [3, 64] in int4_g32, row 2, inputs 32 to 63");
+}
+
 TEST(Recode, ThereAndBackGivesTheSameBytes) {
   for (const Pair& pair : {Pair{"int4_g128", "q4_0"}, Pair{"int8_row", "q8_0"},
                            Pair{"int4_g32_asym", "int8_g32_asym"}, Pair{"mxfp4", "gguf_mxfp4"},

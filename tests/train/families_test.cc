@@ -3,6 +3,7 @@
 
 #include "io/safetensors/safetensors.h"
 #include "model/support/families.h"
+#include "model/transposed.h"
 #include "train/support/promise.h"
 
 namespace farthing {

@@ -7,6 +7,8 @@
 #include <array>
 #include <cstring>
 
+#include "base/on_threads.h"
+
 namespace farthing {
 
 #define FARTHING_PACKING(name) CodePacking name##_packing();
@@ -125,16 +127,25 @@ Result<Tensor> pack_codes(const CodePacking& packing, const Tensor& codes, int b
   return pack_checked(packing, codes, bits);
 }
 
+namespace {
+
+// Whether the packed tensor is what so many codes need.
+Result<> check_packed(const CodePacking& packing, const Tensor& packed, int64_t n, int64_t k,
+                      int bits) {
+  const Shape shape = TRY(packed_shape(packing, n, k, bits));
+  if (packed.dtype() == packing.dtype && packed.shape() == shape) return {};
+  return fail({.what = "the packed tensor has another type or shape than its codes need",
+               .where = where(packing, n, k, bits),
+               .got = fmt::format("{} {}", dtype_name(packed.dtype()), packed.shape().text()),
+               .wanted = fmt::format("{} {}", dtype_name(packing.dtype), shape.text()),
+               .remedy = "check the packing, the bits and the weight's shape"});
+}
+
+}  // namespace
+
 Result<Tensor> unpack_codes(const CodePacking& packing, const Tensor& packed, int64_t n, int64_t k,
                             int bits) {
-  const Shape shape = TRY(packed_shape(packing, n, k, bits));
-  if (packed.dtype() != packing.dtype || !(packed.shape() == shape)) {
-    return fail({.what = "the packed tensor has another type or shape than its codes need",
-                 .where = where(packing, n, k, bits),
-                 .got = fmt::format("{} {}", dtype_name(packed.dtype()), packed.shape().text()),
-                 .wanted = fmt::format("{} {}", dtype_name(packing.dtype), shape.text()),
-                 .remedy = "check the packing, the bits and the weight's shape"});
-  }
+  TRY(check_packed(packing, packed, n, k, bits));
   Tensor out(DType::u8, {n, k});
   packing.unpack(reinterpret_cast<const uint8_t*>(packed.data()), n, k, bits, {0, n},
                  out.as<uint8_t>());
@@ -142,7 +153,7 @@ Result<Tensor> unpack_codes(const CodePacking& packing, const Tensor& packed, in
 }
 
 Result<Tensor> repack(const CodePacking& from, const CodePacking& to, const Tensor& packed,
-                      int64_t n, int64_t k, int bits) {
+                      int64_t n, int64_t k, int bits, ThreadPool* pool) {
   if (from.holds != to.holds) {
     const auto text = [](const CodePacking& p) {
       return fmt::format("{} holds {}", p.name,
@@ -154,7 +165,17 @@ Result<Tensor> repack(const CodePacking& from, const CodePacking& to, const Tens
                  .wanted = text(from),
                  .remedy = "weights and zero points are repacked each by packings of their own"});
   }
-  TRY(packed_shape(to, n, k, bits));  // before the work
+  const Shape shape = TRY(packed_shape(to, n, k, bits));  // before the work
+  if (to.pack_rows != nullptr && from.name == "compressed_tensors") {
+    TRY(check_packed(from, packed, n, k, bits));
+    Tensor out(to.dtype, shape);
+    on_threads(pool, [&](Part part) {
+      const auto [begin, end] = part.range(k, CodePacking::Inputs::step);
+      to.pack_rows(reinterpret_cast<const uint8_t*>(packed.data()), n, k, {begin, end},
+                   reinterpret_cast<uint8_t*>(out.data()));
+    });
+    return out;
+  }
   const Tensor codes = TRY(unpack_codes(from, packed, n, k, bits));
   if (to.least_code > 0) TRY(check_codes(to, codes, bits));
   return pack_checked(to, codes, bits);

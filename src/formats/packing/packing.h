@@ -12,6 +12,8 @@
 
 namespace farthing {
 
+class ThreadPool;
+
 // One row of the list of packings. What is packed is a matrix of unsigned codes, u8 [n, k], each
 // below 2^bits: n outputs, and k inputs (weights) or k groups (zero points). A signed code q is
 // stored as q + 2^(bits-1).
@@ -42,6 +44,14 @@ struct CodePacking {
   void (*pack)(const uint8_t* codes, int64_t n, int64_t k, int bits, uint8_t* packed);
   void (*unpack)(const uint8_t* packed, int64_t n, int64_t k, int bits, Outputs outputs,
                  uint8_t* codes);
+  // What `pack` writes for inputs [begin, end), begin a multiple of `step`, of all codes in the
+  // order of compressed_tensors: word by word. Null where there is no such way.
+  struct Inputs {
+    static constexpr int64_t step = 64;
+    int64_t begin, end;
+  };
+  void (*pack_rows)(const uint8_t* rows, int64_t n, int64_t k, Inputs inputs,
+                    uint8_t* packed) = nullptr;
 };
 
 std::span<const CodePacking> all_packings();
@@ -60,8 +70,9 @@ Result<Tensor> pack_codes(const CodePacking& packing, const Tensor& codes, int b
 Result<Tensor> unpack_codes(const CodePacking& packing, const Tensor& packed, int64_t n, int64_t k,
                             int bits);
 
-// The same codes in the order of `to`, which holds what `from` holds: weights or zero points.
+// The same codes in the order of `to`, which holds what `from` holds: weights or zero points. The
+// threads of `pool`, if there is one, do it where it goes word by word.
 Result<Tensor> repack(const CodePacking& from, const CodePacking& to, const Tensor& packed,
-                      int64_t n, int64_t k, int bits);
+                      int64_t n, int64_t k, int bits, ThreadPool* pool = nullptr);
 
 }  // namespace farthing

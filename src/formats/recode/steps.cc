@@ -8,6 +8,7 @@
 #include "formats/gguf/block32.h"
 #include "formats/levels.h"
 #include "formats/packed_codes.h"
+#include "formats/recode/nibbles.h"
 #include "formats/recode/ways.h"
 #include "formats/scale_plane.h"
 
@@ -203,6 +204,7 @@ struct Recoding {
 };
 
 std::optional<Misfit> recode_steps(const QuantizedTensor& from, QuantizedTensor& to, Tile rows) {
+  if (recode_nibbles(from, to, rows)) return std::nullopt;
   return Recoding{from, to, rows}.run();
 }
 

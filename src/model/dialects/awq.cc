@@ -21,6 +21,7 @@
 #include "model/dialects/dialect.h"
 #include "model/dialects/integer_weights.h"
 #include "model/dialects/stored_tensors.h"
+#include "model/transposed.h"
 
 namespace farthing {
 namespace {
@@ -73,7 +74,7 @@ class AwqReader : public DialectReader {
     Tensor scales =
         TRY(tensor_of(directory_, module + ".scales", {DType::f16, DType::bf16, DType::f32},
                       by_rows ? Shape{n, padded} : Shape{padded, n}));
-    scales = first_columns(by_rows ? scales : transposed(scales), groups);
+    scales = first_columns(by_rows ? scales : transposed(scales, pool_), groups);
     const Tensor zeros =
         TRY(version_ == Version::gemv_fast ? whole_zeros(module, scales, padded)
                                            : packed_zeros(module, n, groups, padded));
@@ -139,7 +140,7 @@ class AwqReader : public DialectReader {
     const int64_t n = scales.shape()[0], groups = scales.shape()[1];
     const std::string name = module + ".scaled_zeros";
     const Tensor stored = first_columns(
-        transposed(TRY(tensor_of(directory_, name, {DType::f16}, {padded, n}))), groups);
+        transposed(TRY(tensor_of(directory_, name, {DType::f16}, {padded, n})), pool_), groups);
     Tensor out(DType::u8, {n, groups});
     if (rehearsing()) return out;
     for (int64_t i = 0; i < n * groups; ++i) {

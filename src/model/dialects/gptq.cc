@@ -16,6 +16,7 @@
 #include "model/dialects/integer_weights.h"
 #include "model/dialects/module_patterns.h"
 #include "model/dialects/stored_tensors.h"
+#include "model/transposed.h"
 
 namespace farthing {
 
@@ -122,7 +123,7 @@ class GptqReader : public DialectReader {
     if (zeros) zeros = for_groups_of(runs, integers, k, std::move(zeros));
     QuantizedTensor weight =
         TRY(codes_under(module + ".qweight", runs, bits, n, k,
-                        for_groups_of(runs, integers, k, transposed(scales)), zeros));
+                        for_groups_of(runs, integers, k, transposed(scales, pool_)), zeros));
     const std::string of_inputs = module + ".g_idx";
     StoredLinear out{
         TRY(with_input_groups(directory_, of_inputs, *as.scheme.weights, std::move(weight)))};
@@ -141,7 +142,8 @@ class GptqReader : public DialectReader {
     // A column of words is a row of the plane.
     const Shape words = TRY(packed_shape(*find_packing("gptq"), n, k, bits));
     const Tensor packed = TRY(tensor_of(directory_, name, {DType::i32}, words));
-    return integer_weight_of_planes(format, k, first_bytes(transposed(packed), (k * bits + 7) / 8),
+    return integer_weight_of_planes(format, k,
+                                    first_bytes(transposed(packed, pool_), (k * bits + 7) / 8),
                                     std::move(scales), zeros);
   }
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/check.h"
+#include "base/on_threads.h"
 #include "base/rehearsal.h"
 #include "formats/input_groups.h"
 #include "formats/packing/packing.h"
@@ -236,11 +237,7 @@ QuantizedTensor integer_weight(ThreadPool* pool, const Format& format, const Sto
       format.put_codes(packed, n, end, some.data(), codes.k);
     }
   };
-  if (pool != nullptr) {
-    pool->run(unpack);
-  } else {
-    ThreadPool(1).run(unpack);
-  }
+  on_threads(pool, unpack);
   return integer_weight_of_planes(format, codes.k, std::move(packed.planes.front()),
                                   std::move(scales), zeros);
 }

@@ -29,6 +29,7 @@
 #include "model/dialects/quark/arguments.h"
 #include "model/dialects/small_float_weights.h"
 #include "model/dialects/stored_tensors.h"
+#include "model/transposed.h"
 
 namespace farthing {
 namespace {
@@ -214,7 +215,8 @@ class QuarkReader : public DialectReader {
     }
     return integer_weight(
         *as.format, as.format->grid->bits, TRY(codes(module + ".weight", as, n, k, false)),
-        for_groups_of(*as.format, as.integers, k, grouped ? transposed(stored) : stored), zeros);
+        for_groups_of(*as.format, as.integers, k, grouped ? transposed(stored, pool_) : stored),
+        zeros);
   }
 
   // u8 [n, k] of weights, or of zero points with k groups.
@@ -230,7 +232,7 @@ class QuarkReader : public DialectReader {
     const bool grouped = as.storage == Storage::bytes_of_groups;
     const Tensor out =
         TRY(byte_codes(directory_, name, as.is_signed, grouped ? Shape{k, n} : Shape{n, k}, bits));
-    return grouped ? transposed(out) : out;
+    return grouped ? transposed(out, pool_) : out;
   }
 
   // Symmetric weights are stored with zero points of 0.

@@ -294,9 +294,13 @@ class GgufExport {
     if (!order && piece.step == 1) return file.write(piece.place.name, last_.span());
     const int64_t row = last_.bytes() / piece.source.n;
     Tensor out(DType::u8, {piece.n, row});
-    for (int64_t n = 0; n < piece.n; ++n)
-      std::memcpy(out.data() + (order ? order(n) : n) * row,
-                  last_.data() + (piece.begin + n * piece.step) * row, static_cast<size_t>(row));
+    pool_.run([&](farthing::Part part) {
+      const auto rows = part.range(piece.n);
+      for (int64_t n = rows.begin; n < rows.end; ++n)
+        std::memcpy(out.data() + (order ? order(n) : n) * row,
+                    std::as_const(last_).data() + (piece.begin + n * piece.step) * row,
+                    static_cast<size_t>(row));
+    });
     return file.write(piece.place.name, out.span());
   }
 

@@ -11,6 +11,7 @@
 #include "model/dialects/stored_tensors.h"
 #include "model/dialects/writers/integer_tensors.h"
 #include "model/dialects/writers/written_linears.h"
+#include "model/transposed.h"
 
 namespace farthing {
 namespace {
@@ -46,12 +47,12 @@ class AwqWriter : public DialectWriter {
                                            const StoredLinear& linear) const override {
     const QuantizedTensor& weight = linear.weight;
     const std::string module = module_of(spec.name);
-    Tensor codes = TRY(packed_codes(weight, gemv_ ? "compressed_tensors" : "awq"));
+    Tensor codes = TRY(packed_codes(weight, gemv_ ? "compressed_tensors" : "awq", pool_));
     if (!gemv_) {
       Tensor zeros = TRY(packed_zeros(weight, "awq_zeros"));
       return std::vector<NamedTensor>{{module + ".qweight", std::move(codes)},
                                       {module + ".qzeros", std::move(zeros)},
-                                      {module + ".scales", transposed(scales_of(weight))}};
+                                      {module + ".scales", transposed(scales_of(weight), pool_)}};
     }
     const int64_t padded =
         awq_gemv_groups(weight.format->grid->groups(spec.k), weight.format->grid->group);

@@ -132,9 +132,9 @@ class CompressedTensorsWriter : public DialectWriter {
     return weight.planes[static_cast<size_t>(weight.format->input_groups)];
   }
 
-  static Result<std::vector<NamedTensor>> integers(const std::string& module,
-                                                   const QuantizedTensor& weight, bool bytes,
-                                                   const WrittenLinear& as) {
+  Result<std::vector<NamedTensor>> integers(const std::string& module,
+                                            const QuantizedTensor& weight, bool bytes,
+                                            const WrittenLinear& as) const {
     const IntegerGrid& grid = *weight.format->grid;
     const bool with_zeros = has_zero_points(as);
     Tensor scales = scales_of(weight);
@@ -152,7 +152,7 @@ class CompressedTensorsWriter : public DialectWriter {
     shape.as<int64_t>()[1] = weight.k;
     const std::string packing =
         as.form.whole_words ? "compressed_tensors_legacy" : "compressed_tensors";
-    Tensor codes = TRY(packed_codes(weight, packing));
+    Tensor codes = TRY(packed_codes(weight, packing, pool_));
     out = {{module + ".weight_packed", std::move(codes)},
            {module + ".weight_scale", std::move(scales)},
            {module + ".weight_shape", std::move(shape)}};

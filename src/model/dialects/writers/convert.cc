@@ -31,6 +31,7 @@ class Converter {
     const std::string dtype =
         TRY(config.string("torch_dtype", TRY(config.string("dtype", "float32"))));
     writer_ = target_.create({dtype, options_.allow_rounding, repeated_kv_cache()});
+    writer_->use_pool(&pool_);
     TRY(choose_schemes());
     if (out_.linears.empty()) return fail(nothing_to_convert(from_));
     add_tied_head();

@@ -16,6 +16,7 @@
 #include "model/dialects/stored_tensors.h"
 #include "model/dialects/writers/integer_tensors.h"
 #include "model/dialects/writers/written_linears.h"
+#include "model/transposed.h"
 
 namespace farthing {
 namespace {
@@ -76,11 +77,11 @@ class GptqWriter : public DialectWriter {
                                            const StoredLinear& linear) const override {
     const QuantizedTensor weight = in_runs(linear.weight);
     const std::string module = module_of(spec.name);
-    Tensor codes = TRY(packed_codes(weight, version_.codes));
+    Tensor codes = TRY(packed_codes(weight, version_.codes, pool_));
     Tensor zeros = TRY(packed_zeros(weight, zeros_of(weight)));
     std::vector<NamedTensor> out{{module + ".qweight", std::move(codes)},
                                  {module + ".qzeros", std::move(zeros)},
-                                 {module + ".scales", transposed(scales_of(weight))}};
+                                 {module + ".scales", transposed(scales_of(weight), pool_)}};
     if (with_groups() && !as.form.without_groups)
       out.push_back({module + ".g_idx", groups_of_inputs(linear.weight)});
     return out;

@@ -10,6 +10,7 @@
 #include "formats/packing/packing.h"
 #include "model/checkpoint.h"
 #include "model/dialects/integer_weights.h"
+#include "model/transposed.h"
 
 namespace farthing {
 namespace {
@@ -104,15 +105,18 @@ Tensor plain_zeros(const QuantizedTensor& weight) {
   return out;
 }
 
-Result<Tensor> packed_codes(const QuantizedTensor& weight, std::string_view packing) {
+Result<Tensor> packed_codes(const QuantizedTensor& weight, std::string_view packing,
+                            ThreadPool* pool) {
   const int bits = weight.format->grid->bits;
-  if (packing == "compressed_tensors") return in_words(weight.planes[0]);
-  if (packing == "gptq") {
-    // A column of words is a row of the plane.
-    TRY(packed_shape(*find_packing(packing), weight.n, weight.k, bits));
-    return transposed(in_words(weight.planes[0]));
-  }
-  return packed(plain_codes(weight), packing, bits);
+  const Tensor& codes = weight.planes[0];
+  if (packing == "compressed_tensors") return in_words(codes);
+  const CodePacking& order = *find_packing(packing);
+  const Shape shape = TRY(packed_shape(order, weight.n, weight.k, bits));
+  if (rehearsing()) return Tensor(order.dtype, shape);
+  // A column of words is a row of the plane.
+  if (packing == "gptq") return transposed(in_words(codes), pool);
+  return repack(*find_packing("compressed_tensors"), order, in_words(codes), weight.n, weight.k,
+                bits, pool);
 }
 
 Result<Tensor> packed_zeros(const QuantizedTensor& weight, std::string_view packing) {

@@ -26,8 +26,10 @@ bool has_middle_zeros(const QuantizedTensor& weight);
 // Unsigned codes u8 [n, k] in an order of formats/packing.
 Result<Tensor> packed(const Tensor& codes, std::string_view packing, int bits);
 
-// Of a weight whose format is such a layout: codes in an order of formats/packing.
-Result<Tensor> packed_codes(const QuantizedTensor& weight, std::string_view packing);
+// Of a weight whose format is such a layout: codes in an order of formats/packing. `pool` as in
+// DialectWriter.
+Result<Tensor> packed_codes(const QuantizedTensor& weight, std::string_view packing,
+                            ThreadPool* pool);
 // Its codes, or its zero points (the middle where it has none), u8 [n, k] or [n, groups].
 Tensor plain_codes(const QuantizedTensor& weight);
 Tensor plain_zeros(const QuantizedTensor& weight);

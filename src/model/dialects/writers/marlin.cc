@@ -49,7 +49,7 @@ class MarlinWriter : public DialectWriter {
                    .remedy = "convert to gptq or compressed-tensors, which take every shape"});
     }
     const std::string module = module_of(spec.name);
-    Tensor codes = TRY(packed_codes(linear.weight, "marlin"));
+    Tensor codes = TRY(packed_codes(linear.weight, "marlin", pool_));
     return std::vector<NamedTensor>{
         {module + ".B", std::move(codes)},
         {module + ".s",

@@ -11,6 +11,7 @@
 #include "model/dialects/stored_tensors.h"
 #include "model/dialects/writers/integer_tensors.h"
 #include "model/dialects/writers/written_linears.h"
+#include "model/transposed.h"
 
 namespace farthing {
 namespace {
@@ -212,8 +213,8 @@ class QuarkWriter : public DialectWriter {
   }
 
  private:
-  static Result<std::vector<NamedTensor>> integers(const std::string& module,
-                                                   const QuantizedTensor& weight, bool in_order) {
+  Result<std::vector<NamedTensor>> integers(const std::string& module,
+                                            const QuantizedTensor& weight, bool in_order) const {
     const IntegerGrid& grid = *weight.format->grid;
     const bool of_tensor = weight.format->scale_block.rows == 0, is_signed = !grid.zero_points;
     const Tensor &scales = scales_of(weight), codes = plain_codes(weight),
@@ -227,7 +228,7 @@ class QuarkWriter : public DialectWriter {
       Tensor words = TRY(pack(codes, "awq"));
       Tensor of_zeros = TRY(pack(zeros, "awq_zeros"));
       return std::vector<NamedTensor>{{module + ".weight", std::move(words)},
-                                      {module + ".weight_scale", transposed(scales)},
+                                      {module + ".weight_scale", transposed(scales, pool_)},
                                       {module + ".weight_zero_point", std::move(of_zeros)}};
     }
     const DType type = is_signed ? DType::i8 : DType::u8;
@@ -236,9 +237,10 @@ class QuarkWriter : public DialectWriter {
       return out.viewed_as(type, out.shape());
     };
     if (grid.group != 0)
-      return std::vector<NamedTensor>{{module + ".weight", transposed(bytes(codes))},
-                                      {module + ".weight_scale", transposed(scales)},
-                                      {module + ".weight_zero_point", transposed(bytes(zeros))}};
+      return std::vector<NamedTensor>{
+          {module + ".weight", transposed(bytes(codes), pool_)},
+          {module + ".weight_scale", transposed(scales, pool_)},
+          {module + ".weight_zero_point", transposed(bytes(zeros), pool_)}};
     const Shape of_scales = of_tensor ? Shape{} : Shape{weight.n};
     return std::vector<NamedTensor>{
         {module + ".weight", bytes(codes)},

@@ -53,6 +53,11 @@ class DialectWriter {
       std::span<const WrittenLinear>) const {
     return std::vector<std::pair<std::string, std::string>>{};
   }
+  // Whose threads may put weights in order; null: the caller's.
+  void use_pool(ThreadPool* pool) { pool_ = pool; }
+
+ protected:
+  ThreadPool* pool_ = nullptr;
 };
 
 struct WriterOptions {
