@@ -49,9 +49,10 @@ class OwnInteger : public Conformance {};
 // another scale, and there is no fixed point. All other rules put the extremes on codes, so that
 // encoding finds the scale again.
 TEST_P(Conformance, EncodeOfDecodeReturnsTheSameBytes) {
-  // A double-quantized absmax is not the extreme of the decoded block; 448 * 6 * g / (448 * 6) may
-  // miss g by a unit in the last place (Nvfp4.EncodeOfDecodeMovesTheTensorScaleByUnitsAlone).
-  if (is_searched(format()) || GetParam().ends_with("_dq") || GetParam() == "nvfp4") return;
+  // A double-quantized absmax is not the extreme of the decoded block; NVFP4's scale of the tensor
+  // is rounded several times (Nvfp4.EncodeOfDecodeMovesTheTensorScaleByUnitsAlone).
+  if (is_searched(format()) || GetParam().ends_with("_dq") || GetParam().starts_with("nvfp4"))
+    return;
   if (is_encoded_as_another(format())) return;
   const std::vector<ScaleRule> no_scale = {ScaleRule::half_step};
   const auto rules =

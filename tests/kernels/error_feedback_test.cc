@@ -69,7 +69,7 @@ TEST(ErrorFeedback, FollowsItsDefinition) {
   const int64_t k = 37;
   for (const bool whole : {true, false}) {
     const Case it(k, whole, 77);
-    const auto got = it.run(*error_feedback_kernels().back().functions);
+    const auto got = it.run(*error_feedback_kernels().front().functions);
     for (int64_t o = 0; o < width; ++o) {
       for (int64_t j = 0; j < k; ++j) {
         float moved = 0;
@@ -95,7 +95,7 @@ TEST(ErrorFeedback, OutliersMakeNoError) {
   const int64_t k = 37;
   const float limit = 0.001f;
   const Case it(k, true, 77);
-  const auto got = it.run(*error_feedback_kernels().back().functions, limit);
+  const auto got = it.run(*error_feedback_kernels().front().functions, limit);
   int64_t outliers = 0;
   for (int64_t o = 0; o < width; ++o) {
     for (int64_t j = 0; j < k; ++j) {

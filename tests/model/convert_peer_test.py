@@ -54,12 +54,12 @@ class ConvertPeer(unittest.TestCase):
                            check=True, capture_output=True)
         return out
 
-    def converted(self, kind: str, scheme: str, dialect: str, *more: str, flags: tuple[str, ...] = ()) -> pathlib.Path:
-        """The folder that load_converted.py takes. `more`: of quantize; `flags`: of convert."""
+    def converted(self, kind: str, scheme: str, dialect: str, *more: str) -> pathlib.Path:
+        """The folder that load_converted.py takes. `more`: of quantize."""
         out = pathlib.Path(tempfile.mkdtemp(dir=self.scratch))
         farthing("quantize", self.model(kind), "--format", scheme, "-o", out / "quantized", *more)
         farthing("quantize", out / "quantized", "--format", "f32", "-o", out / "decoded")
-        farthing("convert", out / "quantized", out / "converted", "--to", dialect, *flags)
+        farthing("convert", out / "quantized", out / "converted", "--to", dialect)
         for name, model in (("rounded", "quantized"), ("plain", "decoded")):
             farthing("eval", out / model, "--text", self.text, "--tokens", str(TOKENS), "--context", str(TOKENS), "--save-logits",
                      out / f"{name}.npy")
@@ -91,8 +91,8 @@ class ConvertPeer(unittest.TestCase):
                 else:
                     self.assertLess(max(found["plain"]), LOGITS)
 
-    def llamas(self, dtype: str, dialect: str, *schemes: str, flags: tuple[str, ...] = ()) -> dict[str, pathlib.Path]:
-        return {scheme: self.converted(f"llama-{dtype}", scheme, dialect, flags=flags) for scheme in schemes}
+    def llamas(self, dtype: str, dialect: str, *schemes: str) -> dict[str, pathlib.Path]:
+        return {scheme: self.converted(f"llama-{dtype}", scheme, dialect) for scheme in schemes}
 
     def test_gptqmodel_reads_gptq(self):
         folders = self.llamas("float16", "gptq", "int4_g128@f32", "int8_g32@f32", "int3_g64@f32", "int2_g32@f32", "int4_row@f32")
