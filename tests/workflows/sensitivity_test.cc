@@ -117,6 +117,16 @@ TEST(Sensitivity, MeasuresTheMethod) {
 }
 
 // Nothing that was tried before is left in the model.
+TEST(Sensitivity, RangesOfStaticActivationsComeFromTheCalibrationText) {
+  const auto report = measured(SensitivityPart::kind, {}, {},
+                               {"int8_row", "int8_row@int8_token", "int8_row@int8_static"});
+  ASSERT_EQ(report.together.size(), 3u);
+  // A scale for all tokens is never finer than one for each.
+  EXPECT_GT(report.together[1], 1.5 * report.together[0]);
+  EXPECT_GT(report.together[2], report.together[1]);
+  EXPECT_LT(report.together[2], 1);
+}
+
 TEST(Sensitivity, ACostDoesNotDependOnWhatWasTriedBefore) {
   const auto two = measured(SensitivityPart::kind, {}, {}, {"int8_g32", "int3_g32"}),
              one = measured(SensitivityPart::kind, {}, {}, {"int8_g32"});

@@ -88,19 +88,22 @@ class Patched {
 
 // Adds what each part costs in each of the schemes.
 Result<> measure(Context& context, Checkpoint& checkpoint, const Windows& windows,
-                 const SensitivityOptions& options, const std::vector<QuantizeOptions>& schemes,
+                 const SensitivityOptions& options, std::vector<QuantizeOptions> schemes,
                  const ReportFolder& output, SensitivityReport& report, Progress& progress) {
   const ModelConfig& config = checkpoint.config();
   SpilledBaseline spill =
       TRY(SpilledBaseline::create(output.scratch(), windows, config.vocabulary_size));
-  // In evaluations of the text; a method that sees inputs reads its own 3 times for each scheme.
-  const double reading =
-      needs_inputs(schemes.front())
-          ? 3 * static_cast<double>(options.calibration.samples * options.calibration.context) /
-                static_cast<double>(windows.count() * windows.context())
-          : 0;
-  const double total = 2 + (static_cast<double>(report.parts.size() + 1) + reading) *
-                               static_cast<double>(schemes.size());
+  // In evaluations of the text; a method that sees inputs reads its own 3 times for each scheme,
+  // and without one the ranges of static activations come from a single reading.
+  const double calibration_text =
+      static_cast<double>(options.calibration.samples * options.calibration.context) /
+      static_cast<double>(windows.count() * windows.context());
+  const bool sees_inputs = needs_inputs(schemes.front());
+  const double reading = sees_inputs ? 3 * calibration_text : 0;
+  const bool with_ranges = !sees_inputs && std::ranges::any_of(schemes, has_static_activations);
+  const double total = 2 + (with_ranges ? calibration_text : 0) +
+                       (static_cast<double>(report.parts.size() + 1) + reading) *
+                           static_cast<double>(schemes.size());
   double done = 0;
   BaselineSource source(checkpoint);
   StageProgress loading(progress, done, 1, total, "loading");
@@ -117,6 +120,15 @@ Result<> measure(Context& context, Checkpoint& checkpoint, const Windows& window
   std::vector<ScratchStages> stages;
   CalibrationOptions calibration = options.calibration;
   if (options.text) calibration.text = options.text;
+  calibration.scratch = output.scratch();
+  std::shared_ptr<const Calibration> ranges;
+  for (QuantizeOptions& scheme : schemes) {
+    StageProgress calibrating(progress, done, calibration_text, total, "ranges of inputs");
+    scheme.calibration = ranges;
+    TRY(calibrate_for(context, checkpoint, calibration, scheme, calibrating));
+    ranges = scheme.calibration;
+  }
+  if (with_ranges) done += calibration_text;
   for (const QuantizeOptions& scheme : schemes) {
     StageProgress quantizing(progress, done, reading, total, scheme.scheme.name());
     stages.push_back(TRY(ScratchStages::run(context, checkpoint, scheme, calibration,
@@ -187,7 +199,8 @@ Result<SensitivityReport> sensitivity(Context& context, const SensitivityOptions
     schemes.push_back({.scheme = scheme, .method = method});
   }
   if (!schemes.empty())
-    TRY(measure(context, *checkpoint, windows, options, schemes, output, report, progress));
+    TRY(measure(context, *checkpoint, windows, options, std::move(schemes), output, report,
+                progress));
   if (options.target_bits) TRY(spend_budget(report, *options.target_bits));
   TRY(output.write(sensitivity_html(report), sensitivity_json(report)));
   if (options.output && !report.recipe.empty())
