@@ -93,6 +93,13 @@ Result<int64_t> rehearse_reading(Context& context, const ModelConfig& config, We
   return most;
 }
 
+// A tokenizer's memory is the allocator's, and much of it stays there when it is gone. Returns what
+// this process takes while there is one, or 0 where the model comes without.
+int64_t bytes_with_tokenizer(const Checkpoint& from) {
+  const auto tokenizer = from.tokenizer();
+  return tokenizer ? anonymous_bytes() : 0;
+}
+
 // Floats that a stage keeps of a token for its last step (quant/stages/last_step.h), at most.
 int64_t most_kept(const ModelConfig& config) {
   int64_t most = 0;
@@ -199,6 +206,9 @@ Result<QuantizingPlan> plan_quantizing(int threads, Isa isa, Checkpoint& unrotat
       if (!stages || !choice_for(options, spec, false)) TRY(source.linear(spec));
     plan.memory = std::max(plan.memory, memory_use().peak_bytes - before);
     plan.process = anonymous_bytes();
+    const int64_t tokenizing = plan.tokens > 0 ? bytes_with_tokenizer(from) : 0;
+    plan.process = std::max(plan.process, anonymous_bytes());
+    plan.memory = std::max(plan.memory, tokenizing - plan.process);
     TRY(count_disk(from, options, plan));
   }
   return plan;

@@ -160,6 +160,23 @@ TEST_F(PlanMemory, OfCalibratingActivationsIsTakenWithin5Percent) {
   EXPECT_EQ(q.plan["work_bytes"], 2 * 512 * 768 * 4);
 }
 
+// A calibration is read through the tokenizer, and much of its memory stays with the allocator.
+TEST_F(PlanMemory, OfALargeTokenizerIsTakenWithin5Percent) {
+  ScratchFolder folder;
+  testing::write_larger_model(folder / "m", 1);
+  const auto file = folder / "m" / "tokenizer.json";
+  auto tokenizer = nlohmann::json::parse(std::ifstream(file));
+  auto& vocabulary = tokenizer["model"]["vocab"];
+  // no merge makes them, so that no text has them: the model's table has no rows for them
+  for (int i = 0; i < 50'000; ++i) vocabulary["token_" + std::to_string(i)] = 512 + i;
+  std::ofstream(file) << tokenizer;
+  const Quantized q = quantize(folder / "", (folder / "m").string(),
+                               {"--method", "rtn", "--format", "int8_row@int8_static",
+                                "--num-calibration-samples", "2", "--max-seq-length", "256"});
+  EXPECT_NEAR(over(q.plan["peak_bytes"], q.memory), 1, 0.05);
+  EXPECT_GT(q.plan["process_bytes"], 8 << 20);  // without it, 0.6 MB
+}
+
 // How much more a model of ten blocks takes than one of two.
 int64_t growth(const std::string& ten, const Words& how) {
   ScratchFolder folder;
