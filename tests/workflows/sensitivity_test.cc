@@ -116,7 +116,6 @@ TEST(Sensitivity, MeasuresTheMethod) {
   EXPECT_EQ(folder.names(), (std::vector<std::string>{"gptq", "rtn"}));  // no stages are left
 }
 
-// Nothing that was tried before is left in the model.
 TEST(Sensitivity, RangesOfStaticActivationsComeFromTheCalibrationText) {
   const auto report = measured(SensitivityPart::kind, {}, {},
                                {"int8_row", "int8_row@int8_token", "int8_row@int8_static"});
@@ -127,6 +126,7 @@ TEST(Sensitivity, RangesOfStaticActivationsComeFromTheCalibrationText) {
   EXPECT_LT(report.together[2], 1);
 }
 
+// Nothing that was tried before is left in the model.
 TEST(Sensitivity, ACostDoesNotDependOnWhatWasTriedBefore) {
   const auto two = measured(SensitivityPart::kind, {}, {}, {"int8_g32", "int3_g32"}),
              one = measured(SensitivityPart::kind, {}, {}, {"int8_g32"});
@@ -162,20 +162,23 @@ TEST(Sensitivity, TheRecipeKeepsTheBudget) {
 class SensitivityReused : public ::testing::Test {
  protected:
   Result<SensitivityReport> run(const std::string& name, std::vector<std::string> formats,
-                                std::vector<std::filesystem::path> earlier, int64_t tokens = 256) {
+                                std::vector<std::filesystem::path> earlier, int64_t tokens = 256,
+                                float outlier_threshold = RangeOptions().outlier_threshold) {
     ContextOwner owner(2, supported_isas().back());
     NoProgress quiet;
     return sensitivity(owner.get(),
                        {.model = FARTHING_SOURCE_DIR "/models/stories260k",
                         .formats = std::move(formats),
+                        .outlier_threshold = outlier_threshold,
                         .part = SensitivityPart::kind,
                         .windows = {.tokens = tokens, .context = 128},
                         .earlier = std::move(earlier),
-                        .target_bits = 6,
+                        .target_bits = target_bits_,
                         .output = folder_ / name},
                        quiet);
   }
   ScratchFolder folder_;
+  double target_bits_ = 6;
 };
 
 TEST_F(SensitivityReused, GivesTheReportOfOneRun) {
@@ -197,6 +200,23 @@ TEST_F(SensitivityReused, RefusesAnotherQuestion) {
   EXPECT_EQ(other.error().got, "2");
   EXPECT_EQ(other.error().wanted, "1");
   EXPECT_EQ(folder_.names(), (std::vector<std::string>{"four"}));
+}
+
+// Where every column is an outlier, only weights round.
+TEST_F(SensitivityReused, TheThresholdOfOutliersCountsAndIsAskedFor) {
+  const std::string scheme = "int8_row@int8_outliers_live";
+  target_bits_ = 9;
+  const auto none = run("none", {scheme}, {}, 256, 1e30f),
+             all = run("all", {scheme}, {}, 256, 1e-6f);
+  ASSERT_TRUE(none.has_value()) << none.error().text();
+  ASSERT_TRUE(all.has_value()) << all.error().text();
+  EXPECT_LT(all->together[0], 0.7 * none->together[0]);
+  EXPECT_EQ(read_quantize_recipe(folder_ / "all/recipe.toml")->options.range.outlier_threshold,
+            1e-6f);
+  const auto other = run("other", {"int8_g32"}, {folder_ / "all/report.json"});
+  ASSERT_FALSE(other.has_value());
+  EXPECT_EQ(other.error().where, (folder_ / "all/report.json: outlier_threshold").string());
+  EXPECT_EQ(folder_.names(), (std::vector<std::string>{"all", "none"}));
 }
 
 TEST(Sensitivity, ABudgetBelowEveryFormatIsAnErrorThatLeavesNothing) {

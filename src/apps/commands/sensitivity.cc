@@ -15,7 +15,7 @@ struct Options {
   std::string model, text, output;
   std::optional<Method> method;
   std::vector<std::string> formats, earlier;
-  float target_bits = 0;
+  float target_bits = 0, outlier_threshold = -1;  // -1: the default
 };
 
 Result<SensitivityPart> parse_part(const std::string& text) {
@@ -32,8 +32,10 @@ void declare(OptionList& list, Options& options) {
   list.required("model,-m,--model", "MODEL", options.model, "The unquantized model");
   list.list("--formats", "SCHEME,...", options.formats,
             "The schemes to try on each part; int4_g32,int8_g32 without it");
+  declare_outlier_threshold(list, options.outlier_threshold);
   list.list("--reuse", "FILE,...", options.earlier,
-            "report.json of earlier runs on the same model, text and method: what they measured is "
+            "report.json of earlier runs on the same model, text, method and threshold: what they "
+            "measured is "
             "not measured again");
   list.parsed("--method", "NAME", options.method, parse_method,
               "How weights are quantized: " + algorithm_names() + "; rtn without it");
@@ -57,7 +59,10 @@ void declare(OptionList& list, Options& options) {
 }
 
 Result<> check(const Options& options) {
-  for (const std::string& format : options.formats) TRY(parse_scheme(format));
+  QuantizeOptions tried;
+  for (const std::string& format : options.formats)
+    tried.rules.push_back({.layers = "*", .scheme = TRY(parse_scheme(format))});
+  if (options.earlier.empty()) TRY(check_outlier_threshold(options.outlier_threshold >= 0, tried));
   if (!options.method || options.method->rescaling == nullptr) return {};
   return fail({.what = "a method that rescales channels has no layers that stand alone",
                .where = "--method",
@@ -72,6 +77,7 @@ Result<> run(const CommonOptions& common, const Options& options) {
   wanted.model = options.model;
   if (!options.formats.empty() || !options.earlier.empty()) wanted.formats = options.formats;
   wanted.earlier.assign(options.earlier.begin(), options.earlier.end());
+  if (options.outlier_threshold >= 0) wanted.outlier_threshold = options.outlier_threshold;
   if (options.method) wanted.method = options.method->algorithm;
   if (!options.text.empty()) wanted.text = options.text;
   if (!options.output.empty()) wanted.output = options.output;

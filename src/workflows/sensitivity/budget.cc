@@ -19,6 +19,8 @@ std::string recipe_of(const SensitivityReport& report) {
       "\"{}\"\n",
       *report.chosen_bits, report.method, report.protocol.tokens(), report.protocol.text,
       report.formats[most], report.method == "rtn" ? "gptq" : report.method);
+  if (report.outlier_threshold != RangeOptions().outlier_threshold)
+    out += fmt::format("outlier_threshold = {}\n", report.outlier_threshold);
   for (const PartSensitivity& part : report.parts) {
     if (part.chosen == most) continue;
     for (const std::string& linear : part.linears)

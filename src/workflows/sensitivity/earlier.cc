@@ -17,8 +17,8 @@ Error other_question(const std::filesystem::path& file, const std::string& field
           .got = std::move(got),
           .wanted = std::move(wanted),
           .remedy =
-              "give the model, text, method and part of the earlier run, or leave --reuse "
-              "away to measure anew"};
+              "give the model, text, method, part and threshold of the earlier run, or leave "
+              "--reuse away to measure anew"};
 }
 
 Result<> check_same(const JsonObject& json, const std::filesystem::path& file,
@@ -36,6 +36,10 @@ Result<> check_same(const JsonObject& json, const std::filesystem::path& file,
   for (const auto& [field, wanted] : numbers)
     if (const int64_t got = TRY(json.integer(field)); got != wanted)
       return fail(other_question(file, field, fmt::format("{}", got), fmt::format("{}", wanted)));
+  const auto threshold = static_cast<float>(TRY(json.number("outlier_threshold")));
+  if (threshold != report.outlier_threshold)
+    return fail(other_question(file, "outlier_threshold", fmt::format("{}", threshold),
+                               fmt::format("{}", report.outlier_threshold)));
   return {};
 }
 

@@ -115,6 +115,7 @@ std::string sensitivity_json(const SensitivityReport& report) {
       .field("model", report.model)
       .field("method", report.method)
       .field("part", part_name(report.part));
+  json.field("outlier_threshold", report.outlier_threshold);
   json.field("text", report.protocol.text).field("text_digest", report.protocol.text_digest);
   json.field("windows", report.protocol.windows).field("context", report.protocol.context);
   json.field("program", report.place.program).field("cpu", report.place.cpu);

@@ -186,6 +186,7 @@ Result<SensitivityReport> sensitivity(Context& context, const SensitivityOptions
                            .protocol = measuring_protocol(windows, text),
                            .place = measuring_place(context),
                            .method = std::string(method->name),
+                           .outlier_threshold = options.outlier_threshold,
                            .part = options.part,
                            .formats = {},
                            .parts = parts_of(config, options.part),
@@ -197,6 +198,7 @@ Result<SensitivityReport> sensitivity(Context& context, const SensitivityOptions
     if (std::count(report.formats.begin(), report.formats.end(), text) != 0) continue;
     report.formats.push_back(text);
     schemes.push_back({.scheme = scheme, .method = method});
+    schemes.back().range.outlier_threshold = options.outlier_threshold;
   }
   if (!schemes.empty())
     TRY(measure(context, *checkpoint, windows, options, std::move(schemes), output, report,

@@ -33,12 +33,13 @@ struct SensitivityOptions {
   std::vector<std::string> formats = {"int4_g32", "int8_g32"};  // schemes
   const AlgorithmInfo* method = nullptr;                        // null: rtn
   CalibrationOptions calibration{.samples = 32};                // of a method that sees inputs
+  float outlier_threshold = RangeOptions().outlier_threshold;   // of schemes with outlier columns
   SensitivityPart part = SensitivityPart::linear;
   // Absent: the built-in calibration articles. Not the text that the result will be judged by.
   std::optional<std::filesystem::path> text = {};
   WindowOptions windows{.tokens = 2048, .context = 512};
-  // report.json of earlier runs on the same model, text and method: their formats count too, and
-  // are not measured again.
+  // report.json of earlier runs on the same model, text, method and threshold: their formats count
+  // too, and are not measured again.
   std::vector<std::filesystem::path> earlier = {};
   std::optional<double> target_bits = {};  // bits a weight of all linears
   std::optional<std::filesystem::path> output =
@@ -63,6 +64,7 @@ struct SensitivityReport {
   MeasuringProtocol protocol;
   MeasuringPlace place;
   std::string method;
+  float outlier_threshold = RangeOptions().outlier_threshold;
   SensitivityPart part = SensitivityPart::linear;
   std::vector<std::string> formats;
   std::vector<PartSensitivity> parts;  // in the order of the model
