@@ -196,6 +196,20 @@ class ConvertPeer(unittest.TestCase):
         folders = {rules: self.converted("gpt_oss-bfloat16", "mxfp4@f32", "mxfp4", "--rule", rules)}
         self.check("formats", "mxfp4", folders, linears=16)
 
+    def test_quark_reads_quark(self):
+        self.check("quark", "quark", self.llamas("bfloat16", "quark", "int4_g128@f32", "int4_g32_asym@f32", "int8_row@f32", "int8_g64_asym@f32",
+                                                 "fp8_e4m3_tensor@f32", "fp8_e4m3_row@f32", "mxfp4@f32",
+                                                 "nvfp4@f32"))
+        self.check("quark", "quark", self.llamas("bfloat16", "quark", "int8_row@int8_static", "int8_tensor@int8_static_asym",
+                                                 "fp8_e4m3_tensor@fp8_e4m3_static", "fp8_e4m3_row@fp8_e4m3_token", "nvfp4@nvfp4"),
+                   inputs=True)
+        self.check("quark", "quark-weights", self.llamas("bfloat16", "quark", "int8_row@int8_token", "mxfp4@mxfp4"))
+
+    def test_quark_reads_schemes_of_single_linears(self):
+        rules = "*.mlp.*=int8_row@int8_static,*.v_proj=keep"
+        folders = {rules: self.converted("llama-bfloat16", "int4_g128@f32", "quark", "--rule", rules)}
+        self.check("quark", "quark", folders, linears=12, inputs=True)
+
     def test_layouts_that_no_program_reads_without_a_gpu(self):
         folders = self.llamas("float16", "awq-gemv", "int4_g128_asym@f32", "int4_g32@f32")
         folders |= self.llamas("bfloat16", "fp8", "fp8_e4m3_tensor@fp8_e4m3_token", "fp8_e4m3_tensor@fp8_e4m3_static")

@@ -519,6 +519,18 @@ TEST_F(Convert, AutoRoundHasZeroPointsInAllLinearsOrInNone) {
 }
 
 // Of NVFP4: what rounds inputs by the configuration would leave their scales unrounded without it.
+// amd-quark 0.13 refuses a file without it.
+TEST_F(Convert, QuarkGetsTheZeroPointOfSymmetricInputsToo) {
+  const fs::path model = stories("int8_row@int8_static");
+  ASSERT_TRUE(convert(model, "quark"));
+  const auto directory = HuggingFaceDirectory::open(out()).value();
+  const auto zero = directory.tensor("model.layers.0.self_attn.q_proj.input_zero_point");
+  ASSERT_TRUE(zero.has_value()) << zero.error().text();
+  EXPECT_EQ(zero->dtype(), DType::i8);
+  EXPECT_EQ(zero->as<int8_t>()[0], 0);
+  EXPECT_TRUE(same_as(model));
+}
+
 TEST_F(Convert, TheTypeOfSmallScalesIsStated) {
   ASSERT_TRUE(convert(fixtures_folder / "compressed_tensors_nvfp4", "compressed-tensors"));
   for (const std::string of : {"weights", "input_activations"})

@@ -342,8 +342,16 @@ TEST_F(DamagedDialect, WhoseSymmetricCodesHaveAZeroPoint) {
   Tensor zeros(DType::i8, {32});
   zeros.as<int8_t>()[31] = 1;
   const Error error = error_with_tensor("quark_int8_token", down + ".weight_zero_point", zeros);
-  EXPECT_EQ(error.what, "symmetric weights with zero points");
+  EXPECT_EQ(error.what, "symmetric integers with zero points");
   EXPECT_TRUE(error.where.ends_with(down + ".weight_zero_point")) << error.text();
+}
+
+TEST_F(DamagedDialect, WhoseSymmetricInputsHaveAZeroPoint) {
+  copy("quark_int8_static_asym");
+  edit("config.json", "\"symmetric\": false", "\"symmetric\": true");
+  const Error error = this->error();
+  EXPECT_EQ(error.what, "symmetric integers with zero points");
+  EXPECT_TRUE(error.where.ends_with(".input_zero_point")) << error.text();
 }
 
 // Readers that know a symmetric zero do not look at qzeros, so files with a wrong name of their

@@ -83,9 +83,12 @@ class QuarkReader : public DialectReader {
     if (!is_static(out.activations)) return out;
     const bool nvfp4 = out.activations == Activations::nvfp4;
     TRY(read_input_scale(directory_, module + (nvfp4 ? ".input_scale_2" : ".input_scale"), out));
-    if (!activations_info(out.activations).has_zero_point) return out;
-    const Tensor zero = TRY(
-        loose_tensor_of(directory_, module + ".input_zero_point", {DType::i8, DType::i32}, {1}));
+    const std::string of_zero = module + ".input_zero_point";
+    if (!activations_info(out.activations).has_zero_point) {
+      TRY(check_no_zeros(of_zero));
+      return out;
+    }
+    const Tensor zero = TRY(loose_tensor_of(directory_, of_zero, {DType::i8, DType::i32}, {1}));
     out.input.zero = zero.dtype() == DType::i8 ? zero.as<int8_t>()[0] : zero.as<int32_t>()[0];
     return out;
   }
@@ -235,17 +238,17 @@ class QuarkReader : public DialectReader {
     return grouped ? transposed(out, pool_) : out;
   }
 
-  // Symmetric weights are stored with zero points of 0.
+  // Symmetric integers are stored with zero points of 0, or without.
   Result<> check_no_zeros(const std::string& name) const {
     if (directory_.find(name) == nullptr || rehearsing()) return {};
     const Tensor zeros = TRY(directory_.tensor(name));
     for (const std::byte byte : zeros.span())
       if (byte != std::byte{0})
-        return fail({.what = "symmetric weights with zero points",
+        return fail({.what = "symmetric integers with zero points",
                      .where = fmt::format("{}, tensor {}", directory_.path().string(), name),
                      .got = "a zero point other than 0",
                      .wanted = "0 everywhere, as symmetric is true",
-                     .remedy = "config.json and the weights contradict each other: correct "
+                     .remedy = "config.json and the tensors contradict each other: correct "
                                "symmetric, or fetch the files again"});
     return {};
   }

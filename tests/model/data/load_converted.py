@@ -196,11 +196,33 @@ class AutoRound:
                        for name, module in model.named_modules() if hasattr(module, "qweight")}
 
 
+class Quark:
+    """amd-quark's own reader, which asks for every tensor; its linears decode in f32 and round inputs as the file says."""
+    program, rounded = "amd-quark", None
+
+    def load(self, folder, tokens):
+        from quark.torch.export.api import import_model_from_safetensors
+        from quark.torch.export.nn.modules.qparamslinear import QParamsLinear
+        model = as_f32(import_model_from_safetensors(None, str(folder), device="cpu"))
+        return model, {name: module._get_qweight(module.weight).to(F32) for name, module in model.named_modules()
+                       if isinstance(module, QParamsLinear)}
+
+
+class QuarkWeights(Quark):
+    """Inputs whose scales Quark takes by another rule: for each token amax / 127.5 (here 127), of MX rounded (here OCP's); they stay
+    unrounded."""
+
+    def load(self, folder, tokens):
+        model, weights = super().load(folder, tokens)
+        with_weights(model, weights)
+        return model, weights
+
+
 PEERS = {"compressed-tensors": CompressedTensors, "compressed-tensors-small": CompressedTensorsSmall,
          "compressed-tensors-mx": CompressedTensorsMx, "compressed-tensors-token": CompressedTensorsToken,
          "compressed-tensors-dense": CompressedTensorsDense, "fp8": Fp8, "mxfp4": Mxfp4, "bitsandbytes-4bit": BitsAndBytes4,
          "bitsandbytes-8bit": BitsAndBytes8, "bitsandbytes-8bit-weights": BitsAndBytes8Weights, "gptq": Gptq, "awq": Awq,
-         "auto-round": AutoRound}
+         "auto-round": AutoRound, "quark": Quark, "quark-weights": QuarkWeights}
 
 
 @torch.no_grad()

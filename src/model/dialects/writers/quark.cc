@@ -180,7 +180,9 @@ class QuarkWriter : public DialectWriter {
     const bool nested = linear.activations == Activations::nvfp4;
     out.push_back(
         {module + (nested ? ".input_scale_2" : ".input_scale"), input_scale_of(as, linear, {})});
-    if (activations_info(linear.activations).has_zero_point)
+    // Of symmetric integers too, 0: its reader asks for it.
+    if (linear.activations == Activations::int8_static ||
+        linear.activations == Activations::int8_static_asym)
       out.push_back({module + ".input_zero_point",
                      number(DType::i8, static_cast<int8_t>(linear.input.zero))});
     return out;
