@@ -160,8 +160,7 @@ Result<ServingPlan> plan_serving(int threads, Isa isa, Checkpoint& from,
   plan.loading = memory_use().peak_bytes - before - plan.weights;
   count_weights(*model, source.bytes(), plan);
 
-  // The angles of all positions; the pages of this pool are small.
-  model->new_sequence(std::make_shared<KvPool>(KvLayout{1, 1, 2, KvCodec::int8}), plan.context);
+  model->reserve_positions(plan.context);
   for (const RopePlan& rope : from.config().plan.ropes)
     plan.rope_tables += plan.context * rope.rotary_dim * static_cast<int64_t>(sizeof(float));
   const int64_t most_tokens = options.max_num_batched_tokens;

@@ -123,8 +123,7 @@ Result<RequestId> Engine::submit(Request request) {
          .wanted = fmt::format("at most {} pages", most_pages_),
          .remedy = "ask for fewer tokens, or give the KV cache more memory or fewer bits"});
   }
-  // The angles of its positions, so that no step makes them; the pages of this pool are small.
-  model_.new_sequence(std::make_shared<KvPool>(KvLayout{1, 1, 2, KvCodec::int8}), positions);
+  model_.reserve_positions(positions);
   auto active = std::make_unique<Active>();
   active->id = next_id_++;
   active->request = std::move(request);

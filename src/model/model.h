@@ -154,6 +154,9 @@ class Model {
   KvLayout kv_layout(std::optional<KvCodec> asked = std::nullopt) const {
     return {config_.layers, config_.kv_heads, config_.head_dim, kv_codec(asked), kv_cache_.scales};
   }
+  // Makes what positions below `positions` need, such as angles, so that no run does. Not while
+  // another thread runs the model.
+  virtual void reserve_positions(int64_t positions) const = 0;
   // Room for `tokens` tokens, so that steps up to there allocate nothing. Not while another thread
   // runs forward.
   Sequence new_sequence(int64_t tokens, std::optional<KvCodec> asked = std::nullopt) const;
@@ -175,7 +178,6 @@ class Model {
   }
 
  protected:
-  virtual void reserve_positions(int64_t positions) const = 0;
   explicit Model(ModelConfig config, KvCacheFormat kv_cache = {})
       : config_(std::move(config)), kv_cache_(std::move(kv_cache)) {}
   ModelConfig config_;

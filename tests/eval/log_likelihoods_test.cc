@@ -12,6 +12,7 @@ namespace farthing {
 namespace {
 
 // Questions of up to 150 tokens, so that some cross pages, with up to five answers of up to 9.
+// Every third begins as the first does, so that pages are shared, and cut within.
 std::vector<ScoredGroup> random_groups(size_t count, int64_t vocabulary) {
   std::vector<ScoredGroup> out(count);
   for (size_t g = 0; g < count; ++g) {
@@ -21,6 +22,11 @@ std::vector<ScoredGroup> random_groups(size_t count, int64_t vocabulary) {
     std::vector<int32_t> question;
     for (int64_t i = 0, size = 1 + random(0, 0, 150); i < size; ++i)
       question.push_back(static_cast<int32_t>(random(1, static_cast<uint64_t>(i), vocabulary)));
+    if (g % 3 == 0 && g > 0) {
+      const auto& first = out[0][0].tokens;
+      const auto same = std::min({first.size(), question.size(), 20 * g});
+      std::copy_n(first.begin(), same, question.begin());
+    }
     out[g].resize(static_cast<size_t>(1 + random(0, 1, 5)));
     for (size_t a = 0; a < out[g].size(); ++a) {
       out[g][a] = {question, 1 + random(2, a, 9)};
@@ -86,6 +92,18 @@ TEST_P(LogLikelihoods, AreTheSameBitsForAnyBatchMemoryAndThreads) {
   ContextOwner one(1, choose_isa().value());
   const auto again = testing::stories260k(one.get(), GetParam());
   EXPECT_EQ(all_of(one.get(), *again, groups, {}), made);
+}
+
+// With caches that share pages, each codec.
+TEST(LogLikelihoodsOfCodecs, AreThoseOfAGroupAloneBitForBit) {
+  ContextOwner owner(2, choose_isa().value());
+  const auto model = testing::stories260k(owner.get());
+  const auto groups = random_groups(13, model->config().vocabulary_size);
+  for (const KvCodec codec : {KvCodec::f32, KvCodec::bf16, KvCodec::fp8, KvCodec::int8}) {
+    const auto made = all_of(owner.get(), *model, groups, {.kv_cache = codec});
+    for (size_t g = 0; g < groups.size(); ++g)
+      EXPECT_EQ(all_of(owner.get(), *model, {&groups[g], 1}, {.kv_cache = codec})[0], made[g]) << g;
+  }
 }
 
 TEST(LogLikelihoodsOfCodecs, TheCacheIsTheOneThatIsAskedFor) {

@@ -19,11 +19,11 @@ struct Inputs {
   int64_t tokens, heads, kv_heads, head_dim;
   std::vector<float> q, k, v;
 
-  Inputs(int64_t tokens, int64_t heads, int64_t kv_heads, int64_t head_dim)
+  Inputs(int64_t tokens, int64_t heads, int64_t kv_heads, int64_t head_dim, uint64_t seed = 3)
       : tokens(tokens), heads(heads), kv_heads(kv_heads), head_dim(head_dim) {
     const auto fill = [&](std::vector<float>& to, int64_t columns, uint64_t stream) {
       for (int64_t i = 0; i < tokens * columns; ++i)
-        to.push_back(random_normal(3, stream, static_cast<uint64_t>(i)));
+        to.push_back(random_normal(seed, stream, static_cast<uint64_t>(i)));
     };
     fill(q, heads * head_dim, 1);
     fill(k, kv_heads * head_dim, 2);
@@ -243,6 +243,54 @@ TEST(KvCache, ForgottenPositionsAreWrittenAgain) {
   std::vector<float> out(in.q.size());
   attend(owner.get(), Inputs::rows(in.q, 128, 0, 100), cache, 0, 0, {out.data(), 100, 128, 128});
   EXPECT_TRUE(same_bits(out, run(in, supported_isas().back(), 1, {100})));
+}
+
+// The first 100 positions of one text, then another's: attention is that of the whole, and of the
+// first text unchanged.
+TEST(KvCache, AForkGoesOnByItself) {
+  const Inputs in(200, 2, 2, 64), other(200, 2, 2, 64, 4);
+  ContextOwner owner(1, supported_isas().back());
+  Context& context = owner.get();
+  const auto append = [&](KvCache& cache, const Inputs& from, int64_t begin, int64_t end) {
+    cache.append(context, 0, begin, Inputs::rows(from.k, 128, begin, end),
+                 Inputs::rows(from.v, 128, begin, end));
+  };
+  const auto attended = [&](const KvCache& cache) {
+    std::vector<float> out(in.q.size());
+    attend(context, Inputs::rows(in.q, 128, 0, 200), cache, 0, 0, {out.data(), 200, 128, 128});
+    return out;
+  };
+  KvCache first({1, 2, 64});
+  append(first, in, 0, 200);
+  const auto before = attended(first);
+  KvCache whole({1, 2, 64});
+  append(whole, in, 0, 100);
+  append(whole, other, 100, 200);
+
+  KvCache fork = first.fork(100);
+  EXPECT_EQ(fork.length(0), 100);
+  append(fork, other, 100, 200);
+  EXPECT_EQ(fork.pages()[0], first.pages()[0]) << "a whole page is shared";
+  EXPECT_TRUE(same_bits(attended(fork), attended(whole)));
+  EXPECT_TRUE(same_bits(attended(first), before));
+}
+
+TEST(KvCache, PagesAreFreeWhenTheLastForkGoes) {
+  const auto pool = std::make_shared<KvPool>(KvLayout{1, 2, 64});
+  const Inputs in(130, 2, 2, 64);
+  ContextOwner owner(1, supported_isas().back());
+  {
+    KvCache fork(pool);
+    {
+      KvCache first(pool);
+      first.append(owner.get(), 0, 0, Inputs::rows(in.k, 128, 0, 130),
+                   Inputs::rows(in.v, 128, 0, 130));
+      fork = first.fork(70);
+      EXPECT_EQ(pool->pages() - pool->free_pages(), 3 + 1);
+    }
+    EXPECT_EQ(pool->pages() - pool->free_pages(), 2);
+  }
+  EXPECT_EQ(pool->pages(), pool->free_pages());
 }
 
 // Windows within a page, over a page, over partitions, and longer than the text.

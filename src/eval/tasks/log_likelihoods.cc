@@ -3,7 +3,9 @@
 
 #include <algorithm>
 #include <memory>
+#include <queue>
 
+#include "eval/tasks/group_scores.h"
 #include "eval/tasks/shared_runs.h"
 #include "eval/token_scores.h"
 
@@ -13,30 +15,16 @@ namespace {
 // Of the logits of one run: 128 MB.
 constexpr int64_t most_logits = int64_t{1} << 25;
 
-// A group under way.
-struct Active {
-  Active(int64_t group_index, const ScoredGroup& group, Sequence with)
-      : index(group_index),
-        tokens(group),
-        runs(plan_shared_runs(group)),
-        sequence(std::move(with)) {
-    for (const ScoredTokens& answer : group) nll.emplace_back(static_cast<size_t>(answer.scored));
-    position = runs[0].first;
-  }
-  bool finished() const { return run == runs.size(); }
-
-  int64_t index;
-  const ScoredGroup& tokens;
-  std::vector<SharedRun> runs;
+// A run whose cache is in memory: it is under way, or others wait for what it leaves.
+struct Held {
+  const SharedRun& run;
   Sequence sequence;
-  size_t run = 0;                        // the one that is next, or half done:
-  int64_t position = 0;                  // where it goes on
-  std::vector<std::vector<double>> nll;  // of each answer's tokens
+  size_t waiting = 0;  // runs that go on behind it and have not begun
 };
 
-// What one run of the model takes from a group: tokens [begin, end) of its current run.
+// What one run of the model takes: tokens [begin, end) of a held run.
 struct Piece {
-  Active* from;
+  Held* from;
   int64_t begin, end;
   std::span<const ScoredPosition> scored;
 
@@ -44,68 +32,84 @@ struct Piece {
   int64_t rows() const { return scored.empty() ? 0 : end - scored.front().position; }
 };
 
-// The next at most `tokens` of the group, with at most `rows` rows of logits; one token at least.
-Piece next_piece(Active& active, int64_t tokens, int64_t rows) {
-  const SharedRun& run = active.runs[active.run];
+// The next at most `tokens` of the run, with at most `rows` rows of logits; one token at least.
+Piece next_piece(Held& held, int64_t tokens, int64_t rows) {
+  const SharedRun& run = held.run;
+  const int64_t begin = held.sequence.length;
   const auto after = [](int64_t position, const ScoredPosition& s) {
     return position < s.position;
   };
-  const auto first =
-      std::upper_bound(run.scored.begin(), run.scored.end(), active.position - 1, after);
-  int64_t end = std::min(run.end, active.position + tokens);
-  if (first != run.scored.end())
-    end = std::min(end, std::max(first->position + rows, active.position + 1));
+  const auto first = std::upper_bound(run.scored.begin(), run.scored.end(), begin - 1, after);
+  int64_t end = std::min(run.end, begin + tokens);
+  if (first != run.scored.end()) end = std::min(end, std::max(first->position + rows, begin + 1));
   const auto last = std::upper_bound(first, run.scored.end(), end - 1, after);
-  return {&active, active.position, end, {first, last}};
+  return {&held, begin, end, {first, last}};
 }
 
 class Scoring {
  public:
   Scoring(Context& context, const Model& model, std::span<const ScoredGroup> groups,
-          const LikelihoodOptions& options)
+          const LikelihoodOptions& options, const GroupSink& sink)
       : context_(context),
         model_(model),
-        groups_(groups),
         options_(options),
+        sink_(sink),
         pool_(std::make_shared<KvPool>(model.kv_layout(options.kv_cache))),
-        most_rows_(std::max<int64_t>(1, most_logits / model.config().vocabulary_size)) {}
+        most_rows_(std::max<int64_t>(1, most_logits / model.config().vocabulary_size)),
+        scores_(groups),
+        runs_(plan_shared_runs(scores_.sequences())),
+        children_(runs_.size()),
+        held_(runs_.size()) {
+    int64_t positions = 0;
+    for (size_t r = 0; r < runs_.size(); ++r) {
+      positions = std::max(positions, runs_[r].end);
+      if (runs_[r].parent < 0)
+        ready_.push(r);
+      else
+        children_[static_cast<size_t>(runs_[r].parent)].push_back(r);
+    }
+    model.reserve_positions(positions);
+  }
 
-  Result<> run(const GroupSink& sink) {
-    while (!active_.empty() || next_ < groups_.size()) {
+  Result<> run() {
+    while (!active_.empty() || !ready_.empty()) {
       choose_pieces();
       TRY(run_pieces());
-      TRY(retire(sink));
+      retire();
     }
     return {};
   }
 
  private:
-  static int64_t pages_of(const ScoredGroup& group) {
-    int64_t longest = 0;
-    for (const ScoredTokens& answer : group) longest = std::max(longest, answer.size() - 1);
-    return (longest + kv_page_positions - 1) / kv_page_positions;
-  }
-
-  // The next group, where the cache has room for it or nobody else needs it.
+  // Begins the next run, where the cache has room for it or nobody else needs it.
   bool admit() {
-    if (next_ == groups_.size()) return false;
-    const ScoredGroup& group = groups_[next_];
-    const int64_t pages = pages_of(group);
-    if (!active_.empty() && pages_ + pages > options_.kv_bytes / pool_->layout().page_bytes())
+    if (ready_.empty()) return false;
+    const size_t r = ready_.top();
+    const SharedRun& run = runs_[r];
+    const int64_t wanted =
+        (run.end + kv_page_positions - 1) / kv_page_positions - run.first / kv_page_positions;
+    const int64_t taken = pool_->pages() - pool_->free_pages();
+    if (!active_.empty() && taken + wanted > options_.kv_bytes / pool_->layout().page_bytes())
       return false;
-    pages_ += pages;
-    active_.push_back(std::make_unique<Active>(
-        static_cast<int64_t>(next_), group, model_.new_sequence(pool_, pages * kv_page_positions)));
-    ++next_;
+    ready_.pop();
+    Sequence sequence{KvCache(pool_), run.first};
+    if (run.parent >= 0) {
+      std::unique_ptr<Held>& parent = held_[static_cast<size_t>(run.parent)];
+      sequence.cache = parent->sequence.cache.fork(run.first);
+      if (--parent->waiting == 0) parent.reset();
+    }
+    sequence.cache.reserve(run.end);
+    held_[r] = std::make_unique<Held>(Held{run, std::move(sequence), children_[r].size()});
+    active_.push_back(r);
     return true;
   }
 
-  // A piece of each group under way, and new groups until the run is full.
+  // A piece of each run under way, and new ones until the batch is full.
   void choose_pieces() {
     pieces_.clear();
     int64_t tokens = options_.max_num_batched_tokens, rows = most_rows_;
     for (size_t i = 0; tokens > 0 && rows > 0 && (i < active_.size() || admit()); ++i) {
-      pieces_.push_back(next_piece(*active_[i], tokens, rows));
+      pieces_.push_back(next_piece(*held_[active_[i]], tokens, rows));
       tokens -= pieces_.back().end - pieces_.back().begin;
       rows -= pieces_.back().rows();
     }
@@ -116,13 +120,10 @@ class Scoring {
     wanted_.clear();
     int64_t rows = 0;
     for (const Piece& piece : pieces_) {
-      Active& from = *piece.from;
-      from.sequence.cache.truncate(piece.begin);
-      from.sequence.length = piece.begin;
-      const auto& tokens = from.tokens[static_cast<size_t>(from.runs[from.run].sequence)].tokens;
-      batch_.push_back({&from.sequence,
-                        std::span(tokens).subspan(static_cast<size_t>(piece.begin),
-                                                  static_cast<size_t>(piece.end - piece.begin)),
+      const ScoredTokens& of = *scores_.sequences()[static_cast<size_t>(piece.from->run.sequence)];
+      batch_.push_back({&piece.from->sequence,
+                        std::span(of.tokens).subspan(static_cast<size_t>(piece.begin),
+                                                     static_cast<size_t>(piece.end - piece.begin)),
                         piece.rows()});
       for (const ScoredPosition& s : piece.scored)
         wanted_.push_back({rows + s.position - piece.scored.front().position, s.token});
@@ -139,38 +140,34 @@ class Scoring {
     auto nll = nll_.begin();
     for (const Piece& piece : pieces_)
       for (const ScoredPosition& s : piece.scored)
-        piece.from->nll[static_cast<size_t>(s.sequence)][static_cast<size_t>(s.index)] = *nll++;
+        if (auto done = scores_.keep(s.sequence, s.index, *nll++))
+          TRY(sink_(done->group, std::move(done->sums)));
     return {};
   }
 
-  Result<> retire(const GroupSink& sink) {
-    for (const Piece& piece : pieces_) {
-      Active& from = *piece.from;
-      from.position = piece.end;
-      if (from.position < from.runs[from.run].end) continue;
-      if (++from.run < from.runs.size()) from.position = from.runs[from.run].first;
-    }
-    for (const auto& active : active_) {
-      if (!active->finished()) continue;
-      pages_ -= pages_of(active->tokens);
-      std::vector<double> sums(active->nll.size());
-      for (size_t i = 0; i < sums.size(); ++i)
-        for (const double nll : active->nll[i]) sums[i] -= nll;
-      TRY(sink(active->index, std::move(sums)));
-    }
-    std::erase_if(active_, [](const auto& active) { return active->finished(); });
-    return {};
+  // What is finished makes those ready that wait for it, and leaves with the last of them.
+  void retire() {
+    std::erase_if(active_, [&](size_t r) {
+      if (held_[r]->sequence.length < runs_[r].end) return false;
+      for (const size_t child : children_[r]) ready_.push(child);
+      if (children_[r].empty()) held_[r].reset();
+      return true;
+    });
   }
 
   Context& context_;
   const Model& model_;
-  std::span<const ScoredGroup> groups_;
   const LikelihoodOptions& options_;
+  const GroupSink& sink_;
   std::shared_ptr<KvPool> pool_;
   const int64_t most_rows_;
-  std::vector<std::unique_ptr<Active>> active_;
-  size_t next_ = 0;
-  int64_t pages_ = 0;  // of the groups under way
+  GroupScores scores_;
+  const std::vector<SharedRun> runs_;
+  std::vector<std::vector<size_t>> children_;  // of each run
+  std::vector<std::unique_ptr<Held>> held_;    // of each run; null: not begun, or done
+  std::vector<size_t> active_;                 // runs under way
+  // Runs that can begin, the first in order first: few are kept for others then.
+  std::priority_queue<size_t, std::vector<size_t>, std::greater<>> ready_;
   // Of one run of the model.
   std::vector<Piece> pieces_;
   std::vector<SequenceTokens> batch_;
@@ -183,7 +180,7 @@ class Scoring {
 
 Result<> log_likelihoods(Context& context, const Model& model, std::span<const ScoredGroup> groups,
                          const LikelihoodOptions& options, const GroupSink& sink) {
-  return Scoring(context, model, groups, options).run(sink);
+  return Scoring(context, model, groups, options, sink).run();
 }
 
 }  // namespace farthing

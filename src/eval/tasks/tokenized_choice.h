@@ -19,6 +19,9 @@ struct ScoredTokens {
   int64_t size() const { return static_cast<int64_t>(tokens.size()); }
 };
 
+// The answers to one question.
+using ScoredGroup = std::vector<ScoredTokens>;
+
 // As lm-evaluation-harness does it (api/model.py, TemplateLM): white space at the context's end
 // belongs to the continuation. The context is encoded by itself and together with the continuation,
 // both with what the tokenizer puts around a text; as many tokens of the whole as the context has

@@ -2,6 +2,7 @@
 #include "ops/attention/kv_cache.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "ops/rows.h"
 
@@ -76,6 +77,18 @@ void KvCache::share(std::span<const int32_t> pages) {
   }
   shared_positions_ = capacity();
   for (int64_t& length : lengths_) length = shared_positions_;
+}
+
+KvCache KvCache::fork(int64_t positions) const {
+  for (const int64_t length : lengths_) CHECK(positions >= 0 && positions <= length);
+  KvCache out(pool_);
+  const auto whole = static_cast<size_t>(positions / kv_page_positions);
+  out.share(std::span(pages_).first(whole));
+  out.reserve(positions);
+  if (out.pages_.size() > whole)
+    std::memcpy(out.data_[whole], data_[whole], static_cast<size_t>(layout().page_bytes()));
+  for (int64_t& length : out.lengths_) length = positions;
+  return out;
 }
 
 void KvCache::append(Context& context, int64_t layer, int64_t first_position,

@@ -82,6 +82,10 @@ class KvCache {
   // never written again. Only while the cache is empty.
   void share(std::span<const int32_t> pages);
 
+  // A cache that begins with the first `positions` of this one, which every layer holds: the pages
+  // that they fill are shared, one that they fill in part is copied.
+  KvCache fork(int64_t positions) const;
+
   // Rounds the keys and values k, v [m, kv_heads * head_dim] of a layer by the codec into
   // first_position .. first_position + m - 1. What lies behind is forgotten; first_position is at
   // most the layer's length, and not on a shared page. Takes pages where there is no room.

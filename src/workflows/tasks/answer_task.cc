@@ -1,9 +1,6 @@
 // From items to responses, by way of the folder.
 #include "workflows/tasks/answer_task.h"
 
-#include <algorithm>
-
-#include "base/check.h"
 #include "eval/tasks/log_likelihoods.h"
 #include "workflows/tasks/generate_answers.h"
 
@@ -24,11 +21,6 @@ Result<> score_choices(Context& context, const AnsweringModel& model,
                            return sink(static_cast<size_t>(group), {std::move(sums), {}});
                          });
 }
-
-// The questions whose answers are kept together in one file.
-struct File {
-  size_t begin, end, missing;
-};
 
 }  // namespace
 
@@ -52,43 +44,44 @@ Result<TaskAnswers> answer_task(Context& context,
                                 const LoadedTask& task, const std::string& role,
                                 const ResponseFolder* folder, const WorkDone& done) {
   TaskAnswers answers{std::vector<TaskResponse>(task.items.size())};
-  std::vector<TaskResponse>& out = answers.responses;
-  std::vector<File> files;
+  std::vector<bool> known(task.items.size());
+  size_t files = 0;
+  while (folder != nullptr) {
+    auto kept = TRY(folder->read(role, task.name, files));
+    if (!kept) break;
+    ++files;
+    for (AnsweredQuestion& answered : *kept) {
+      if (answered.question >= known.size()) continue;
+      known[answered.question] = true;
+      done(work_of(task.items[answered.question]));
+      answers.responses[answered.question] = std::move(answered.response);
+    }
+  }
   std::vector<TaskItem> items;  // that are not answered yet, and which they are
   std::vector<size_t> numbers;
-  for (size_t begin = 0; begin < out.size(); begin += ResponseFolder::questions_of_a_file) {
-    const size_t end = std::min(begin + ResponseFolder::questions_of_a_file, out.size());
-    std::optional<std::vector<TaskResponse>> kept;
-    if (folder != nullptr) kept = TRY(folder->read(role, task.name, files.size()));
-    if (kept && kept->size() == end - begin) {
-      for (size_t i = begin; i < end; ++i) {
-        out[i] = std::move((*kept)[i - begin]);
-        done(work_of(task.items[i]));
-      }
-      files.push_back({begin, end, 0});
-      continue;
-    }
-    files.push_back({begin, end, end - begin});
-    for (size_t i = begin; i < end; ++i) {
-      items.push_back(task.items[i]);
-      numbers.push_back(i);
-    }
+  for (size_t i = 0; i < known.size(); ++i) {
+    if (known[i]) continue;
+    items.push_back(task.items[i]);
+    numbers.push_back(i);
   }
   if (items.empty()) return answers;
   answers.computed = static_cast<int64_t>(items.size());
+  std::vector<AnsweredQuestion> unkept;
+  const auto keep = [&]() -> Result<> {
+    if (folder != nullptr) TRY(folder->write(role, task.name, files++, unkept));
+    unkept.clear();
+    return {};
+  };
   const AnsweringModel answering = TRY(model());
   const auto sink = [&](size_t item, TaskResponse response) -> Result<> {
-    const size_t number = numbers[item], at = number / ResponseFolder::questions_of_a_file;
-    File& file = files[at];
-    out[number] = std::move(response);
-    CHECK(file.missing > 0);
-    if (--file.missing == 0 && folder != nullptr)
-      TRY(folder->write(role, task.name, at,
-                        std::span(out).subspan(file.begin, file.end - file.begin)));
+    answers.responses[numbers[item]] = response;
+    unkept.push_back({numbers[item], std::move(response)});
+    if (unkept.size() == ResponseFolder::questions_of_a_file) TRY(keep());
     done(work_of(items[item]));
     return {};
   };
   TRY(answer_items(context, answering, task.task, items, sink));
+  if (!unkept.empty()) TRY(keep());
   return answers;
 }
 

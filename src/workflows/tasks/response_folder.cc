@@ -51,25 +51,28 @@ fs::path ResponseFolder::file(const std::string& role, const std::string& task, 
   return path_ / fmt::format("{}-{}-{}.json", role, task, n);
 }
 
-Result<std::optional<std::vector<TaskResponse>>> ResponseFolder::read(const std::string& role,
-                                                                      const std::string& task,
-                                                                      size_t n) const {
+Result<std::optional<std::vector<AnsweredQuestion>>> ResponseFolder::read(const std::string& role,
+                                                                          const std::string& task,
+                                                                          size_t n) const {
   const fs::path path = file(role, task, n);
   std::error_code ignored;
   if (!fs::exists(path, ignored)) return std::nullopt;
   const auto json = TRY(JsonObject::parse(TRY(read_text_file(path)), path.string()));
-  std::vector<TaskResponse> out;
-  for (const JsonObject& entry : TRY(json.objects("responses")))
-    out.push_back({TRY(entry.numbers("log_likelihoods")), TRY(entry.string("text"))});
+  std::vector<AnsweredQuestion> out;
+  for (const JsonObject& entry : TRY(json.objects("responses"))) {
+    const auto question = static_cast<size_t>(TRY(entry.integer("question")));
+    out.push_back({question, {TRY(entry.numbers("log_likelihoods")), TRY(entry.string("text"))}});
+  }
   return out;
 }
 
 Result<> ResponseFolder::write(const std::string& role, const std::string& task, size_t n,
-                               std::span<const TaskResponse> responses) const {
+                               std::span<const AnsweredQuestion> answered) const {
   JsonWriter json;
   json.begin_object().key("responses").begin_array();
-  for (const TaskResponse& response : responses) {
-    json.begin_object().key("log_likelihoods").begin_array();
+  for (const auto& [question, response] : answered) {
+    json.begin_object().field("question", static_cast<int64_t>(question));
+    json.key("log_likelihoods").begin_array();
     for (const double value : response.log_likelihoods) json.value(value);
     json.end_array().field("text", response.text).end_object();
   }

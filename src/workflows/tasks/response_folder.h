@@ -1,7 +1,8 @@
 // ResponseFolder: what models answered so far, so that a killed measurement goes on where it was.
 //
 //   work.json           what is being measured: another model or other options refuse to go on
-//   ROLE-TASK-N.json    the answers of 32 questions in turn; ROLE: model, baseline
+//   ROLE-TASK-N.json    32 questions and their answers, in the order in which they were answered;
+//                       ROLE: model, baseline
 //
 // Every file is complete or absent.
 #pragma once
@@ -15,6 +16,11 @@
 
 namespace farthing {
 
+struct AnsweredQuestion {
+  size_t question;  // counted from 0
+  TaskResponse response;
+};
+
 class ResponseFolder {
  public:
   static constexpr size_t questions_of_a_file = 32;
@@ -24,11 +30,12 @@ class ResponseFolder {
   static Result<ResponseFolder> open(const std::filesystem::path& path, const std::string& identity,
                                      bool resume);
 
-  // The N-th answers, if they are there.
-  Result<std::optional<std::vector<TaskResponse>>> read(const std::string& role,
-                                                        const std::string& task, size_t n) const;
+  // The N-th file's answers, if it is there.
+  Result<std::optional<std::vector<AnsweredQuestion>>> read(const std::string& role,
+                                                            const std::string& task,
+                                                            size_t n) const;
   Result<> write(const std::string& role, const std::string& task, size_t n,
-                 std::span<const TaskResponse> responses) const;
+                 std::span<const AnsweredQuestion> answered) const;
   // Once its answers are kept elsewhere.
   void remove() const;
 
