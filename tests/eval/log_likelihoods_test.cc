@@ -99,7 +99,7 @@ TEST(LogLikelihoodsOfCodecs, AreThoseOfAGroupAloneBitForBit) {
   ContextOwner owner(2, choose_isa().value());
   const auto model = testing::stories260k(owner.get());
   const auto groups = random_groups(13, model->config().vocabulary_size);
-  for (const KvCodec codec : {KvCodec::f32, KvCodec::bf16, KvCodec::fp8, KvCodec::int8}) {
+  for (const KvCodec codec : {KvCodec::f32, KvCodec::f16, KvCodec::bf16, KvCodec::int8}) {
     const auto made = all_of(owner.get(), *model, groups, {.kv_cache = codec});
     for (size_t g = 0; g < groups.size(); ++g)
       EXPECT_EQ(all_of(owner.get(), *model, {&groups[g], 1}, {.kv_cache = codec})[0], made[g]) << g;
