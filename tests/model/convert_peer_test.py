@@ -10,9 +10,12 @@ and those behind it. So a quarter of the tokens has to agree; by another rule of
 
 `FARTHING_SHOW_PEERS=1` prints what was seen of each (docs/dialects.md has it): the quarter of the tokens, and all of them.
 """
+import array
 import json
 import os
 import pathlib
+import random
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -58,6 +61,10 @@ class ConvertPeer(unittest.TestCase):
         """The folder that load_converted.py takes. `more`: of quantize."""
         out = pathlib.Path(tempfile.mkdtemp(dir=self.scratch))
         farthing("quantize", self.model(kind), "--format", scheme, "-o", out / "quantized", *more)
+        return self.written(out, dialect)
+
+    def written(self, out: pathlib.Path, dialect: str) -> pathlib.Path:
+        """out/quantized in the dialect, decoded, and the logits of both."""
         farthing("quantize", out / "quantized", "--format", "f32", "-o", out / "decoded")
         farthing("convert", out / "quantized", out / "converted", "--to", dialect)
         for name, model in (("rounded", "quantized"), ("plain", "decoded")):
@@ -66,6 +73,22 @@ class ConvertPeer(unittest.TestCase):
         ids = json.loads(farthing("tokenize", out / "quantized", "--file", self.text, "--no-bos", "--json"))["ids"]
         (out / "tokens.json").write_text(json.dumps(ids[:TOKENS]))
         return out
+
+    def shuffled(self, folder: pathlib.Path) -> pathlib.Path:
+        """folder/converted with its inputs in other groups, in any order, as activation order leaves them, written once more."""
+        out = pathlib.Path(tempfile.mkdtemp(dir=self.scratch))
+        shutil.copytree(folder / "converted", out / "quantized")
+        path = out / "quantized/model.safetensors"
+        data = bytearray(path.read_bytes())
+        start = 8 + int.from_bytes(data[:8], "little")
+        for name, tensor in json.loads(data[8:start]).items():
+            if name.endswith(".g_idx"):
+                begin, end = (start + offset for offset in tensor["data_offsets"])
+                groups = array.array("i", data[begin:end])
+                random.Random(name).shuffle(groups)
+                data[begin:end] = groups.tobytes()
+        path.write_bytes(data)
+        return self.written(out, "gptq_v2")
 
     def load(self, environment: str, script: str, peer: str, folders: dict[str, pathlib.Path]) -> dict[str, dict]:
         done = subprocess.run([self.python(environment), DATA / script, peer, *folders.values()], text=True, capture_output=True)
@@ -118,6 +141,10 @@ class ConvertPeer(unittest.TestCase):
     def test_gptqmodel_reads_gptq_v2(self):
         self.check("gptqmodel", "gptq", self.llamas("float16", "gptq_v2", "int4_g64_asym@f32", "int3_g32_asym@f32", "int2_g64_asym@f32",
                                                     "int8_row_asym@f32"))
+
+    def test_gptqmodel_reads_activation_order(self):
+        folders = self.llamas("float16", "gptq_v2", "int4_g64_act_order@f32", "int3_g32_act_order@f32", "int8_g128_act_order@f32")
+        self.check("gptqmodel", "gptq", {scheme: self.shuffled(folder) for scheme, folder in folders.items()})
 
     def test_gptqmodel_reads_gptq_p(self):
         self.check("gptqmodel", "gptq", self.llamas("float16", "gptq_p", "int6_g128@f32", "int5_g32_asym@f32", "int3_g32_asym@f32"))

@@ -357,6 +357,19 @@ TEST_F(Convert, IntoGgufAnotherRoundingIsRefusedUnlessAsked) {
       convert_to_gguf(*checkpoint, file, {.weight_only = true}, owner_.get().pool, progress_));
 }
 
+TEST_F(Convert, IntoGgufStaticScalesOfInputsAreLeftOutWhereThatIsAsked) {
+  for (const char* scheme : {"int8_row@int8_static", "nvfp4@nvfp4"}) {
+    const auto checkpoint = Checkpoint::open(stories(scheme)).value();
+    const fs::path file = folder_ / (std::string(scheme) + ".gguf");
+    const auto written =
+        convert_to_gguf(*checkpoint, file, {.weight_only = true}, owner_.get().pool, progress_);
+    ASSERT_TRUE(written) << scheme << ": " << written.error().text();
+    for (const StoredTensorInfo& tensor : Checkpoint::open(file).value()->tensors())
+      EXPECT_FALSE(contains(tensor.name, "input_scale")) << tensor.name;
+    EXPECT_TRUE(check_same_weights(*checkpoint, *Checkpoint::open(file).value(), true, progress_));
+  }
+}
+
 TEST_F(Convert, LeavesOutTheRoundingThatAFormatHasByDefault) {
   const fs::path from = stories("q4_0");  // of GGUF's blocks: int8 in blocks of 32
   ASSERT_TRUE(convert(from, "gptq"));

@@ -43,8 +43,12 @@ struct VectorPiece {
 
 class GgufExport {
  public:
-  GgufExport(Checkpoint& from, ThreadPool& pool, Progress& progress)
-      : from_(from), pool_(pool), progress_(progress), where_(from.path().string()) {}
+  GgufExport(Checkpoint& from, ThreadPool& pool, Progress& progress, bool weight_only)
+      : from_(from),
+        pool_(pool),
+        progress_(progress),
+        weight_only_(weight_only),
+        where_(from.path().string()) {}
 
   Result<> write(const std::filesystem::path& to) {
     architecture_ = TRY(gguf_architecture_for(from_.config(), where_));
@@ -175,7 +179,12 @@ class GgufExport {
   Result<StoredLinear> read(const LinearSpec& spec) {
     const bool table = spec.name == from_.config().plan.embedding.name + ".weight" ||
                        spec.name == from_.config().plan.head.name + ".weight";
-    return table ? from_.table(spec) : from_.linear(spec);
+    StoredLinear out = TRY(table ? from_.table(spec) : from_.linear(spec));
+    if (weight_only_) {
+      out.activations = Activations::f32;
+      out.input = {};
+    }
+    return out;
   }
 
   Result<> choose_type(Piece& piece, const StoredLinear& linear) {
@@ -185,7 +194,8 @@ class GgufExport {
     if (!nvfp4 && !input_planes(linear.activations, linear.input.outliers.count()).empty())
       return fail(unsayable(piece.source.name, scheme + ", with scales of its input",
                             "a scheme whose activations have none in the file",
-                            "quantize the model again without static activations"));
+                            "leave them out with --weight-only, or quantize the model again "
+                            "without static activations"));
     // routers and positions are f32 in the files that others write
     const bool precise = piece.source.keeps_precision ||
                          piece.source.name == from_.config().plan.positions.name + ".weight";
@@ -324,6 +334,7 @@ class GgufExport {
   Checkpoint& from_;
   ThreadPool& pool_;
   Progress& progress_;
+  const bool weight_only_;
   const std::string where_;
   const Architecture* architecture_ = nullptr;
   ModelConfig config_;  // as the file has it
@@ -360,9 +371,9 @@ Result<> copy_gguf(const std::filesystem::path& from, const std::filesystem::pat
 }  // namespace
 
 Result<> write_gguf(Checkpoint& from, const std::filesystem::path& to, ThreadPool& pool,
-                    Progress& progress) {
+                    Progress& progress, bool weight_only) {
   if (from.kind() == "GGUF") return copy_gguf(from.path(), to, progress);
-  return GgufExport(from, pool, progress).write(to);
+  return GgufExport(from, pool, progress, weight_only).write(to);
 }
 
 }  // namespace farthing

@@ -45,7 +45,7 @@ Result<Conversion> convert_to_gguf(Checkpoint& from, const std::filesystem::path
     if (!options.weight_only) TRY(check_inputs(from, spec, linear));
     out.linears.push_back({spec.name, {linear.weight.format, linear.activations}, {}});
   }
-  TRY(write_gguf(from, to, pool, progress));
+  TRY(write_gguf(from, to, pool, progress, options.weight_only));
   const auto written = TRY(Checkpoint::open(to));
   size_t at = 0;
   for (const LinearSpec& spec : matrices_of(*written)) {
