@@ -55,7 +55,9 @@ class Scoring {
         options_(options),
         sink_(sink),
         pool_(std::make_shared<KvPool>(model.kv_layout(options.kv_cache))),
-        most_rows_(std::max<int64_t>(1, most_logits / model.config().vocabulary_size)),
+        most_rows_(std::clamp<int64_t>(most_logits / model.config().vocabulary_size, 1,
+                                       options.max_num_batched_tokens)),
+        logits_(DType::f32, {most_rows_, model.config().vocabulary_size}),
         scores_(groups),
         runs_(plan_shared_runs(scores_.sequences())),
         children_(runs_.size()),
@@ -130,10 +132,7 @@ class Scoring {
       rows += piece.rows();
     }
     const int64_t vocabulary = model_.config().vocabulary_size;
-    if (logits_.bytes() < rows * vocabulary * static_cast<int64_t>(sizeof(float)))
-      logits_ = Tensor(DType::f32, {rows, vocabulary});
-    const View<float, 2> logits{rows > 0 ? logits_.as<float>() : nullptr, rows, vocabulary,
-                                vocabulary};
+    const View<float, 2> logits{logits_.as<float>(), rows, vocabulary, vocabulary};
     model_.run(context_, batch_, {logits});
     nll_.resize(wanted_.size());
     TRY(score_row_tokens(context_, logits, wanted_, nll_));
@@ -161,6 +160,7 @@ class Scoring {
   const GroupSink& sink_;
   std::shared_ptr<KvPool> pool_;
   const int64_t most_rows_;
+  Tensor logits_;  // [most_rows_, vocabulary]; memory is taken as it is touched
   GroupScores scores_;
   const std::vector<SharedRun> runs_;
   std::vector<std::vector<size_t>> children_;  // of each run
@@ -173,7 +173,6 @@ class Scoring {
   std::vector<SequenceTokens> batch_;
   std::vector<RowToken> wanted_;
   std::vector<double> nll_;
-  Tensor logits_;
 };
 
 }  // namespace

@@ -21,6 +21,11 @@ namespace farthing {
 inline constexpr int64_t panel_outputs = 16;
 constexpr int64_t panels_of(int64_t n) { return (n + panel_outputs - 1) / panel_outputs; }
 
+// Kernels keep few tokens against up to four panels at once, and more tokens against up to two.
+inline constexpr int64_t few_tokens = 2;
+// Panels that a thread's share is a multiple of: as many as any kernel takes at once.
+constexpr int64_t panels_at_once(int64_t tokens) { return tokens <= few_tokens ? 4 : 2; }
+
 // Input rounded to int8, whatever shares a scale, as blocks of 32 along k (kernels/quantize_rows).
 struct Int8Rows {
   const int8_t* codes;  // [m, stride], stride a multiple of 32, padded with 0

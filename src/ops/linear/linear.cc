@@ -108,7 +108,7 @@ void linear_forward(Context& context, View<const float, 2> x,
     scratch_floats = std::max(scratch_floats, outlier_scratch_floats(inputs[i].outliers));
   float* scratch = context.workspace.take<float>(scratch_floats * context.pool.size());
   context.pool.run([&](Part part) {
-    const auto range = part.range(panels, 4);
+    const auto range = part.range(panels, panels_at_once(x.rows));
     float* mine = scratch + scratch_floats * part.index;
     int64_t first = 0;  // of this output, counted over all outputs
     for (size_t i = 0; i < outputs.size(); ++i) {

@@ -46,7 +46,7 @@ void add_x_gradient(Context& context, View<const float, 2> x, const LinearGradie
   const auto y = context.workspace.take_rows<float>(x_gradient.rows, w.k);
   float* scratch = context.workspace.take<float>(matmul_scratch_floats() * context.pool.size());
   context.pool.run([&](Part part) {
-    const auto panels = part.range(panels_of(w.k), 4);
+    const auto panels = part.range(panels_of(w.k), panels_at_once(x_gradient.rows));
     if (panels.begin == panels.end) return;
     product.run(g.y_gradient, y, panels.begin, panels.end,
                 scratch + part.index * matmul_scratch_floats());
