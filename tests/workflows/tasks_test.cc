@@ -96,6 +96,10 @@ class Interrupted : public MeasureTasks {
     const TasksReport report = measured();
     const std::string samples = read_all(folder_ / "out/samples_arc_easy.jsonl");
     fs::rename(folder_ / "out", folder_ / "whole");
+    fail_to_write();
+    return samples;
+  }
+  void fail_to_write() {
     const auto load = model_.load;
     model_.load = [&]() -> Result<std::unique_ptr<Model>> {
       fs::create_directory(folder_ / "out");  // not a run's: it cannot be replaced at the end
@@ -107,7 +111,6 @@ class Interrupted : public MeasureTasks {
     fs::remove_all(folder_ / "out");
     model_.load = load;
     loads_ = 0;
-    return samples;
   }
 };
 
@@ -122,6 +125,16 @@ TEST_F(Interrupted, ItGoesOnToTheSameAnswers) {
   EXPECT_EQ(report.tasks.at(0).answered, 38);
   EXPECT_EQ(read_all(folder_ / "out/samples_arc_easy.jsonl"), samples);
   EXPECT_FALSE(fs::exists(work()));
+}
+
+TEST_F(Interrupted, SoItDoesAfterTwoInterruptions) {
+  const std::string samples = interrupt();
+  ASSERT_TRUE(fs::remove(work() / "model-arc_easy-1.json"));
+  ASSERT_TRUE(fs::remove(work() / "model-arc_easy-2.json"));
+  options_.resume = true;
+  fail_to_write();
+  EXPECT_EQ(measured().tasks.at(0).answered, 0);
+  EXPECT_EQ(read_all(folder_ / "out/samples_arc_easy.jsonl"), samples);
 }
 
 TEST_F(Interrupted, NothingIsComputedWhereAllAnswersAreThere) {

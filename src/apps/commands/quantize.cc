@@ -277,6 +277,7 @@ std::string text(const Outcome& outcome) {
 Result<> run(const CommonOptions& common, const Options& options) {
   const auto owner = TRY(open_context(common));
   const auto checkpoint = TRY(Checkpoint::open(options.model));
+  tell(kv_cache_note(checkpoint->stated_kv_cache()));
   const double started = now_seconds();
   const QuantizeRecipe recipe = TRY(recipe_of(options));
   std::vector<LayerReport> layers;
