@@ -45,6 +45,25 @@ TEST_F(KvCacheOfCommands, IsTheModelsWithoutAFlagAndAuto) {
   }
 }
 
+// A KV cache that another program's files state, and that is not read: quantizing says so too.
+TEST(StatedKvCacheOfCommands, IsNamedAsNotRead) {
+  const ScratchFolder folder;
+  std::filesystem::copy(FARTHING_SOURCE_DIR
+                        "/tests/model/data/dialects/compressed_tensors_w4a16_g32",
+                        folder / "model");
+  const std::string field = "\"kv_cache_scheme\": ";
+  std::string text = read_all(folder / "model/config.json");
+  text.replace(text.find(field + "null"), field.size() + 4,
+               field + R"({"num_bits": 8, "type": "float", "strategy": "tensor"})");
+  write_all(folder / "model/config.json", text);
+  const ProgramRun run = farthing({"quantize", (folder / "model").string(), "--format", "int4_g32",
+                                   "-o", (folder / "out").string()});
+  EXPECT_EQ(run.status, 0) << run.err;
+  EXPECT_NE(run.err.find("note: the files want a KV cache that is float of 8 bits"),
+            std::string::npos)
+      << run.err;
+}
+
 TEST_F(KvCacheOfCommands, OfEvalChangesWhatIsMeasured) {
   const std::vector<std::string> eval{"eval", model_, "--tokens", "256", "--context", "128"};
   auto f32 = eval;
