@@ -1,5 +1,6 @@
 // A measurement by tasks: judging, flips, what is kept of unfinished work, and the folder at the
 // end.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "base/cpu.h"
@@ -177,6 +178,28 @@ TEST_F(Interrupted, AnotherFormatOrKvCacheIsRefused) {
   }
   EXPECT_EQ(loads_, 0);
   EXPECT_TRUE(measure());
+}
+
+TEST_F(Interrupted, DamagedAnswersAreRefusedAndTheWorkStays) {
+  interrupt();
+  options_.resume = true;
+  const auto file = work() / "model-arc_easy-0.json";
+  const auto answer = [](int question, const char* log_likelihoods) {
+    return fmt::format(
+        R"({{"responses": [{{"question": {}, "log_likelihoods": {}, "text": ""}}]}})", question,
+        log_likelihoods);
+  };
+  for (const auto& [text, got] : {std::pair(answer(70, "[-1, -2, -3, -4]"), "question 70"),
+                                  std::pair(answer(-1, "[-1, -2, -3, -4]"), "question -1"),
+                                  std::pair(answer(7, "[-1]"), "1 log-likelihoods")}) {
+    write_all(file, text);
+    const auto report = measure();
+    ASSERT_FALSE(report);
+    EXPECT_EQ(report.error().got, got);
+    EXPECT_NE(report.error().where.find(file.string()), std::string::npos) << report.error().where;
+    EXPECT_EQ(read_all(file), text);
+  }
+  EXPECT_EQ(loads_, 0);
 }
 
 TEST_F(MeasureTasks, AFolderOfTheUserIsRefusedBeforeAnyWork) {

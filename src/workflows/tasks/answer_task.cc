@@ -1,6 +1,8 @@
 // From items to responses, by way of the folder.
 #include "workflows/tasks/answer_task.h"
 
+#include <fmt/format.h>
+
 #include "eval/tasks/log_likelihoods.h"
 #include "workflows/tasks/generate_answers.h"
 
@@ -20,6 +22,27 @@ Result<> score_choices(Context& context, const AnsweringModel& model,
                          [&](int64_t group, std::vector<double> sums) {
                            return sink(static_cast<size_t>(group), {std::move(sums), {}});
                          });
+}
+
+// Refuses an answer to no question of the task, and one that the question's judge cannot read.
+Result<> check_kept(const LoadedTask& task, const AnsweredQuestion& answered,
+                    const std::filesystem::path& file) {
+  const std::string remedy = "remove the folder to answer every question again";
+  if (answered.question >= task.items.size()) {
+    return fail({.what = "a kept answer belongs to no question of " + task.name,
+                 .where = file.string(),
+                 .got = fmt::format("question {}", static_cast<int64_t>(answered.question)),
+                 .wanted = fmt::format("less than {}", task.items.size()),
+                 .remedy = remedy});
+  }
+  const size_t choices = task.items[answered.question].choices.size();
+  const size_t got = answered.response.log_likelihoods.size();
+  if (got == choices) return {};
+  return fail({.what = fmt::format("a kept answer of {} is not whole", task.name),
+               .where = fmt::format("{}: question {}", file.string(), answered.question),
+               .got = fmt::format("{} log-likelihoods", got),
+               .wanted = fmt::format("{}, one for each choice", choices),
+               .remedy = remedy});
 }
 
 }  // namespace
@@ -49,9 +72,9 @@ Result<TaskAnswers> answer_task(Context& context,
   while (folder != nullptr) {
     auto kept = TRY(folder->read(role, task.name, files));
     if (!kept) break;
-    ++files;
+    const std::filesystem::path file = folder->file(role, task.name, files++);
     for (AnsweredQuestion& answered : *kept) {
-      if (answered.question >= known.size()) continue;
+      TRY(check_kept(task, answered, file));
       known[answered.question] = true;
       done(work_of(task.items[answered.question]));
       answers.responses[answered.question] = std::move(answered.response);

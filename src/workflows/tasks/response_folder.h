@@ -36,12 +36,12 @@ class ResponseFolder {
                                                             size_t n) const;
   Result<> write(const std::string& role, const std::string& task, size_t n,
                  std::span<const AnsweredQuestion> answered) const;
+  std::filesystem::path file(const std::string& role, const std::string& task, size_t n) const;
   // Once its answers are kept elsewhere.
   void remove() const;
 
  private:
   explicit ResponseFolder(std::filesystem::path path) : path_(std::move(path)) {}
-  std::filesystem::path file(const std::string& role, const std::string& task, size_t n) const;
   std::filesystem::path path_;
 };
 
