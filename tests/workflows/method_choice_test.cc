@@ -78,6 +78,22 @@ TEST_F(Auto, RefusesTheTextItIsJudgedOnAndLeavesNothing) {
   EXPECT_EQ(folder_.names(), (std::vector<std::string>{"one"}));
 }
 
+// Rounding to nearest fits nothing, so its trial tells which windows it was judged on: those behind
+// the six (some 900 bytes) that the other methods see.
+TEST_F(Auto, JudgesOnWhatTheMethodsHaveNotSeen) {
+  const std::string all = read_text_file(FARTHING_SOURCE_DIR "/data/wikitext-2/eval.txt").value();
+  options_.calibration.text = folder_ / "calibration";
+  std::vector<double> rounded;
+  for (const size_t tail : {10000, 20000}) {
+    std::ofstream(*options_.calibration.text) << all.substr(0, 2000) << all.substr(tail, 3000);
+    const auto report = run();
+    ASSERT_TRUE(report) << report.error().text();
+    ASSERT_EQ(report->rows.at(0).trials.at(0).method, "rtn");
+    rounded.push_back(report->rows[0].trials[0].kl.value);
+  }
+  EXPECT_NE(rounded[0], rounded[1]);
+}
+
 // A short text is shared out: what was fitted and what was held back are all of it.
 TEST_F(Auto, HoldsBackAQuarterOfAShortText) {
   options_.calibration.text = text("short", 40000, 2200);
