@@ -1,0 +1,16 @@
+# Read by ctest when it starts (gtest_suites.cmake): the suites that `program` has now.
+set(suites)
+if(EXISTS ${program})
+  execute_process(COMMAND ${program} --gtest_list_tests OUTPUT_VARIABLE listed COMMAND_ERROR_IS_FATAL ANY)
+  # "Suite." at the beginning of a line; its tests are indented.
+  string(REGEX MATCHALL "\n[^ \n]+\\." suites "\n${listed}")
+else()
+  add_test(${folder}.${label}_tests_are_not_built ${program})
+  set_tests_properties(${folder}.${label}_tests_are_not_built PROPERTIES LABELS ${label})
+endif()
+foreach(suite IN LISTS suites)
+  string(STRIP ${suite} suite)
+  string(REGEX REPLACE "\\.$" "" name ${folder}.${suite})
+  add_test(${name} ${program} --gtest_filter=${suite}*)
+  set_tests_properties(${name} PROPERTIES LABELS ${label} TIMEOUT ${seconds})
+endforeach()
