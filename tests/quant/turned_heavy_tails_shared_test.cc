@@ -98,33 +98,28 @@ std::vector<float> factors(Context& context, const Gpt2Layer& layer, std::string
 
 class OnHeavyTails : public ::testing::TestWithParam<const char*> {
  protected:
+  void expect_less_error(std::string_view rescaling) {
+    for (const char* name : gpt2_layers) {
+      const Gpt2Layer layer(owner_.get(), name);
+      const auto found = factors(owner_.get(), layer, rescaling, scheme_);
+      ASSERT_EQ(found.size(), static_cast<size_t>(k)) << name;
+      EXPECT_LT(error(layer, rescaled(layer, found), scheme_), error(layer, plain(layer), scheme_))
+          << name;
+    }
+  }
   ContextOwner owner_{2, supported_isas().back()};
   Scheme scheme_ = parse_scheme(GetParam()).value();
 };
 
 using AwqOnHeavyTails = OnHeavyTails;
-TEST_P(AwqOnHeavyTails, BeatsRounding) {
-  for (const char* name : gpt2_layers) {
-    const Gpt2Layer layer(owner_.get(), name);
-    const auto found = factors(owner_.get(), layer, "awq", scheme_);
-    ASSERT_EQ(found.size(), static_cast<size_t>(k)) << name;
-    EXPECT_LT(error(layer, rescaled(layer, found), scheme_), error(layer, plain(layer), scheme_))
-        << name;
-  }
-}
+TEST_P(AwqOnHeavyTails, BeatsRounding) { expect_less_error("awq"); }
 INSTANTIATE_TEST_SUITE_P(Formats, AwqOnHeavyTails,
                          ::testing::Values("int4_g32", "int4_g128_asym", "int3_g64_asym", "mxfp4"),
                          [](const auto& info) { return std::string(info.param); });
 
 using SmoothquantOnHeavyTails = OnHeavyTails;
-TEST_P(SmoothquantOnHeavyTails, BeatsRoundingWhereInputsAreRoundedToo) {
-  for (const char* name : gpt2_layers) {
-    const Gpt2Layer layer(owner_.get(), name);
-    const auto found = factors(owner_.get(), layer, "smoothquant", scheme_);
-    ASSERT_EQ(found.size(), static_cast<size_t>(k)) << name;
-    EXPECT_LT(error(layer, rescaled(layer, found), scheme_), error(layer, plain(layer), scheme_))
-        << name;
-  }
+TEST_P(SmoothquantOnHeavyTails, BeatsRoundingOfInputsAndWeights) {
+  expect_less_error("smoothquant");
 }
 INSTANTIATE_TEST_SUITE_P(Formats, SmoothquantOnHeavyTails, ::testing::Values("int8_row@int8_token"),
                          [](const auto&) { return std::string("W8A8"); });
