@@ -10,10 +10,13 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <cstdio>
 #include <cstring>
 #include <mutex>
 #include <set>
 #include <thread>
+
+#include "base/leftovers.h"
 
 namespace farthing {
 namespace fs = std::filesystem;
@@ -91,8 +94,8 @@ Result<std::string> read_text_file(const fs::path& path, size_t limit_bytes) {
 Result<AtomicFile> AtomicFile::create(const fs::path& target) {
   AtomicFile file;
   file.target_ = target;
-  file.partial_ = target;
-  file.partial_ += fmt::format(".partial-{}", ::getpid());
+  file.partial_ = partial_path(target);
+  remove_leftovers(target);
   const std::lock_guard lock(partial_outputs().mutex);
   file.descriptor_ = ::open(file.partial_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
   if (file.descriptor_ < 0)
@@ -214,8 +217,8 @@ Result<AtomicDirectory> AtomicDirectory::create(const fs::path& target, std::str
   }
   AtomicDirectory directory;
   directory.target_ = clean;
-  directory.partial_ = clean;
-  directory.partial_ += fmt::format(".partial-{}", ::getpid());
+  directory.partial_ = partial_path(clean);
+  remove_leftovers(clean);
   const std::lock_guard lock(partial_outputs().mutex);
   if (clean.has_parent_path()) fs::create_directories(clean.parent_path(), code);
   fs::remove_all(directory.partial_, code);
@@ -244,11 +247,33 @@ AtomicDirectory::~AtomicDirectory() {
   partial_outputs().paths.erase(partial_);
 }
 
+namespace {
+
+// Puts `from` in the place of the folder `to`, and leaves there what was in it. Where the file
+// system cannot exchange two folders, there is none at `to` for a moment.
+std::error_code exchange(const fs::path& from, const fs::path& to) {
+  if (::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_EXCHANGE) == 0) return {};
+  std::error_code error;
+  fs::path aside = from;
+  aside += ".old";
+  fs::rename(to, aside, error);
+  if (!error) fs::rename(from, to, error);
+  if (!error) fs::rename(aside, from, error);
+  return error;
+}
+
+}  // namespace
+
 Result<> AtomicDirectory::commit() {
   const std::lock_guard lock(partial_outputs().mutex);
   std::error_code code;
-  if (fs::exists(target_, code)) fs::remove_all(target_, code);
-  if (!code) fs::rename(partial_, target_, code);
+  if (fs::exists(target_, code)) {
+    code = exchange(partial_, target_);
+    std::error_code ignored;
+    if (!code) fs::remove_all(partial_, ignored);
+  } else {
+    fs::rename(partial_, target_, code);
+  }
   if (code) {
     return fail({.what = "cannot put the finished folder in its place",
                  .where = target_.string(),

@@ -1,5 +1,6 @@
 // Writing a quantized model as a directory: one linear in memory at a time.
 #include "base/json_writer.h"
+#include "base/leftovers.h"
 #include "eval/calibration/kv_calibration.h"
 #include "model/checkpoint_writer.h"
 #include "quant/method.h"
@@ -148,8 +149,7 @@ Result<std::vector<LayerReport>> quantize_checkpoint(Context& context, Checkpoin
       },
       .manifest = [&] { return manifest(options, stages, kv ? &*kv : nullptr, reports()); }};
   TRY(write_checkpoint(writing, to, progress));
-  std::error_code ignored;
-  if (needs_inputs(options) || kv) std::filesystem::remove_all(work, ignored);
+  if (needs_inputs(options) || kv) remove_folder(work);
   return reports();
 }
 

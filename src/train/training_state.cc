@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "base/json_writer.h"
+#include "base/leftovers.h"
 #include "io/json.h"
 #include "io/safetensors/safetensors.h"
 
@@ -58,9 +59,8 @@ Result<> save_training_state(const std::filesystem::path& run, const TrainedMode
   TRY(write_text_file(folder.path() / manifest_name, json.take() + "\n"));
   TRY(folder.commit());
   const auto states = states_of(run);
-  std::error_code ignored;
   for (size_t i = 0; i + static_cast<size_t>(std::max<int64_t>(keep, 1)) < states.size(); ++i)
-    std::filesystem::remove_all(states[i], ignored);
+    remove_folder(states[i]);
   return {};
 }
 

@@ -2,7 +2,10 @@
 #include "base/file.h"
 
 #include <gtest/gtest.h>
+
 #include <sys/stat.h>
+#include <atomic>
+#include <thread>
 
 #include <array>
 
@@ -172,6 +175,29 @@ TEST(AtomicDirectory, ReplacesWhatAnEarlierRunWroteAsAWhole) {
   }
   EXPECT_FALSE(fs::exists(folder / "out" / "first"));
   EXPECT_TRUE(fs::exists(folder / "out" / "second"));
+}
+
+// One that looks at any instant, as one that is killed then would leave it.
+TEST(AtomicDirectory, IsThereWhileItIsReplaced) {
+  ScratchFolder folder;
+  std::atomic<bool> ended = false;
+  int missed = 0;
+  std::thread watcher;
+  for (int run = 0; run < 200; ++run) {
+    auto directory = AtomicDirectory::create(folder / "out", "marker");
+    ASSERT_TRUE(directory);
+    for (const char* name : {"a", "marker", "z"})
+      ASSERT_TRUE(write_text_file(directory->path() / name, "new"));
+    ASSERT_TRUE(directory->commit());
+    if (run > 0) continue;
+    watcher = std::thread([&] {
+      while (!ended) missed += !fs::exists(folder / "out/marker");
+    });
+  }
+  ended = true;
+  watcher.join();
+  EXPECT_EQ(missed, 0);
+  EXPECT_EQ(folder.names(), std::vector<std::string>{"out"});
 }
 
 TEST(AtomicDirectory, ForeignFilesAreNeverReplaced) {

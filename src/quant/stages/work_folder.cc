@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "base/leftovers.h"
 #include "formats/outliers.h"
 #include "io/safetensors/safetensors.h"
 #include "model/checkpoint.h"
@@ -38,6 +39,7 @@ std::string scheme_text(const StoredLinear& linear) {
 Result<WorkFolder> WorkFolder::open(const fs::path& path, const std::string& identity,
                                     bool resume) {
   WorkFolder folder(path);
+  remove_leftovers(path);
   std::error_code error;
   const fs::path mark = path / identity_name;
   if (fs::exists(mark, error)) {

@@ -5,6 +5,7 @@
 
 #include "base/file.h"
 #include "base/json_writer.h"
+#include "base/leftovers.h"
 
 namespace farthing {
 namespace fs = std::filesystem;
@@ -16,6 +17,7 @@ constexpr const char* identity_name = "work.json";
 
 Result<ResponseFolder> ResponseFolder::open(const fs::path& path, const std::string& identity,
                                             bool resume) {
+  remove_leftovers(path);
   std::error_code error;
   const fs::path mark = path / identity_name;
   if (fs::exists(mark, error)) {
@@ -79,9 +81,6 @@ Result<> ResponseFolder::write(const std::string& role, const std::string& task,
   return write_text_file(file(role, task, n), json.end_array().end_object().take());
 }
 
-void ResponseFolder::remove() const {
-  std::error_code ignored;
-  fs::remove_all(path_, ignored);
-}
+void ResponseFolder::remove() const { remove_folder(path_); }
 
 }  // namespace farthing
