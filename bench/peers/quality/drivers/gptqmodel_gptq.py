@@ -36,6 +36,8 @@ def main():
     job = Job()
     scheme, _, option = job.scheme.partition(":")
     grid = Grid(scheme)
+    if grid.bits not in (2, 3, 4, 8):
+        raise SystemExit(f"scheme '{scheme}': wanted 2, 3, 4 or 8 bits; this driver does not decode GPTQModel's other packings")
     torch.set_num_threads(job.threads)
     windows = [{"input_ids": [ids], "attention_mask": [[1] * len(ids)]} for ids in job.windows().tolist()]
     config = QuantizeConfig(bits=grid.bits, group_size=grid.group or -1, sym=grid.symmetric, format=FORMAT.GPTQ_V2,
